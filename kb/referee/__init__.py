@@ -1,0 +1,11 @@
+"""Owns the referee: rulebook × state × action × recorded inputs → outcome, and nothing else.
+
+`Referee(rulebook)` makes states and resolves turns; all values are immutable. It must not do I/O or know who asks.
+"""
+
+from kb.referee.frame import Turn
+from kb.referee.model import Action, Change, Event, Inputs, Message, Outcome, TraceLine
+from kb.referee.referee import Referee
+from kb.referee.state import State
+
+__all__ = ["Action", "Change", "Event", "Inputs", "Message", "Outcome", "Referee", "State", "TraceLine", "Turn"]

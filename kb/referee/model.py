@@ -1,0 +1,98 @@
+"""Owns what goes into a turn and what comes out: actions, recorded inputs, messages, changes, the trace, the outcome.
+
+Plain values. It must not know how a turn is resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from kb.diagnostics import Span
+
+if TYPE_CHECKING:
+    from kb.referee.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What someone does: the action type's id (`take <item>`) and a value for each role and argument."""
+
+    type: str
+    roles: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a turn depends on besides rules, state and action; recorded with it. `now` is UTC."""
+
+    now: datetime
+    seed: int = 0
+
+
+class Message(NamedTuple):
+    """Text for one player, and the line that spoke it."""
+
+    to: str
+    text: str
+    span: Span
+
+
+class Change(NamedTuple):
+    """A field that the turn changed. A made instance has the field "" before None; a removed one after None."""
+
+    id: str
+    field: str
+    before: Any
+    after: Any
+
+
+class Event(NamedTuple):
+    name: str
+    values: Mapping[str, Any]
+
+
+class TraceLine(NamedTuple):
+    """A line that took part: a condition and its value, a rule that was chosen, a row, an effect, an invariant."""
+
+    kind: Literal["rule", "condition", "unless", "row", "effect", "invariant", "step", "judgement"]
+    span: Span
+    text: str
+    value: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a turn did. Refused turns leave `state` as it was."""
+
+    status: Literal["done", "refused"]
+    state: State
+    player: str
+    messages: tuple[Message, ...]
+    changes: tuple[Change, ...]
+    events: tuple[Event, ...]
+    trace: tuple[TraceLine, ...]
+    rule: str | None
+    reason: str | None
+
+    @property
+    def text(self) -> str:
+        """What the acting player reads."""
+        return "\n".join(message.text for message in self.messages if message.to == self.player and message.text)
+
+    @property
+    def hash(self) -> str:
+        """The state's hash after the turn."""
+        return self.state.hash
+
+
+class Refused(Exception):
+    """The turn is refused: `args[0]` is what the player reads, `reason` what the trace says."""
+
+    def __init__(self, text: str, reason: str | None = None, messages: tuple[Message, ...] = ()):
+        super().__init__(text)
+        self.reason = reason or text
+        self.messages = messages
