@@ -56,7 +56,7 @@ class Referee:
     def __init__(self, rulebook: Rulebook):
         self.rulebook = rulebook
         self.shape = Shape.of(rulebook)
-        self._derivations = Derivations(self.shape)
+        self.derivations = Derivations(self.shape)
         self._rules: dict[str, tuple[Rule, ...]] = {
             id: tuple(rulebook.rules[rule] for rule in action.rules) for id, action in rulebook.actions.items()
         }
@@ -84,13 +84,13 @@ class Referee:
 
     def frame(self, state: State, player: str, now: datetime | None = None) -> Turn:
         """The state as expressions read it, for looking only."""
-        return Turn(state, self._derivations, player, Inputs(now or state.rows["world"]["time"]))
+        return Turn(state, self.derivations, player, Inputs(now or state.rows["world"]["time"]))
 
     # --- turns
 
     def resolve(self, state: State, player: str, action: Action, inputs: Inputs) -> Outcome:
         """One action by one player."""
-        turn = Turn(state, self._derivations, player, inputs)
+        turn = Turn(state, self.derivations, player, inputs)
         rule: Rule | None = None
         try:
             if player not in state.rows:
@@ -112,7 +112,7 @@ class Referee:
     def tick(self, state: State, inputs: Inputs) -> Outcome:
         """Time alone: timed rules and scheduled events that are due at `inputs.now` (real clocks) or now."""
         players = state.players
-        turn = Turn(state, self._derivations, players[0] if len(players) == 1 else "", inputs)
+        turn = Turn(state, self.derivations, players[0] if len(players) == 1 else "", inputs)
         try:
             before = turn.rows["world"]["time"]
             self._real_clock(turn)
@@ -478,7 +478,7 @@ class Referee:
             value = ask.answer.type.coerce(text)
         except TypeMismatch:
             return None
-        turn = Turn(state, self._derivations, player, inputs)
+        turn = Turn(state, self.derivations, player, inputs)
         try:
             self._real_clock(turn)
             if isinstance(ask.answer.type, Ref) and value not in turn.rows:

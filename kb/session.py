@@ -1,0 +1,105 @@
+"""Owns a line of play: what a player says, command by command, as outcomes and the words to read.
+
+`Session(rulebook).say(state, player, line, dialogue, inputs)`. Pure, like the referee. It must not store anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from kb.referee import Inputs, Outcome, Referee, State
+from kb.rulebook import Rulebook
+from kb.understand import Command, Dialogue, Question, Understander, split_line
+
+MAX_COMMANDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a line led to. `understood` is False for a question or a reply that asks for other words."""
+
+    state: State
+    outcomes: tuple[Outcome, ...]
+    text: str
+    dialogue: Dialogue
+    understood: bool
+    question: bool
+
+
+class Session:
+    """A rulebook made ready to be talked to. Make one for each rulebook and keep it."""
+
+    def __init__(self, rulebook: Rulebook):
+        self.rulebook = rulebook
+        self.referee = Referee(rulebook)
+        self.understander = Understander(self.referee)
+
+    def say(self, state: State, player: str, line: str, dialogue: Dialogue, inputs: Inputs) -> Said:
+        """Everything that one line says, in order, until something is refused, unclear or not understood."""
+        outcomes: list[Outcome] = []
+        texts: list[str] = []
+        commands = self._commands(line)
+        for number, command in enumerate(commands):
+            answered = self._answer(state, player, command, inputs, len(outcomes))
+            if answered is not None:
+                outcomes.append(answered)
+                state = answered.state
+                texts.append(answered.text)
+                continue
+            understanding = self.understander.understand(state, player, command, dialogue)
+            dialogue = understanding.dialogue
+            if not isinstance(understanding, Command):
+                texts.append(understanding.text)
+                left = commands[number + 1 :]
+                if left:
+                    texts.append(f"(Not done: {'; '.join(left)}.)")
+                question = isinstance(understanding, Question)
+                return Said(state, tuple(outcomes), "\n".join(texts), dialogue, False, question)
+            if understanding.echo:
+                texts.append(understanding.echo)
+            refused = False
+            for action, label in zip(understanding.actions, understanding.labels, strict=True):
+                outcome = self.referee.resolve(state, player, action, _numbered(inputs, len(outcomes)))
+                outcomes.append(outcome)
+                state = outcome.state
+                texts.append(f"{label}: {outcome.text}" if label else outcome.text)
+                refused = refused or outcome.status == "refused"
+            if refused and number + 1 < len(commands) and len(understanding.actions) == 1:
+                texts.append(f"(Not done: {'; '.join(commands[number + 1 :])}.)")
+                break
+        return Said(state, tuple(outcomes), "\n".join(text for text in texts if text), dialogue, True, False)
+
+    def _commands(self, line: str) -> list[str]:
+        """The line's commands; "and" and a comma part commands only where a known verb follows."""
+        if "{" in line:
+            return [line]
+        commands: list[str] = []
+        for part in split_line(line[:4_000]):
+            commands += self._parted(part)
+        return commands[:MAX_COMMANDS] or [line]
+
+    def _parted(self, part: str) -> list[str]:
+        """`take the lamp and go north` as two commands; `say hello and go` and `take lamp and rope` as one."""
+        words = part.split(" ")
+        lexicon = self.understander.lexicon
+        forms = lexicon.forms.get(words[0].casefold(), ())
+        if any(not isinstance(p, str) and str(p.type) == "text" for form in forms for p in form.parts):
+            return [part]
+        for at in range(1, len(words) - 1):
+            joins = words[at].casefold() == "and" or words[at - 1].endswith(",")
+            following = words[at + 1 if words[at].casefold() == "and" else at].casefold()
+            if joins and '"' not in part and lexicon.is_verb(following.rstrip(",")):
+                start = at + 1 if words[at].casefold() == "and" else at
+                return [" ".join(words[:at]).rstrip(", "), *self._parted(" ".join(words[start:]))]
+        return [part]
+
+    def _answer(self, state: State, player: str, command: str, inputs: Inputs, number: int) -> Outcome | None:
+        """The command as the answer to a workflow's question, where one is pending and it fits."""
+        if self.referee.pending(state, player) is None:
+            return None
+        return self.referee.answer(state, player, command, _numbered(inputs, number))
+
+
+def _numbered(inputs: Inputs, number: int) -> Inputs:
+    """The recorded inputs of the n-th action of a line."""
+    return inputs if number == 0 else replace(inputs, seed=inputs.seed * 31 + number)
