@@ -265,6 +265,21 @@ class Referee:
         turn.trace.append(TraceLine("rule", rule.span, rule.id, True))
         run_effects(turn, rule.then, runner)
 
+    def run_alone(self, turn: Turn, rule: Rule) -> tuple[str, str]:
+        """One rule without its trigger, for examples: ("done" | "refused", what it says)."""
+        runner = _Runner(self, 0)
+        try:
+            failed = self._failing(turn, rule.when)
+            if failed is not None:
+                raise self._no(turn, Choosing(None, rule, failed.prose))
+            self._run_rule(turn, rule, runner)
+            runner.finish(turn)
+        except Refused as error:
+            return "refused", error.args[0]
+        except EvaluationError as error:
+            return "refused", str(error)
+        return "done", "\n".join(message.text for message in turn.messages)
+
     # --- what follows
 
     def _settle(self, turn: Turn) -> None:
@@ -573,6 +588,22 @@ def _occurrences(trigger: Trigger, last: datetime, now: datetime) -> Iterable[da
         found += [at for hour, minute in trigger.at if last < (at := day.replace(hour=hour, minute=minute)) <= now]
         day += timedelta(days=1)
     return found[-MAX_FIRINGS:]
+
+
+class PlainRunner:
+    """Runs effects on their own: nothing leads to rules. For examples and the Given of scenarios."""
+
+    def do(self, turn: Turn, action: str, roles: dict[str, Any]) -> None:
+        """Other actions are not done."""
+
+    def entered(self, turn: Turn, player: str, place: str) -> None:
+        """Entering sets nothing off."""
+
+    def progress(self, turn: Turn, verb: str, id: str) -> None:
+        quests = turn.rows[turn.player]["quests"]
+        status = {"start": "active", "end": "done", "fail": "failed"}.get(verb)
+        if status is not None and turn.shape.rulebook.workflows[id].quest:
+            turn.write(turn.player, "quests", {**quests, id: status}, id)
 
 
 class _Runner:

@@ -1,0 +1,280 @@
+"""Owns where pages come from: a folder as it is, or a Git repository at a branch, tag or commit.
+
+`open_source(location, at, cache=…)` gives a `Source`. Objects are read at a commit; nothing outside the tree is followed.
+It must not know what files mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from git import GitCommandError, InvalidGitRepositoryError, NoSuchPathError, Repo
+from git.exc import GitError
+
+from kb.diagnostics import Diagnostic, Span, problem
+
+SUFFIXES = (".md", ".csv", ".json", ".yaml", ".yml")
+MAX_FILES = 20_000
+MAX_BYTES = 64 * 1024 * 1024
+MAX_FILE = 16 * 1024 * 1024
+_REMOTE = re.compile(r"(?:https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
+_LFS = b"version https://git-lfs.github.com/spec/"
+
+
+class SourceError(Exception):
+    """The knowledge base cannot be opened: `args[0]` says what and where, `hint` what to do."""
+
+    def __init__(self, message: str, hint: str):
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One file: its path from the root (with `/`), an id that changes with its content, its size in bytes."""
+
+    path: str
+    id: str
+    size: int
+
+
+class Source(Protocol):
+    """A knowledge base's files at one moment."""
+
+    @property
+    def commit(self) -> str: ...
+    @property
+    def problems(self) -> list[Diagnostic]:
+        """Entries that were refused: links, submodules, what is too large."""
+        ...
+
+    def files(self) -> Mapping[str, Blob]: ...
+    def read(self, blob: Blob) -> bytes: ...
+    def moved(self) -> bool:
+        """Whether the place now holds something else; cheap enough to ask every second."""
+        ...
+
+    def again(self) -> Source:
+        """The same place as it is now."""
+        ...
+
+
+def _kept(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return path.lower().endswith(SUFFIXES) and not any(part.startswith(".") for part in parts)
+
+
+def _bounded(files: dict[str, Blob], problems: list[Diagnostic]) -> dict[str, Blob]:
+    if len(files) > MAX_FILES or sum(blob.size for blob in files.values()) > MAX_BYTES:
+        hint = "Split the knowledge base."
+        message = f"The knowledge base has more than {MAX_FILES} files or {MAX_BYTES // 2**20} MiB"
+        raise SourceError(message, hint)
+    for blob in list(files.values()):
+        if blob.size > MAX_FILE:
+            what = f"The file has {blob.size} bytes, more than {MAX_FILE}"
+            problems.append(problem("RB102", Span(blob.path, 1), what, "Split it."))
+            del files[blob.path]
+    return files
+
+
+# --- Folders --------------------------------------------------------------------------------------
+
+
+@dataclass
+class FolderSource:
+    """A folder as it is on disk; its commit is a hash of its content."""
+
+    root: Path
+    problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
+
+    def __post_init__(self) -> None:
+        self._seen = self._scan()
+        self._contents: dict[str, bytes] = {}
+        files: dict[str, Blob] = {}
+        for path in sorted(self._seen):
+            data = self._read_file(path)
+            if data is not None:
+                self._contents[path] = data
+                files[path] = Blob(path, hashlib.sha1(data, usedforsecurity=False).hexdigest(), len(data))
+        self._files = _bounded(files, self.problems)
+        whole = "".join(f"{blob.path}\0{blob.id}\0" for blob in self._files.values())
+        self.commit = "folder-" + hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+    def _scan(self) -> dict[str, tuple[int, int]]:
+        """Every file that counts, with its time and size; links are refused, not followed."""
+        found: dict[str, tuple[int, int]] = {}
+        self.problems.clear()
+        folders = [self.root]
+        while folders:
+            folder = folders.pop()
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError as error:
+                raise SourceError(f"{folder} cannot be read: {error.strerror}", "Check its permissions.") from None
+            for entry in entries:
+                path = Path(entry.path).relative_to(self.root).as_posix()
+                if entry.name.startswith(".") or entry.name in {"node_modules", "__pycache__"}:
+                    continue
+                if entry.is_symlink():
+                    if _kept(path) or entry.is_dir():
+                        hint = "Put the file itself here."
+                        self.problems.append(problem("RB103", Span(path, 1), "The entry is a symbolic link", hint))
+                elif entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                elif entry.is_file(follow_symlinks=False) and _kept(path):
+                    status = entry.stat(follow_symlinks=False)
+                    found[path] = (status.st_mtime_ns, status.st_size)
+                    if len(found) > MAX_FILES:
+                        raise SourceError(f"{self.root} holds more than {MAX_FILES} files", "Choose a smaller folder.")
+        return found
+
+    def _read_file(self, path: str) -> bytes | None:
+        try:
+            with (self.root / path).open("rb") as file:
+                return file.read(MAX_FILE + 1)
+        except OSError as error:
+            what = f"The file cannot be read: {error.strerror}"
+            self.problems.append(problem("RB101", Span(path, 1), what, "Check its permissions."))
+            return None
+
+    def files(self) -> Mapping[str, Blob]:
+        return self._files
+
+    def read(self, blob: Blob) -> bytes:
+        return self._contents[blob.path]
+
+    def moved(self) -> bool:
+        kept = list(self.problems)
+        try:
+            return self._scan() != self._seen
+        except SourceError:
+            return True
+        finally:
+            self.problems[:] = kept
+
+    def again(self) -> FolderSource:
+        return FolderSource(self.root)
+
+
+# --- Git ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class GitSource:
+    """A repository at a commit; `inner` is the folder of the knowledge base within it ("" for the root)."""
+
+    repo: Repo
+    revision: str
+    inner: str = ""
+    remote: bool = False
+    problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
+
+    def __post_init__(self) -> None:
+        self.commit = self._resolve()
+        self._files = self._tree()
+
+    def _resolve(self) -> str:
+        try:
+            return self.repo.git.rev_parse("--verify", "--end-of-options", f"{self.revision}^{{commit}}")
+        except GitCommandError:
+            message = f"{self.repo.working_dir or self.repo.git_dir} has no branch, tag or commit {self.revision!r}"
+            raise SourceError(message, "List them with `git branch -a` or `git log --oneline`.") from None
+
+    def _tree(self) -> dict[str, Blob]:
+        listing: str = self.repo.git.ls_tree("-r", "-l", "-z", "--full-tree", self.commit, "--", self.inner or ".")
+        files: dict[str, Blob] = {}
+        for entry in listing.split("\0"):
+            if not entry:
+                continue
+            about, _, path = entry.partition("\t")
+            mode, kind, id, size = about.split()
+            path = path.removeprefix(f"{self.inner}/") if self.inner else path
+            if kind == "commit":
+                hint = "Put the pages themselves here."
+                self.problems.append(problem("RB103", Span(path, 1), "The entry is a submodule", hint))
+            elif not _kept(path):
+                continue
+            elif mode == "120000":
+                hint = "Put the file itself here."
+                self.problems.append(problem("RB103", Span(path, 1), "The entry is a symbolic link", hint))
+            else:
+                files[path] = Blob(path, id, int(size))
+        return _bounded(files, self.problems)
+
+    def files(self) -> Mapping[str, Blob]:
+        return self._files
+
+    def read(self, blob: Blob) -> bytes:
+        data: bytes = self.repo.odb.stream(bytes.fromhex(blob.id)).read()
+        if data.startswith(_LFS):
+            hint = "Store the page itself in Git."
+            what = problem("RB103", Span(blob.path, 1), "The file is a Git LFS pointer", hint)
+            if what not in self.problems:
+                self.problems.append(what)
+            return b""
+        return data
+
+    def moved(self) -> bool:
+        try:
+            if self.remote:
+                self.repo.git.fetch("--quiet", "--prune", "--tags", "origin", "+refs/heads/*:refs/heads/*")
+            return self._resolve() != self.commit
+        except (GitError, SourceError):
+            return False
+
+    def again(self) -> GitSource:
+        return GitSource(self.repo, self.revision, self.inner, self.remote)
+
+
+def open_source(location: str | Path, at: str | None = None, *, cache: Path | None = None) -> Source:
+    """The knowledge base at a path or URL. Without `at` a path is read as it is on disk, a URL at its default branch.
+
+    Remote repositories are kept bare below `cache`. Raises `SourceError`.
+    """
+    if at is not None and (at.startswith("-") or re.search(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{", at) or not at or len(at) > 200):
+        raise SourceError(f"{at!r} is not a branch, tag or commit", "Name one, as in `--at main`.")
+    text = str(location)
+    if isinstance(location, str) and _REMOTE.fullmatch(text):
+        return _remote(text, at, cache)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*::?/?/?", text) and "://" in text or "::" in text:
+        raise SourceError(f"{text!r} is not a location that can be read", "Use a path, or an https, ssh or git URL.")
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise SourceError(f"There is no {text!r}", "Name a folder, a Git URL, or a world that `rulebound worlds` lists.")
+    if not path.is_dir():
+        raise SourceError(f"{text!r} is not a folder", "Name the folder that holds the pages.")
+    if at is None:
+        return FolderSource(path.resolve())
+    try:
+        repo = Repo(path, search_parent_directories=True)
+    except (InvalidGitRepositoryError, NoSuchPathError):
+        raise SourceError(f"{text!r} is not in a Git repository", "Leave `--at` out to read the folder as it is.") from None
+    root = Path(repo.working_dir or repo.git_dir).resolve()
+    inner = path.resolve().relative_to(root).as_posix() if path.resolve() != root else ""
+    return GitSource(repo, at, inner)
+
+
+def _remote(url: str, at: str | None, cache: Path | None) -> GitSource:
+    if cache is None:
+        raise SourceError("A remote knowledge base needs a folder to keep it in", "Set RULEBOUND_HOME.")
+    folder = cache / "repositories" / hashlib.sha256(url.encode()).hexdigest()[:20]
+    settings = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "GIT_ALLOW_PROTOCOL": "https:http:ssh:git:file"}
+    try:
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            Repo.clone_from(url, folder, env=settings, multi_options=["--bare", "--quiet"])
+        repo = Repo(folder)
+        repo.git.update_environment(**settings)
+        repo.git.fetch("--quiet", "--prune", "--tags", "origin", "+refs/heads/*:refs/heads/*")
+    except GitError as error:
+        if not folder.exists():
+            reason = str(getattr(error, "stderr", error)).strip().splitlines()[-1:] or ["it does not answer"]
+            raise SourceError(f"{url} cannot be cloned: {reason[0][:200]}", "Check the URL and your access.") from None
+        repo = Repo(folder)
+    return GitSource(repo, at or "HEAD", remote=True)

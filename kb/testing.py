@@ -1,0 +1,209 @@
+"""Owns running what designers wrote as tests: the examples on rule and table pages, and scenarios.
+
+`run_examples(rulebook)` and `run_scenarios(rulebook)` give results with the lines that decided. It must not print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from kb.diagnostics import Diagnostic, Span, problem
+from kb.expressions.frame import EvaluationError
+from kb.referee import Action, Inputs, Referee, State, TraceLine
+from kb.referee.effects import read_target, run_effects, write_target
+from kb.referee.frame import Turn
+from kb.referee.model import Refused
+from kb.referee.referee import PlainRunner
+from kb.rulebook import Decide, Example, Role, Rule, Rulebook, Scenario, Table, Target
+from kb.session import Session
+from kb.types import Ref
+from kb.understand import Dialogue
+
+PLAYER = "player"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One example or scenario: its name, where it stands, why it fails (None: it passes), what decided."""
+
+    name: str
+    span: Span
+    failure: str | None
+    trace: tuple[TraceLine, ...] = ()
+
+
+def run_examples(rulebook: Rulebook, session: Session | None = None) -> list[Result]:
+    """Every example of every rule and table."""
+    session = session or Session(rulebook)
+    results: list[Result] = []
+    base: State | None = None
+    holders: Iterable[Rule | Table] = (*rulebook.rules.values(), *rulebook.tables.values())
+    for holder in holders:
+        for number, example in enumerate(holder.examples, 1):
+            base = base or session.referee.join(session.referee.new(), PLAYER)
+            name = f"{holder.id} example {number}"
+            results.append(_run_example(name, holder, example, session.referee, base))
+    return results
+
+
+def _run_example(name: str, holder: Rule | Table, example: Example, referee: Referee, base: State) -> Result:
+    inputs = Inputs(referee.rulebook.settings.begins, 0)
+    turn = Turn(base, referee.derivations, PLAYER, inputs)
+    try:
+        roles = _roles(holder, referee)
+        given = {key: value for key, value in example.given if isinstance(key, str)}
+        for role in roles:
+            turn.vars[role.name] = given.get(role.name, _stand_in(turn, role))
+        for key, value in example.given:
+            if isinstance(key, Target):
+                write_target(turn, key, value, key.source)
+        action = {key[7:]: value for key, value in given.items() if key.startswith("action.")}
+        turn.vars["action"] = {**turn.vars["action"], **action}
+        turn.vars["event"] = {key[6:]: value for key, value in given.items() if key.startswith("event.")}
+    except (Refused, EvaluationError) as error:
+        return Result(name, example.span, f"its values cannot be set: {getattr(error, 'reason', error)}")
+    if isinstance(holder, Table):
+        return _run_table(name, holder, example, turn)
+    values = {role.name: turn.vars[role.name] for role in roles if role.name in turn.vars}
+    return _run_rule(name, holder, example, referee, turn, values)
+
+
+def _roles(holder: Rule | Table, referee: Referee) -> list[Role]:
+    if isinstance(holder, Table):
+        return [Role(name, type_, in_pattern=False) for name, type_ in holder.takes.items()]
+    action = referee.rulebook.actions.get(holder.trigger.action or "")
+    return list(action.roles.values()) if action is not None else []
+
+
+def _stand_in(turn: Turn, role: Role) -> Any:
+    """What fills a role that no column gives: a fresh instance of its kind in the player's place."""
+    if not isinstance(role.type, Ref):
+        return role.type.zero() if role.start is None else role.start
+    kind = next((k for k in role.type.kinds if k in turn.shape.fresh), "item")
+    kind = "item" if kind == "thing" else kind
+    id = f"example-{role.name}"
+    row = {**turn.shape.fresh[kind], "id": id, "name": role.name.replace("_", " ")}
+    if "location" in row:
+        row["location"] = turn.vars["room"] or ""
+    turn.add_instance(row)
+    return id
+
+
+def _run_table(name: str, table: Table, example: Example, turn: Turn) -> Result:
+    decide = Decide(span=table.span, source=f"decide {table.id}", table=table.id)
+    reason: str | None = None
+    try:
+        run_effects(turn, (decide,), PlainRunner())
+    except Refused as error:
+        turn.say(turn.player, error.args[0], table.span)
+        reason = error.reason
+    except EvaluationError as error:
+        reason = str(error)
+    spoken = "\n".join(message.text for message in turn.messages)
+    return Result(name, example.span, _compare(example, spoken, "refused" if reason else "done", turn), tuple(turn.trace))
+
+
+def _run_rule(
+    name: str, rule: Rule, example: Example, referee: Referee, turn: Turn, values: dict[str, Any]
+) -> Result:
+    state = turn.finish()
+    if rule.requires != "player":
+        row = state.rows[PLAYER]
+        turn.write(PLAYER, "role", rule.requires, "role") if row["role"] == "player" else None
+        state = turn.finish()
+    if rule.trigger.kind == "action" and rule.trigger.action != "any":
+        outcome = referee.resolve(state, PLAYER, Action(rule.trigger.action or "", values), turn.inputs)
+        after = referee.frame(outcome.state, PLAYER)
+        after.vars.update(values)
+        failure = _compare(example, outcome.text, outcome.status, after)
+        return Result(name, example.span, failure, outcome.trace)
+    after = Turn(state, referee.derivations, PLAYER, turn.inputs)
+    after.vars.update(turn.vars)
+    status, spoken = referee.run_alone(after, rule)
+    return Result(name, example.span, _compare(example, spoken, status, after), tuple(after.trace))
+
+
+def _compare(example: Example, spoken: str, status: str, turn: Turn) -> str | None:
+    """Why what came out is not what the example says."""
+    wanted = example.result
+    if wanted in {"done", "refused"}:
+        if status != wanted:
+            return f"it is {status}, not {wanted}; it says “{spoken}”"
+    elif wanted is not None and wanted not in spoken:
+        return f"it says “{spoken}”, not “{wanted}”"
+    for target, value in example.then:
+        actual = read_target(turn, target)
+        if actual != value:
+            return f"`{target.source}` is {actual!r} afterwards, not {value!r}"
+    return None
+
+
+def run_scenarios(rulebook: Rulebook, session: Session | None = None) -> list[Result]:
+    """Every scenario that the rules alone play."""
+    session = session or Session(rulebook)
+    return [run_scenario(session, each) for each in rulebook.scenarios if "rules" in each.by]
+
+
+def run_scenario(session: Session, scenario: Scenario) -> Result:
+    """A scenario, turn by turn, up to the first that fails."""
+    referee = session.referee
+    state = referee.join(referee.new(), PLAYER, "you", scenario.role)
+    now = session.rulebook.settings.begins
+    if scenario.given:
+        turn = Turn(state, referee.derivations, PLAYER, Inputs(now, scenario.seed))
+        try:
+            run_effects(turn, scenario.given, PlainRunner())
+        except Refused as error:
+            return Result(scenario.id, scenario.span, f"Given cannot be set: {error.reason}", tuple(turn.trace))
+        state = turn.finish()
+    dialogue = Dialogue()
+    for number, step in enumerate(scenario.turns):
+        said = session.say(state, PLAYER, step.says, dialogue, Inputs(now, scenario.seed * 1_000 + number))
+        state, dialogue = said.state, said.dialogue
+        trace = tuple(line for outcome in said.outcomes for line in outcome.trace)
+        failure = _step_failure(session, state, step.holds, said.text)
+        refused = any(outcome.status == "refused" for outcome in said.outcomes) or not said.understood
+        if failure is None and step.refused is not None and refused != step.refused:
+            failure = f"it is {'refused' if refused else 'done'}: “{said.text}”"
+        if failure is None and step.check is not None:
+            frame = referee.frame(state, PLAYER)
+            frame.trace.extend(trace)
+            try:
+                held = step.check(frame)
+            except EvaluationError as error:
+                failure = f"`{step.check.source}` cannot be worked out: {error}"
+            else:
+                failure = None if held else f"`{step.check.source}` does not hold; it says “{said.text}”"
+        if failure is not None:
+            return Result(scenario.id, step.span, f"after “{step.says}”, {failure}", trace)
+    return Result(scenario.id, scenario.span, None)
+
+
+def _step_failure(session: Session, state: State, holds: str, text: str) -> str | None:
+    absent = holds.startswith("not ")
+    wanted = holds[4:].strip('"') if absent else holds
+    if not wanted or wanted == "-":
+        return None
+    if (wanted.casefold() in text.casefold()) is absent:
+        return f"it says “{text}”, {'which holds' if absent else 'not'} “{wanted}”"
+    return None
+
+
+def example_problems(rulebook: Rulebook, session: Session | None = None) -> list[Diagnostic]:
+    """Failing examples as problems on their lines."""
+    return [
+        problem("RB701", each.span, f"The example fails: {each.failure}", "Mend the rule or the example.")
+        for each in run_examples(rulebook, session)
+        if each.failure is not None
+    ]
+
+
+def scenario_problems(rulebook: Rulebook, session: Session | None = None) -> list[Diagnostic]:
+    """Failing scenarios as problems on their lines."""
+    return [
+        problem("RB702", each.span, f"The scenario `{each.name}` fails: {each.failure}", "Mend the rules or the scenario.")
+        for each in run_scenarios(rulebook, session)
+        if each.failure is not None
+    ]
