@@ -69,7 +69,8 @@ FORMS: Final[dict[str, str]] = {
 """Every effect and how it is written."""
 
 _WHEN = re.compile(r"when\s+(`+)(.+?)\1\s*(?:→|->)\s*")
-_SPAN = r'`[^`]+`|"(?:[^"\\]|\\.)*"|\[\[[^\[\]]+\]\]|-?\d+(?:\.\d+)?|yes|no|true|false'
+_QUOTED = r'(?:[^"\\{]|\\.|\{\{|\{[^{}"]*(?:"[^"]*"[^{}"]*)*\})*'
+_SPAN = rf'`[^`]+`|"{_QUOTED}"|\[\[[^\[\]]+\]\]|-?\d+(?:\.\d+)?|yes|no|true|false'
 _NAME = r"`?(?P<name>[a-z][a-z0-9_]*)`?"
 _PAGE = r"(?:\[\[(?P<link>[^\[\]|#]+)[^\[\]]*\]\]|`(?P<code>[a-z][a-z0-9-]*)`|(?P<word>[a-z][a-z0-9-]*))"
 _WITH = r"(?:\s+with\s+(?P<with>.+))?"
@@ -85,14 +86,14 @@ _GRAMMAR: Final[dict[str, re.Pattern[str]]] = {
         "move": rf"move\s+(?P<what>{_SPAN})\s+to\s+(?P<to>{_SPAN}|nowhere)",
         "create": rf"create\s+{_PAGE}(?:\s+in\s+(?P<to>{_SPAN}))?(?:\s+as\s+{_NAME})?",
         "remove": rf"remove\s+(?P<what>{_SPAN})",
-        "say": r'say\s+"(?P<text>(?:[^"\\]|\\.)*)"',
-        "tell": rf'tell\s+(?P<to>{_SPAN})\s+"(?P<text>(?:[^"\\]|\\.)*)"',
+        "say": rf'say\s+"(?P<text>{_QUOTED})"',
+        "tell": rf'tell\s+(?P<to>{_SPAN})\s+"(?P<text>{_QUOTED})"',
         "emit": rf"emit\s+`?(?P<event>[a-z][a-z0-9-]*)`?{_WITH}",
         "start": rf"start\s+{_PAGE}",
-        "end": rf'end\s+(?:the game(?:\s+"(?P<text>(?:[^"\\]|\\.)*)")?|{_PAGE})',
+        "end": rf'end\s+(?:the game(?:\s+"(?P<text>{_QUOTED})")?|{_PAGE})',
         "fail": rf"fail\s+{_PAGE}",
         "advance": rf"advance\s+{_PAGE}",
-        "award": rf'award\s+(?P<value>{_SPAN})\s+for\s+"(?P<text>(?:[^"\\]|\\.)*)"',
+        "award": rf'award\s+(?P<value>{_SPAN})\s+for\s+"(?P<text>{_QUOTED})"',
         "schedule": (
             r"schedule\s+`?(?P<event>[a-z][a-z0-9-]*)`?\s+(?:in\s+(?:(?P<count>\d{1,6})\s+(?P<unit>second|minute|hour|day)s?"
             rf"|`(?P<delay>[^`]+)`)|at\s+`(?P<at>[^`]+)`){_WITH}"
@@ -100,7 +101,7 @@ _GRAMMAR: Final[dict[str, re.Pattern[str]]] = {
         "roll": rf"roll\s+`?(?:(?P<dice>\d{{1,3}})d(?P<sides>\d{{1,6}})|(?P<low>-?\d{{1,9}})\.\.(?P<high>-?\d{{1,9}}))`?\s+as\s+{_NAME}",
         "decide": rf"decide\s+{_PAGE}",
         "do": r"do\s+`(?P<words>[^`]+)`",
-        "refuse": r'refuse\s+"(?P<text>(?:[^"\\]|\\.)*)"',
+        "refuse": rf'refuse\s+"(?P<text>{_QUOTED})"',
     }.items()
 }
 SPEECH: Final = frozenset({"say", "tell"})
@@ -555,6 +556,8 @@ def _split(text: str, start: int) -> list[tuple[int, int]]:
         if quote:
             if char == "\\":
                 index += 1
+            elif char == "{" and quote == '"' and (closing := text.find("}", index)) > 0:
+                index = closing
             elif char == quote:
                 quote = ""
         elif char in '"`':

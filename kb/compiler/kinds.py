@@ -69,7 +69,7 @@ def declare_kinds(typed: Iterable[Typed]) -> Kinds:
         if kind is None:
             continue
         sections = [s for s in each.page.sections if s.heading in {"State", "Derived"}]
-        if sections or "state" in each.page.front.entries:
+        if sections or {"state", "derived"} & each.page.front.entries.keys():
             result.kinds[each.id] = KindDecl(each.id, f"{each.id}s".replace("-", "_"), kind, {}, {}, each.span)
             _extend(each, each.id, result)
     return result
@@ -119,6 +119,7 @@ def _extend(typed: Typed, kind: str, result: Kinds) -> None:
             _state(section, kind, fields, result)
         elif section.heading == "Derived":
             _derived(section, kind, derived, result)
+    _derived_entries(typed, kind, derived)
     entry = typed.page.front.entries.get("state")
     if entry is not None and typed.key != "kind":
         for name, part in entry.parts.items():
@@ -187,12 +188,23 @@ def _field(
     fields[name] = Field(name, type_, type_.zero(), meaning, was, span)
 
 
+def _derived_entries(typed: Typed, kind: str, derived: dict[str, DerivedDecl]) -> None:
+    """`derived: {lit: "`x.y == z`"}` in front matter: derived fields of one template."""
+    entry = typed.page.front.entries.get("derived")
+    for name, part in entry.parts.items() if entry and typed.key != "kind" else ():
+        source = str(part.value)
+        span = part.value_span
+        quoted = 1 if span.end_column - span.column > len(source) else 0
+        derived[name] = DerivedDecl(name, kind, kind.replace("-", "_"), source, span.part(quoted, quoted + len(source)), "")
+
+
 def derived_of(typed: Typed, kind: str) -> list[DerivedDecl]:
     """The derived fields that a page declares for a kind; their problems were told when it was declared."""
     derived: dict[str, DerivedDecl] = {}
     for section in typed.page.sections:
         if section.heading == "Derived":
             _derived(section, kind, derived, Kinds({}))
+    _derived_entries(typed, kind, derived)
     return list(derived.values())
 
 

@@ -23,7 +23,7 @@ _OWN_KEYS: dict[str, frozenset[str]] = {
     "quest": frozenset({"begin"}),
     "agent": frozenset({"may", "budget", "every", "at", "requires"}),
 }
-_KEYS = frozenset({"in", "count", "also", "aliases", "state"})
+_KEYS = frozenset({"in", "count", "also", "aliases", "state", "derived"})
 MAX_COUNT = 1000
 
 

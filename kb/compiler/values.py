@@ -84,9 +84,9 @@ def _check_ids(value: Any, type_: Type, span: Span, scope: Scope) -> list[Diagno
 
 def check_id(id: str, type_: Ref, span: Span, scope: Scope) -> list[Diagnostic]:
     """Whether an id on a page names an instance of the reference's kinds."""
-    if id == "" or ("player" in type_.kinds and scope.kind_of_id(id) is None):
-        return []
     within = {below for kind in type_.kinds for below in scope.kinds_within(kind)}
+    if id == "" or (id == "player" and "player" in within):
+        return []
     kind = scope.kind_of_id(id)
     if kind in within:
         return []
