@@ -84,7 +84,8 @@ def compile_template(
         for alias in (entries[key].value if isinstance(entries[key].value, list) else [entries[key].value])
     )
     name = typed.page.title or typed.id.replace("-", " ")
-    values["name"], values["aliases"] = values.get("name") or _plain_name(name), aliases
+    values["aliases"] = aliases
+    _name(values, name, kind, scope)
     self_scope = scope.with_locals({kind.replace("-", "_"): Ref((kind,)), root_name(kind, scope): Ref((kind,))})
     description, more = compile_paragraph(typed.page.description, self_scope)
     problems += more
@@ -105,10 +106,16 @@ def root_name(kind: str, scope: Scope) -> str:
     return kind.replace("-", "_")
 
 
-def _plain_name(title: str) -> str:
-    """A heading as a noun phrase: without its article."""
+def _name(values: dict[str, Any], title: str, kind: str, scope: Scope) -> None:
+    """A heading as a name in a sentence: without its article; small at the start for things; a person's without an article."""
     first, _, rest = title.partition(" ")
-    return rest if first in {"The", "A", "An", "the", "a", "an"} and rest else title
+    article = first in {"The", "A", "An"} and bool(rest)
+    plain = rest if article else title
+    if kind in scope.kinds_within("item") and not values.get("proper") and plain[1:] == plain[1:].lower():
+        plain = plain[:1].lower() + plain[1:]
+    if kind in scope.kinds_within("npc") and not article and plain[:1].isupper():
+        values["proper"] = True
+    values["name"] = values.get("name") or plain
 
 
 def _exits(entry: Entry, scope: Scope) -> tuple[dict[str, str], list[Diagnostic]]:

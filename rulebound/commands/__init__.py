@@ -1,0 +1,1 @@
+"""Owns what each command does. It must not know how arguments are written."""
