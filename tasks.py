@@ -27,9 +27,7 @@ def run(*command: str | Path) -> int:
 
 def prepare(requirements: str) -> None:
     """Makes the environment hold exactly the pinned packages and this checkout."""
-    wanted = hashlib.sha256(
-        (ROOT / requirements).read_bytes() + (ROOT / "pyproject.toml").read_bytes()
-    ).hexdigest()
+    wanted = hashlib.sha256((ROOT / requirements).read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
     stamp = VENV / f"installed-{requirements}"
     if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
         return
@@ -67,7 +65,15 @@ def main() -> int:
         return run(BIN / "rulebound", "play", *(arguments or ["cloak"]))
     if task == "lock":
         for name, extra in (("requirements.txt", ()), ("requirements-dev.txt", ("--group", "dev"))):
-            command = ("uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-emit-index-url")
+            command = (
+                "uv",
+                "pip",
+                "compile",
+                "--quiet",
+                "--universal",
+                "--generate-hashes",
+                "--no-emit-index-url",
+            )
             if status := run(*command, "--python-version", "3.11", "pyproject.toml", *extra, "-o", name):
                 return status
         return 0

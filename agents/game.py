@@ -51,7 +51,9 @@ class GameService:
         self._now, self._new_id, self._new_seed = now, new_id, new_seed
         self._states: dict[str, tuple[int, State]] = {}
 
-    async def start(self, location: str, principal: str, *, player: str = "player", seed: int | None = None) -> tuple[str, str]:
+    async def start(
+        self, location: str, principal: str, *, player: str = "player", seed: int | None = None
+    ) -> tuple[str, str]:
         """A new game: its handle, and what the player reads first."""
         world = self._open(location)
         referee = world.session.referee
@@ -81,7 +83,11 @@ class GameService:
     async def resume(self, principal: str, location: str, player: str) -> GameRecord | None:
         """The last game of a principal in a world."""
         games = [game for game in await self._store.games(principal) if game.world == location]
-        named = [game for game in games if game.state["instances"].get(game.player, {}).get("fields", {}).get("name") == player]
+        named = [
+            game
+            for game in games
+            if game.state["instances"].get(game.player, {}).get("fields", {}).get("name") == player
+        ]
         return named[-1] if named else None
 
     async def act(self, handle: str, principal: str, line: str, *, key: str = "", now: datetime | None = None) -> Reply:
@@ -100,7 +106,10 @@ class GameService:
                 said.state.hash, key,
             )  # fmt: skip
             after = record.with_(
-                version=number, commit=world.checked.commit, state=said.state.dump(), dialogue=said.dialogue.dump()
+                version=number,
+                commit=world.checked.commit,
+                state=said.state.dump(),
+                dialogue=said.dialogue.dump(),
             )
             try:
                 stored = await self._store.commit(after, turn)
@@ -200,7 +209,12 @@ def decided(world: World, outcome: Outcome) -> dict[str, Any]:
         "rule": outcome.rule,
         "reason": outcome.reason,
         "lines": [
-            {"kind": line.kind, "at": f"{line.span.path}:{line.span.line}@{commit[:12]}", "text": line.text, "value": line.value}
+            {
+                "kind": line.kind,
+                "at": f"{line.span.path}:{line.span.line}@{commit[:12]}",
+                "text": line.text,
+                "value": line.value,
+            }
             for line in outcome.trace
         ],
     }

@@ -44,7 +44,9 @@ class World:
     _index: SearchIndex | None = None
 
     @staticmethod
-    def open(location: str, *, at: str | None = None, cache: Path | None = None, experience: str | None = None) -> World:
+    def open(
+        location: str, *, at: str | None = None, cache: Path | None = None, experience: str | None = None
+    ) -> World:
         """The world at a path, URL or bundled name. Raises `WorldError`."""
         try:
             source = open_source(located(location), at, cache=cache)
@@ -78,7 +80,7 @@ class World:
         return True
 
 
-def _chosen(checked: Checked, experience: str | None):  # noqa: ANN202
+def _chosen(checked: Checked, experience: str | None):
     if experience is not None and experience in checked.rulebooks:
         return checked.rulebooks[experience]
     if checked.errors:

@@ -50,7 +50,12 @@ def bundled_pages(name: str) -> dict[str, Page]:
 
 
 def check(
-    source: Source, *, cache: Path | None = None, before: Checked | None = None, run: bool = True, scenarios: bool = False
+    source: Source,
+    *,
+    cache: Path | None = None,
+    before: Checked | None = None,
+    run: bool = True,
+    scenarios: bool = False,
 ) -> Checked:
     """Everything that is wrong with a knowledge base, and its rulebooks.
 

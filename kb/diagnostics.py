@@ -51,9 +51,7 @@ class Diagnostic:
             raise ValueError(f"{self.code!r} is not a registered diagnostic code")
 
 
-def problem(
-    code: str, span: Span, message: str, hint: str, severity: Severity = Severity.ERROR
-) -> Diagnostic:
+def problem(code: str, span: Span, message: str, hint: str, severity: Severity = Severity.ERROR) -> Diagnostic:
     """A `Diagnostic` whose message and hint end in a full stop (or `?`), once."""
     return Diagnostic(span, code, _sentence(message), _sentence(hint), severity)
 

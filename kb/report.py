@@ -15,7 +15,8 @@ from kb.diagnostics import CODES, Diagnostic, Severity
 def text(problems: Sequence[Diagnostic]) -> str:
     """`path:line:column CODE what is wrong. What to do.`, a line each."""
     return "\n".join(
-        f"{p.span} {p.code} {'warning: ' if p.severity is Severity.WARNING else ''}{p.message} {p.hint}" for p in problems
+        f"{p.span} {p.code} {'warning: ' if p.severity is Severity.WARNING else ''}{p.message} {p.hint}"
+        for p in problems
     )
 
 
@@ -61,7 +62,11 @@ def sarif(problems: Sequence[Diagnostic]) -> str:
         }
         for p in problems
     ]
-    run = {"tool": {"driver": {"name": "rulebound", "rules": rules}}, "columnKind": "unicodeCodePoints", "results": results}
+    run = {
+        "tool": {"driver": {"name": "rulebound", "rules": rules}},
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+    }
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
     return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
 

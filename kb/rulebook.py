@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from kb.diagnostics import Span
 from kb.expressions import Expr, TextTemplate
@@ -312,8 +312,8 @@ class Rule:
     id: str
     title: str
     trigger: Trigger
-    narrowing: Mapping[str, str | tuple[str, ...]]
-    """role → template id (any instance of it) or allowed values (a tuple)."""
+    narrowing: Mapping[str, tuple[str, ...]]
+    """role → the template ids or values that it is narrowed to."""
     when: tuple[Condition, ...]
     unless: tuple[Refusal, ...]
     then: tuple[Effect, ...]
@@ -395,7 +395,7 @@ class End:
     span: Span
 
 
-Line = Wait | Act | Branch | Ask | End
+Line: TypeAlias = Wait | Act | Branch | Ask | End
 
 
 @dataclass(frozen=True, slots=True)

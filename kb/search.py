@@ -76,7 +76,12 @@ class SearchIndex:
             for word, count in counts.items():
                 self._words.setdefault(word, []).append((number, count))
         self._average = sum(self._lengths) / max(1, len(self._lengths))
-        self._by_id = {str(e.value): path for path, page in pages.items() for e in page.front.entries.values() if isinstance(e.value, str)}
+        self._by_id = {
+            str(e.value): path
+            for path, page in pages.items()
+            for e in page.front.entries.values()
+            if isinstance(e.value, str)
+        }
 
     def search(self, query: str, limit: int = 10, kind: str | None = None) -> list[Hit]:
         """The sections that fit the query best (BM25, headings weigh more). Unknown words are mended."""
@@ -100,7 +105,12 @@ class SearchIndex:
     def _known(self, word: str) -> str:
         if word in self._words or len(word) < 4:
             return word
-        best = process.extractOne(word, self._words.keys(), scorer=DamerauLevenshtein.distance, score_cutoff=1 if len(word) < 8 else 2)
+        best = process.extractOne(
+            word,
+            self._words.keys(),
+            scorer=DamerauLevenshtein.distance,
+            score_cutoff=1 if len(word) < 8 else 2,
+        )
         return best[0] if best else word
 
     def resolve(self, name: str) -> str | None:

@@ -102,12 +102,15 @@ def _run_table(name: str, table: Table, example: Example, turn: Turn) -> Result:
     except EvaluationError as error:
         reason = str(error)
     spoken = "\n".join(message.text for message in turn.messages)
-    return Result(name, example.span, _compare(example, spoken, "refused" if reason else "done", turn), tuple(turn.trace))
+    return Result(
+        name,
+        example.span,
+        _compare(example, spoken, "refused" if reason else "done", turn),
+        tuple(turn.trace),
+    )
 
 
-def _run_rule(
-    name: str, rule: Rule, example: Example, referee: Referee, turn: Turn, values: dict[str, Any]
-) -> Result:
+def _run_rule(name: str, rule: Rule, example: Example, referee: Referee, turn: Turn, values: dict[str, Any]) -> Result:
     state = turn.finish()
     if rule.requires != "player":
         row = state.rows[PLAYER]
@@ -203,7 +206,12 @@ def example_problems(rulebook: Rulebook, session: Session | None = None) -> list
 def scenario_problems(rulebook: Rulebook, session: Session | None = None) -> list[Diagnostic]:
     """Failing scenarios as problems on their lines."""
     return [
-        problem("RB702", each.span, f"The scenario `{each.name}` fails: {each.failure}", "Mend the rules or the scenario.")
+        problem(
+            "RB702",
+            each.span,
+            f"The scenario `{each.name}` fails: {each.failure}",
+            "Mend the rules or the scenario.",
+        )
         for each in run_scenarios(rulebook, session)
         if each.failure is not None
     ]

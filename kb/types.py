@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
@@ -205,7 +205,7 @@ class ListOf(Type):
     def coerce(self, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
             raise _mismatch(self, value)
-        values: Iterable[Any] = value
+        values = cast("Iterable[Any]", value)
         result = tuple(self.item.coerce(v) for v in values)
         if len(result) > LIST_LIMIT:
             raise TypeMismatch(f"a list of {len(result)} is longer than {LIST_LIMIT}")
@@ -251,7 +251,7 @@ class MapOf(Type):
     def coerce(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise _mismatch(self, value)
-        entries: Mapping[Any, Any] = value
+        entries = cast("Mapping[Any, Any]", value)
         if len(entries) > LIST_LIMIT:
             raise TypeMismatch(f"a map of {len(entries)} is larger than {LIST_LIMIT}")
         return {str(self.key.coerce(k)): self.value.coerce(v) for k, v in entries.items()}
@@ -278,7 +278,7 @@ class Record(Type):
     def coerce(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise _mismatch(self, value)
-        entries: Mapping[Any, Any] = value
+        entries = cast("Mapping[Any, Any]", value)
         unknown = [k for k in entries if self.field(str(k)) is None]
         if unknown:
             raise TypeMismatch(f"{unknown[0]!r} is not a part of {self}")
@@ -309,7 +309,7 @@ class Time(Type):
 
             if not isinstance(value, date):
                 raise _mismatch(self, value)
-            value = datetime(value.year, value.month, value.day)
+            value = datetime(value.year, value.month, value.day, tzinfo=UTC)
         if value.tzinfo is None:
             value = value.replace(tzinfo=UTC)
         try:
@@ -359,7 +359,7 @@ class Point(Type):
         if isinstance(value, str):
             value = [part.strip() for part in value.split(",")]
         if isinstance(value, Mapping):
-            entries: Mapping[str, Any] = value
+            entries = cast("Mapping[str, Any]", value)
             value = [entries.get("lat"), entries.get("lng")]
         if not isinstance(value, list | tuple) or len(value) != 2:  # pyright: ignore[reportUnknownArgumentType]
             raise _mismatch(self, value)

@@ -33,14 +33,20 @@ def view(session: Session, state: State, player: str) -> dict[str, Any]:
         "time": state.rows["world"]["time"].strftime("%Y-%m-%d %H:%M"),
         "ended": row["ended"] or None,
         "inventory": [_named(state, id) for id in turn.derived(player, "inventory")],
-        "quests": {rulebook.workflows[id].name: status for id, status in row["quests"].items() if id in rulebook.workflows},
+        "quests": {
+            rulebook.workflows[id].name: status for id, status in row["quests"].items() if id in rulebook.workflows
+        },
     }
     if room:
         lit = _safe(turn, room, "lit") is not False or "lit" not in session.referee.derivations.of("place")
         seen["room"] = _named(state, room) if lit else "Darkness"
         seen["description"] = _safe(turn, room, "description") if lit else ""
         seen["exits"] = sorted(state.rows[room].get("exits", {})) if lit else []
-        seen["things"] = [_named(state, id) for id in perceived(turn, state) if id not in (room, player) and not _held(state, id, player)]
+        seen["things"] = [
+            _named(state, id)
+            for id in perceived(turn, state)
+            if id not in (room, player) and not _held(state, id, player)
+        ]
     return seen
 
 

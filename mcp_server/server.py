@@ -94,8 +94,16 @@ def server(app: App) -> MCPServer[Any]:
     @mcp.tool(annotations=PLAY)
     async def act(
         handle: Handle,
-        text: Annotated[str, Field(description="A command in plain words (take the lamp and go north), or rule-id {arguments as JSON}.", max_length=1_000)],
-        idempotency_key: Annotated[str, Field(description="Send the same key again and the turn is not done twice.", max_length=100)] = "",
+        text: Annotated[
+            str,
+            Field(
+                description="A command in plain words (take the lamp and go north), or rule-id {arguments as JSON}.",
+                max_length=1_000,
+            ),
+        ],
+        idempotency_key: Annotated[
+            str, Field(description="Send the same key again and the turn is not done twice.", max_length=100)
+        ] = "",
     ) -> Acted:
         """Say or do something in the game. Only the rules decide what happens."""
         with _told():
@@ -133,7 +141,18 @@ def server(app: App) -> MCPServer[Any]:
         """Find sections of the knowledge base, best first, each with its citation."""
         with _told():
             hits = index(world).search(query, limit)
-            return Found(results=[{"citation": h.citation, "path": h.path, "heading": h.heading, "line": h.line, "snippet": h.snippet} for h in hits])
+            return Found(
+                results=[
+                    {
+                        "citation": h.citation,
+                        "path": h.path,
+                        "heading": h.heading,
+                        "line": h.line,
+                        "snippet": h.snippet,
+                    }
+                    for h in hits
+                ]
+            )
 
     @mcp.tool(annotations=READ)
     def kb_read(
@@ -146,7 +165,9 @@ def server(app: App) -> MCPServer[Any]:
         with _told():
             excerpt = index(world).read(page, section=section, first=first, characters=8_000)
             if excerpt is None:
-                raise ToolError(f"There is no page {page!r}" + (f" with a section {section!r}." if section else ". Search for it."))
+                raise ToolError(
+                    f"There is no page {page!r}" + (f" with a section {section!r}." if section else ". Search for it.")
+                )
             return PageText(
                 path=excerpt.path, commit=excerpt.commit, first=excerpt.first, last=excerpt.last, next=excerpt.next,
                 text=excerpt.text,
@@ -155,7 +176,7 @@ def server(app: App) -> MCPServer[Any]:
     return mcp
 
 
-class _told:  # noqa: N801 — reads as a phrase: `with _told():`
+class _told:
     """Our typed errors as errors of the tool: what is wrong and what to do."""
 
     def __enter__(self) -> None: ...

@@ -11,7 +11,20 @@ from typing import Literal
 
 from kb.search import Hit, SearchIndex
 
-_QUESTION = ("who", "what", "where", "when", "why", "how", "which", "can i", "may i", "is there", "are there", "tell me about")
+_QUESTION = (
+    "who",
+    "what",
+    "where",
+    "when",
+    "why",
+    "how",
+    "which",
+    "can i",
+    "may i",
+    "is there",
+    "are there",
+    "tell me about",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,19 +23,27 @@ kb_app = typer.Typer(help="Search and read a knowledge base.", no_args_is_help=T
 app.add_typer(kb_app, name="kb")
 
 PathArgument = Annotated[str, typer.Argument(metavar="[PATH]", help="A folder, a Git URL, or a bundled world's name.")]
-AtOption = Annotated[Optional[str], typer.Option("--at", metavar="REV", help="A branch, tag or commit; default: the folder as it is.")]  # noqa: UP045
+AtOption = Annotated[
+    str | None,
+    typer.Option("--at", metavar="REV", help="A branch, tag or commit; default: the folder as it is."),
+]
 
 
 @app.command()
 def play(
     world: Annotated[str, typer.Argument(metavar="[WORLD|PATH|URL]", help="What to play.")] = "cloak",
     at: AtOption = None,
-    script: Annotated[Optional[str], typer.Option(metavar="FILE|-", help="Read commands from a file (- for standard input).")] = None,  # noqa: UP045
-    seed: Annotated[Optional[int], typer.Option(help="The seed of chance; scripts have 0.")] = None,  # noqa: UP045
+    script: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Read commands from a file (- for standard input)."),
+    ] = None,
+    seed: Annotated[Optional[int], typer.Option(help="The seed of chance; scripts have 0.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="With --script: one JSON object a turn.")] = False,
-    state: Annotated[bool, typer.Option("--state", help="With --json: the perceivable and the true state as well.")] = False,
+    state: Annotated[
+        bool, typer.Option("--state", help="With --json: the perceivable and the true state as well.")
+    ] = False,
     player: Annotated[str, typer.Option(metavar="NAME", help="Who plays; a game goes on where it was left.")] = "you",
-    experience: Annotated[Optional[str], typer.Option(help="Which experience, where there are several.")] = None,  # noqa: UP045
+    experience: Annotated[str | None, typer.Option(help="Which experience, where there are several.")] = None,
 ) -> None:
     """Play a world in the terminal."""
     from rulebound.commands.play import play as run
@@ -47,7 +55,9 @@ def play(
 def check(
     path: PathArgument = ".",
     at: AtOption = None,
-    form: Annotated[str, typer.Option("--format", metavar="text|json|sarif|github", help="How problems are shown.")] = "text",
+    form: Annotated[
+        str, typer.Option("--format", metavar="text|json|sarif|github", help="How problems are shown.")
+    ] = "text",
 ) -> None:
     """Find every problem of a knowledge base. Exit 0: none, 1: problems, 2: it cannot be read."""
     from rulebound.commands.check import check as run
@@ -70,7 +80,7 @@ def test(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
-    name: Annotated[Optional[str], typer.Option(help="The world's name.")] = None,  # noqa: UP045
+    name: Annotated[Optional[str], typer.Option(help="The world's name.")] = None,
 ) -> None:
     """Start a world: a few pages, a scenario, a Git repository."""
     from rulebound.commands.setup import init as run
@@ -80,7 +90,7 @@ def init(
 
 @app.command()
 def why(
-    turn: Annotated[Optional[int], typer.Argument(metavar="[TURN]", help="Which turn; default: the last.")] = None,  # noqa: UP045
+    turn: Annotated[int | None, typer.Argument(metavar="[TURN]", help="Which turn; default: the last.")] = None,
 ) -> None:
     """Show the lines that decided a turn of the last game."""
     from rulebound.commands.play import why as run
@@ -128,7 +138,7 @@ def search(
 def read(
     page: Annotated[str, typer.Argument(help="A path, an id or a file's name.")],
     path: Annotated[str, typer.Option("--kb", metavar="PATH", help="The knowledge base.")] = ".",
-    section: Annotated[Optional[str], typer.Option(help="Only this section.")] = None,  # noqa: UP045
+    section: Annotated[Optional[str], typer.Option(help="Only this section.")] = None,
 ) -> None:
     """Read a page or a section."""
     from rulebound.commands.knowledge import read as run

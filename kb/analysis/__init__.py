@@ -9,8 +9,8 @@ from collections.abc import Container
 
 from kb.analysis.clashes import clashes
 from kb.analysis.tables import table_problems
-from kb.analysis.world import unreachable
 from kb.analysis.workflows import workflow_problems
+from kb.analysis.world import unreachable
 from kb.diagnostics import Diagnostic
 from kb.rulebook import Rulebook
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from kb.diagnostics import Diagnostic, problem
 from kb.expressions import Expr
@@ -49,7 +49,9 @@ def _candidates(type_: Type, tests: Iterable[tuple[str, Any]]) -> list[Any]:
         return [True, False]
     if isinstance(type_, Choice):
         return list(type_.options)
-    named = [value for _, wanted in tests for value in (wanted if isinstance(wanted, tuple) else (wanted,))]  # pyright: ignore
+    named: list[Any] = []
+    for _, wanted in tests:
+        named += cast("tuple[Any, ...]", wanted) if isinstance(wanted, tuple) else (wanted,)
     if any(isinstance(value, int | float) and not isinstance(value, bool) for value in named):
         near = {point for value in named if isinstance(value, int | float) for point in (value - 1, value, value + 1)}
         if isinstance(type_, Int):
@@ -124,7 +126,9 @@ def clashes(rulebook: Rulebook) -> list[Diagnostic]:
     for rule in rulebook.rules.values():
         if facts_of(c.expr for c in rule.when).solve() is None:
             hint = "Change one of its conditions."
-            problems.append(problem("RB309", rule.span, "The rule can never apply: its conditions contradict each other", hint))
+            problems.append(
+                problem("RB309", rule.span, "The rule can never apply: its conditions contradict each other", hint)
+            )
     for action in rulebook.actions.values():
         rules = [rulebook.rules[id] for id in action.rules]
         for index, second in enumerate(rules):

@@ -6,7 +6,7 @@ Every input is cut where its cells cut it, and each combination of the pieces is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, Final
 
 from kb.diagnostics import Diagnostic, problem
@@ -37,7 +37,7 @@ def table_problems(table: Table) -> list[Diagnostic]:
         reached |= {index for index in maybe if not hits or index <= hits[0]} if table.hit == "first" else set(maybe)
         if not hits and gap is None:
             gap = values
-        for first, second in zip(hits, hits[1:], strict=False):
+        for first, second in pairwise(hits):
             overlaps.setdefault((first, second), values)
     if gap is not None and table.hit in {"unique", "first"}:
         what = "The decision table has a gap"
@@ -97,7 +97,7 @@ def _domain(type_: Type, tests: Sequence[Test]) -> list[Any]:
         return sorted(kept) or [type_.low]
     if isinstance(type_, Number):
         points = sorted({float(value) for value in named})
-        between = [(a + b) / 2 for a, b in zip(points, points[1:], strict=False)]
+        between = [(a + b) / 2 for a, b in pairwise(points)]
         return sorted([*points, *between, *([points[0] - 1, points[-1] + 1] if points else [0.0])])
     return [*named, OTHER]
 

@@ -36,14 +36,24 @@ def workflow_problems(flow: Workflow) -> list[Diagnostic]:
             waiting.append((current.step, 0))
             if not (isinstance(current.condition.tree, Literal) and current.condition.tree.value is True):
                 waiting.append((step, line + 1))
-        elif not (isinstance(current, Wait) and isinstance(current.until.tree, Literal) and current.until.tree.value is False):
+        elif not (
+            isinstance(current, Wait) and isinstance(current.until.tree, Literal) and current.until.tree.value is False
+        ):
             waiting.append((step, line + 1))
     problems = [
-        problem("RB504", step.span, f"The step `{step.number}` is never reached", "Branch to it, or leave it out.", Severity.WARNING)
+        problem(
+            "RB504",
+            step.span,
+            f"The step `{step.number}` is never reached",
+            "Branch to it, or leave it out.",
+            Severity.WARNING,
+        )
         for index, step in enumerate(flow.steps)
         if (index, 0) not in reached
     ]
     if not ends:
         kind = "quest" if flow.quest else "workflow"
-        problems.append(problem("RB503", flow.span, f"The {kind} can never end", 'Add a line `End: "…"` that is reached.'))
+        problems.append(
+            problem("RB503", flow.span, f"The {kind} can never end", 'Add a line `End: "…"` that is reached.')
+        )
     return problems

@@ -34,7 +34,13 @@ def unreachable(rulebook: Rulebook) -> list[Diagnostic]:
         reached.add(id)
         waiting += places[id].values.get("exits", {}).values()
     return [
-        problem("RB603", place.span, f"The place `{id}` cannot be reached from `{start}`", "Give it an exit from another place.", Severity.WARNING)
+        problem(
+            "RB603",
+            place.span,
+            f"The place `{id}` cannot be reached from `{start}`",
+            "Give it an exit from another place.",
+            Severity.WARNING,
+        )
         for id, place in places.items()
         if id not in reached
     ]
@@ -46,7 +52,12 @@ def _named(rulebook: Rulebook) -> Iterable[str]:
         for name, value in template.values.items():
             if name != "exits" and isinstance(value, str):
                 yield value
-    for value in (*rulebook.rules.values(), *rulebook.tables.values(), *rulebook.workflows.values(), *rulebook.agents.values()):
+    for value in (
+        *rulebook.rules.values(),
+        *rulebook.tables.values(),
+        *rulebook.workflows.values(),
+        *rulebook.agents.values(),
+    ):
         for part in ("then", "rows", "steps", "always"):
             for expr in _expressions(getattr(value, part, ())):
                 yield from _ids(expr.tree)

@@ -37,7 +37,22 @@ _ANSWER = re.compile(
     r"(?P<question>.+?\?)\s*\*\*(?P<options>[^*]+)\*\*\s*(?:→|->)\s*`(?P<root>[a-z][a-z0-9_]*)\.(?P<field>[a-z][a-z0-9_]*)`\.?"
     r"\s*With no model: \*\*(?P<fallback>[^*]+)\*\*\.?"
 )
-_FREE = frozenset({"say", "tell", "emit", "schedule", "roll", "decide", "award", "refuse", "start", "advance", "end", "fail"})
+_FREE = frozenset(
+    {
+        "say",
+        "tell",
+        "emit",
+        "schedule",
+        "roll",
+        "decide",
+        "award",
+        "refuse",
+        "start",
+        "advance",
+        "end",
+        "fail",
+    }
+)
 FORM = "Write `> A question? **yes / no / unclear** → `otto.insulted`. With no model: **no**.`"
 
 
@@ -109,7 +124,7 @@ def compile_agent(typed: Typed, scope: Scope) -> tuple[Agent | None, list[Diagno
     ), []
 
 
-def _own_type(typed: Typed, scope: Scope):  # noqa: ANN202
+def _own_type(typed: Typed, scope: Scope):
     from kb.types import Ref
 
     return Ref((scope.template(typed.id) or "npc",))
@@ -124,7 +139,9 @@ def _check_may(name: str, span: Span, scope: Scope) -> list[Diagnostic]:
         kind = kind if scope.is_kind(kind) else instance[1] if instance else kind
         if scope.is_kind(kind) and scope.stored(kind, field) is not None:
             return []
-        hint = suggest(field, scope.fields(kind)) if scope.is_kind(kind) else "Name a kind and a field: `world.weather`."
+        hint = (
+            suggest(field, scope.fields(kind)) if scope.is_kind(kind) else "Name a kind and a field: `world.weather`."
+        )
         return [problem("RB505", span, f"There is no field `{name}`", hint or "Name a stored field.")]
     if scope.has("rule", name):
         return []
@@ -175,7 +192,14 @@ def _allowed(effect: Effect, typed: Typed, may: tuple[str, ...], scope: Scope) -
         case Move():
             if effect.what.source in {own, "agent"}:
                 return []
-            return [problem("RB505", effect.span, f"The agent may not move `{effect.what.source}`", "Do an action that may.")]
+            return [
+                problem(
+                    "RB505",
+                    effect.span,
+                    f"The agent may not move `{effect.what.source}`",
+                    "Do an action that may.",
+                )
+            ]
         case Do():
             return []
         case _:

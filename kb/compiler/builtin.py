@@ -33,7 +33,21 @@ PAGE_KEYS: Final = (
     "experience", "kind", *TEMPLATE_KEYS, "rule", "table", "workflow", "persona", "scenario",
 )  # fmt: skip
 RESERVED: Final = frozenset(
-    {"action", "agent", "event", "now", "player", "room", "true", "false", "null", "in", "nowhere", "any", "all"}
+    {
+        "action",
+        "agent",
+        "event",
+        "now",
+        "player",
+        "room",
+        "true",
+        "false",
+        "null",
+        "in",
+        "nowhere",
+        "any",
+        "all",
+    }
 )
 """Ids that no page may have, because expressions or front matter use the word."""
 

@@ -102,9 +102,7 @@ def _libraries(
 
 def kind_page_ids(pages: Iterable[Page]) -> set[str]:
     """The ids that `kind:` pages declare, before anything else is known."""
-    return {
-        str(entry.value) for page in pages if (entry := page.front.entries.get("kind")) is not None and entry.value
-    }
+    return {str(entry.value) for page in pages if (entry := page.front.entries.get("kind")) is not None and entry.value}
 
 
 def classify(pages: Iterable[Page], kinds: set[str]) -> tuple[list[Typed], list[Diagnostic]]:
@@ -128,7 +126,12 @@ def classify(pages: Iterable[Page], kinds: set[str]) -> tuple[list[Typed], list[
         if not isinstance(id, str) or not ID.fullmatch(id) or (id in RESERVED and key != "kind"):
             why = "is reserved" if isinstance(id, str) and id in RESERVED else "is not kebab-case"
             problems.append(
-                problem("RB109", entry.value_span, f"The id {id!r} {why}", "Use small letters and hyphens: `brass-lamp`.")
+                problem(
+                    "RB109",
+                    entry.value_span,
+                    f"The id {id!r} {why}",
+                    "Use small letters and hyphens: `brass-lamp`.",
+                )
             )
             continue
         typed.append(Typed(page, key, id, entry.value_span))
@@ -166,6 +169,11 @@ def duplicates(typed: Iterable[Typed]) -> list[Diagnostic]:
         other = first.setdefault((group, each.id), each)
         if other is not each:
             problems.append(
-                problem("RB110", each.span, f"The id `{each.id}` is used twice, first at {other.span}", "Choose another id.")
+                problem(
+                    "RB110",
+                    each.span,
+                    f"The id `{each.id}` is used twice, first at {other.span}",
+                    "Choose another id.",
+                )
             )
     return problems

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from kb.compiler.agents import compile_agent, judgement_fields
-from kb.compiler.builtin import TEMPLATE_KEYS
 from kb.compiler.classify import Folder, Typed, classify, duplicates, kind_page_ids
-from kb.compiler.data import DataRow, compile_rows as compile_data, data_path, read_rows
+from kb.compiler.data import DataRow, data_path, read_rows
+from kb.compiler.data import compile_rows as compile_data
 from kb.compiler.declarations import Declarations, KindDecl, builtin_derived_type
-from kb.compiler.experience import EXPERIENCE_KEYS, compile_settings
+from kb.compiler.experience import compile_settings
 from kb.compiler.kinds import KIND_KEYS, declare_kinds, start_type, template_kind, with_starts
 from kb.compiler.link import order_rules
 from kb.compiler.patterns import ActionTable, Kinds, RawAction
@@ -37,13 +36,10 @@ from kb.compiler.values import read_value
 from kb.compiler.workflows import compile_workflow
 from kb.diagnostics import Diagnostic, Severity, Span, problem
 from kb.expressions import Expr, compile_expression
-from kb.pages.page import Page
 from kb.rulebook import (
     Agent,
     Condition,
-    Create,
     Derived,
-    Effect,
     Field,
     Kind,
     Role,
@@ -111,13 +107,14 @@ def compile_experience(
 ) -> Compiled:
     """Compiles an experience. `read` gives a data file's bytes by path, `files` all paths there are."""
     pages, world = _declare(folder, read, files)
-    old = before.units if before else {}
+    old: Mapping[tuple[str, str], Unit] = before.units if before else {}
     units: dict[tuple[str, str], Unit] = {}
     for _ in range(4):
         for typed in pages.typed:
             key = (typed.page.path, typed.key)
             unit = units.get(key) or old.get(key)
-            data = pages.data.get(typed.page.path, ([], None))[1]
+            held = pages.data.get(typed.page.path)
+            data = held[1] if held else None
             if unit is None or unit.typed != typed or unit.data != data or not unit.asked.holds(world):
                 unit = _compile_page(typed, pages, world)
                 unit.data = data
@@ -125,7 +122,7 @@ def compile_experience(
         events = _events(units.values())
         if events == world.events:
             break
-        world = replace(world, events=events)
+        world = World(world.declarations, world.actions, events)
     problems = [*pages.problems, *(each for unit in units.values() for each in unit.problems)]
     problems += _links(folder, world)
     rulebook, more = _link(commit, units, world)
@@ -267,9 +264,7 @@ def _infer_derived(declarations: Declarations, actions: ActionTable) -> Declarat
         scope = page_scope(World(declarations, actions), Asked())
         found = dict(types)
         for each in decls:
-            expr, _ = compile_expression(
-                each.source, each.span, scope.with_locals({each.self_name: Ref((each.kind,))})
-            )
+            expr, _ = compile_expression(each.source, each.span, scope.with_locals({each.self_name: Ref((each.kind,))}))
             if expr is not None:
                 found[each.kind, each.name] = expr.type
         if found == types:
@@ -372,9 +367,7 @@ def _compile_derived(unit: Unit, kind: str, scope: Scope) -> None:
         if expr is not None:
             if (kind, each.name) in expr.reads and _reads_self(expr, each.self_name, each.name):
                 hint = "Say it without the field itself."
-                unit.problems.append(
-                    problem("RB210", each.span, f"`{each.name}` is derived from itself", hint)
-                )
+                unit.problems.append(problem("RB210", each.span, f"`{each.name}` is derived from itself", hint))
                 continue
             unit.derived[kind, each.name] = Derived(each.name, expr, each.self_name, each.meaning, each.span)
 
@@ -400,7 +393,12 @@ def _links(folder: Folder, world: World) -> list[Diagnostic]:
     ids = {id for group in world.declarations.categories.values() for id in group}
     known = stems | ids | set(world.declarations.instances) | set(world.declarations.templates)
     return [
-        problem("RB111", link.span, f"The link leads nowhere: no page is `{link.target}`", suggest(link.target, known) or "Link a page by its id or file name.")
+        problem(
+            "RB111",
+            link.span,
+            f"The link leads nowhere: no page is `{link.target}`",
+            suggest(link.target, known) or "Link a page by its id or file name.",
+        )
         for page in folder.pages
         for link in page.links
         if link.target.split("#")[0].removesuffix(".md") not in known
@@ -410,9 +408,7 @@ def _links(folder: Folder, world: World) -> list[Diagnostic]:
 # --- The rulebook ---------------------------------------------------------------------------------
 
 
-def _link(
-    commit: str, units: Mapping[tuple[str, str], Unit], world: World
-) -> tuple[Rulebook | None, list[Diagnostic]]:
+def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> tuple[Rulebook | None, list[Diagnostic]]:
     everything = list(units.values())
     rules = {rule.id: rule for unit in everything for rule in unit.rules}
     order, problems = order_rules(rules, world.actions.ids())
@@ -480,14 +476,14 @@ def _searches(unit: Unit) -> Iterable[tuple[str, str]]:
 
 def _walk(value: Any) -> Iterable[Expr]:
     """Every expression within compiled values."""
+    inner: Iterable[Any] = ()
     if isinstance(value, Expr):
         yield value
     elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _walk(each)
+        inner = cast("Mapping[Any, Any]", value).values()
     elif isinstance(value, tuple | list):
-        for each in value:
-            yield from _walk(each)
+        inner = cast("Iterable[Any]", value)
     elif hasattr(value, "__dataclass_fields__") and not isinstance(value, Span | Type):
-        for name in value.__dataclass_fields__:
-            yield from _walk(getattr(value, name))
+        inner = [getattr(value, name) for name in value.__dataclass_fields__]
+    for each in inner:
+        yield from _walk(each)

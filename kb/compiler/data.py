@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -91,9 +91,11 @@ def _csv_rows(path: str, text: str) -> list[DataRow]:
 
 
 def _node_rows(path: str, text: str) -> list[DataRow]:
-    if "&" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.CSafeLoader)):
+    if "&" in text and any(
+        isinstance(event, yaml.AliasEvent) for event in cast("Iterable[Any]", yaml.parse(text, yaml.CSafeLoader))
+    ):
         raise _NotRows("aliases (`*name`) are not taken")
-    root = yaml.compose(text, yaml.CSafeLoader)
+    root = cast("yaml.Node | None", yaml.compose(text, yaml.CSafeLoader))  # pyright: ignore
     if not isinstance(root, yaml.SequenceNode):
         raise _NotRows("it is not a list")
     values: list[Any] = yaml.load(text, yaml.CSafeLoader)
@@ -101,7 +103,7 @@ def _node_rows(path: str, text: str) -> list[DataRow]:
     for node, value in zip(root.value, values, strict=True):
         if not isinstance(value, dict):
             raise _NotRows(f"line {node.start_mark.line + 1} is not an object")
-        rows.append(DataRow(path, node.start_mark.line + 1, value))
+        rows.append(DataRow(path, node.start_mark.line + 1, cast("dict[str, Any]", value)))
     return rows
 
 

@@ -41,7 +41,22 @@ from kb.rulebook import (
     Tell,
 )
 from kb.suggest import suggest
-from kb.types import BOOL, DURATION, INT, NUMBER, TEXT, TIME, Int, ListOf, MapOf, Number, Record, Ref, Type, Unknown
+from kb.types import (
+    BOOL,
+    DURATION,
+    INT,
+    NUMBER,
+    TEXT,
+    TIME,
+    Int,
+    ListOf,
+    MapOf,
+    Number,
+    Record,
+    Ref,
+    Type,
+    Unknown,
+)
 
 FORMS: Final[dict[str, str]] = {
     "set": "set `thing.field` to value",
@@ -200,7 +215,7 @@ def _template_expr(template: TextTemplate) -> Expr:
     """A text with holes as an expression."""
     expr = constant("", TEXT, template.span, template.source)
     expr.reads = template.reads
-    expr._run = template  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    expr._run = template  # pyright: ignore[reportPrivateUsage]
     return expr
 
 
@@ -300,10 +315,10 @@ def _set(work: _Work) -> Effect | None:
 
 def _in_range(work: _Work, value: Expr, type_: Type) -> None:
     tree = value.tree
-    if isinstance(type_, Int) and isinstance(tree, Literal) and isinstance(tree.value, int):
-        if not type_.low <= tree.value <= type_.high:
-            why = f"{tree.value} is not within {type_.low}..{type_.high}"
-            work.problems.append(problem("RB206", value.span, why, f"Use {type_}."))
+    number = tree.value if isinstance(tree, Literal) else None
+    if isinstance(type_, Int) and isinstance(number, int) and not type_.low <= number <= type_.high:
+        why = f"{number} is not within {type_.low}..{type_.high}"
+        work.problems.append(problem("RB206", value.span, why, f"Use {type_}."))
 
 
 def _add(work: _Work) -> Effect | None:
@@ -347,7 +362,9 @@ def _thing(work: _Work, group: str) -> Expr | None:
 def _move(work: _Work) -> Effect | None:
     what = _thing(work, "what")
     if what is not None and isinstance(what.type, Ref):
-        located = any(work.scope.stored(k, "location") for each in what.type.kinds for k in work.scope.kinds_within(each))
+        located = any(
+            work.scope.stored(k, "location") for each in what.type.kinds for k in work.scope.kinds_within(each)
+        )
         if not located:
             work.wrong("what", "RB303", f"{what.type} is never anywhere", "Move an item, an NPC or a player.")
     to = constant("", Ref(("thing",)), work.span("to")) if work.match["to"] == "nowhere" else _thing(work, "to")
@@ -434,7 +451,10 @@ def _progress(work: _Work) -> Effect | None:
     verb = work.match[0].split()[0]
     if verb == "end" and work.match[0].split()[1] == "the":
         if not work.has("text"):
-            return EndGame(text=TextTemplate("The game is over.", work.fragment.span, ("The game is over.",)), **work.common)
+            return EndGame(
+                text=TextTemplate("The game is over.", work.fragment.span, ("The game is over.",)),
+                **work.common,
+            )
         text = work.text()
         return EndGame(text=text, **work.common) if text is not None else None
     id = work.page("quest", "workflow")
@@ -466,7 +486,9 @@ def _decide(work: _Work) -> Effect | None:
     for name, type_ in work.scope.table_takes(id).items():
         mine = work.scope.local(name)
         if mine is None or not fits(mine, type_, work.scope):
-            why = f"The table takes `{name}` ({type_}), which " + ("is not known here" if mine is None else f"is {mine} here")
+            why = f"The table takes `{name}` ({type_}), which " + (
+                "is not known here" if mine is None else f"is {mine} here"
+            )
             work.problems.append(problem("RB303", work.fragment.span, why, f"Decide it where `{name}` is known."))
             return None
     return Decide(table=id, **work.common)
@@ -594,7 +616,11 @@ def _one(
         exact = bool(find_code(fragment.text)) or '"' in fragment.text or len(fragment.text.split()) < 4
         if exact or verb.lower() in FORMS:
             hint = suggest(verb.lower(), FORMS) or f"The effects are {', '.join(FORMS)}."
-            return None, scope, [problem("RB302", here, f"`{verb or fragment.text[:20]}` is not an effect", hint)]
+            return (
+                None,
+                scope,
+                [problem("RB302", here, f"`{verb or fragment.text[:20]}` is not an effect", hint)],
+            )
         hint = f"Write an effect, as in `{FORMS['say']}`, or move the prose above the sections."
         return None, scope, [problem("RB301", fragment.span, "This line is not exact", hint)]
     if speech_only and verb not in SPEECH:
@@ -602,7 +628,11 @@ def _one(
         return None, scope, [problem("RB303", here, f"`{verb}` may not stand here", hint)]
     match = _GRAMMAR[verb].fullmatch(fragment.text)
     if match is None:
-        return None, scope, [problem("RB303", fragment.span, f"This `{verb}` is not complete", f"Write {FORMS[verb]}.")]
+        return (
+            None,
+            scope,
+            [problem("RB303", fragment.span, f"This `{verb}` is not complete", f"Write {FORMS[verb]}.")],
+        )
     work = _Work(fragment, match, scope, when)
     effect = _COMPILE[verb](work)
     if work.added:
@@ -658,5 +688,3 @@ class _Shown(Fragment):
 
     def part(self, start: int, end: int) -> Fragment:
         return _Shown(self.text[start:end], self.span, (), offset=self.offset - start, length=self.length)
-
-

@@ -56,7 +56,9 @@ def compile_examples(section: Section, scope: Scope) -> tuple[tuple[Example, ...
                     given.append((name, value))
             examples.append(Example(tuple(given), result, tuple(then), row.span))
     if not any(isinstance(block, Table) for block in section.blocks):
-        problems.append(problem("RB703", section.span, "The examples are not a table", "Write a table with a column `result`."))
+        problems.append(
+            problem("RB703", section.span, "The examples are not a table", "Write a table with a column `result`.")
+        )
     return tuple(examples), problems
 
 
@@ -65,9 +67,7 @@ def _column(cell: Cell, scope: Scope) -> tuple[_Column | None, list[Diagnostic]]
     if text.lower() in {"result", "say"}:
         return ("result", None, None), []
     how = "given"
-    if match := re.match(r"then\s+", text):
-        how, text = "then", text[match.end() :]
-    elif match := re.match(r"(?:set|add to|subtract from)\s+", text):
+    if (match := re.match(r"then\s+", text)) or (match := re.match(r"(?:set|add to|subtract from)\s+", text)):
         how, text = "then", text[match.end() :]
     start = cell.text.find(text)
     place = cell.at(start, start + len(text)) if start >= 0 else cell.span

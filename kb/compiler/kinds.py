@@ -173,7 +173,7 @@ def _field(
         hint = "Use small letters, digits and _."
         result.problems.append(problem("RB205", span, f"`{name}` is not a field's name", hint))
         return
-    if name in ALWAYS or name in fields and fields[name].span is not None:
+    if name in ALWAYS or (name in fields and fields[name].span is not None):
         where = "built in" if name in ALWAYS else f"declared at {fields[name].span}"
         result.problems.append(problem("RB110", span, f"The field `{name}` is already {where}", "Choose another name."))
         return
@@ -195,7 +195,9 @@ def _derived_entries(typed: Typed, kind: str, derived: dict[str, DerivedDecl]) -
         source = str(part.value)
         span = part.value_span
         quoted = 1 if span.end_column - span.column > len(source) else 0
-        derived[name] = DerivedDecl(name, kind, kind.replace("-", "_"), source, span.part(quoted, quoted + len(source)), "")
+        derived[name] = DerivedDecl(
+            name, kind, kind.replace("-", "_"), source, span.part(quoted, quoted + len(source)), ""
+        )
 
 
 def derived_of(typed: Typed, kind: str) -> list[DerivedDecl]:
@@ -216,13 +218,23 @@ def _derived(section: Section, kind: str, derived: dict[str, DerivedDecl], resul
         field_name = name.text.strip("`")
         if not NAME.fullmatch(field_name):
             result.problems.append(
-                problem("RB205", name.span, f"`{field_name}` is not a field's name", "Use small letters, digits and _.")
+                problem(
+                    "RB205",
+                    name.span,
+                    f"`{field_name}` is not a field's name",
+                    "Use small letters, digits and _.",
+                )
             )
             continue
         codes = find_code(source.text)
         if len(codes) != 1 or source.text.strip() != f"`{codes[0][2]}`":
             result.problems.append(
-                problem("RB301", source.span, "A derived field is one expression in backticks", "Write it as `` `a.b == c` ``.")
+                problem(
+                    "RB301",
+                    source.span,
+                    "A derived field is one expression in backticks",
+                    "Write it as `` `a.b == c` ``.",
+                )
             )
             continue
         start, end, code = codes[0]
@@ -254,5 +266,3 @@ def _started(field_: Field, value: object) -> Field:
     if isinstance(field_.type, MapOf):
         return replace(field_, type=replace(field_.type, start=value), start={})
     return replace(field_, start=value)
-
-

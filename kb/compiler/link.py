@@ -83,7 +83,12 @@ def _ranks(rules: Mapping[str, Rule]) -> tuple[dict[str, int], list[Diagnostic]]
         if id in path:
             circle = " → ".join((*path[path.index(id) :], id))
             problems.append(
-                problem("RB306", rules[id].span, f"`instead of` goes round in a circle: {circle}", "Leave one of them out.")
+                problem(
+                    "RB306",
+                    rules[id].span,
+                    f"`instead of` goes round in a circle: {circle}",
+                    "Leave one of them out.",
+                )
             )
             return 0
         targets = [target for target in rules[id].instead_of if target in rules]

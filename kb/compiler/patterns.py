@@ -6,6 +6,7 @@ narrows it. It must not know conditions or effects.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -108,13 +109,16 @@ def parse_pattern(
         elif _WORD.fullmatch(word):
             tokens.append(word.casefold())
         else:
-            problems.append(
-                problem("RB304", place, f"`{word}` is not a word", "Use words, `<roles>` and `[[pages]]`.")
-            )
-    for before, after in zip(tokens, tokens[1:], strict=False):
+            problems.append(problem("RB304", place, f"`{word}` is not a word", "Use words, `<roles>` and `[[pages]]`."))
+    for before, after in itertools.pairwise(tokens):
         if isinstance(before, Hole) and before.type == TEXT and isinstance(after, Hole):
             problems.append(
-                problem("RB304", span, f"`<{before.name}>` takes the rest of the line", "Put it last or before a word.")
+                problem(
+                    "RB304",
+                    span,
+                    f"`<{before.name}>` takes the rest of the line",
+                    "Put it last or before a word.",
+                )
             )
     if len(tokens) > MAX_TOKENS:
         problems.append(problem("RB304", span, f"The pattern has more than {MAX_TOKENS} words", "Make it shorter."))
@@ -308,7 +312,9 @@ class ActionTable:
                     types[name] = TEXT
         return types
 
-    def build(self, rules: Mapping[str, tuple[str, ...]], after: Mapping[str, tuple[str, ...]]) -> dict[str, ActionType]:
+    def build(
+        self, rules: Mapping[str, tuple[str, ...]], after: Mapping[str, tuple[str, ...]]
+    ) -> dict[str, ActionType]:
         """The rulebook's actions; `rules` and `after` give each action's rule ids in the order to consider."""
         return {
             id: ActionType(
@@ -333,8 +339,6 @@ def _written(form: Canonical) -> str:
 
 def _verb(form: Canonical) -> str:
     return next((part for part in form if isinstance(part, str)), "go")
-
-
 
 
 def as_role(name: str, type_: Type, start: Any, required: bool) -> Role:

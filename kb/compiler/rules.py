@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-
 from kb.compiler.builtin import ROLES
 from kb.compiler.classify import Typed
 from kb.compiler.conditions import compile_condition, exact_code
 from kb.compiler.effects import compile_block, compile_effects
 from kb.compiler.examples import compile_examples
-from kb.compiler.patterns import Kinds, RawAction, RawPattern, parse_pattern
+from kb.compiler.patterns import Hole, Kinds, RawAction, RawPattern, parse_pattern
 from kb.compiler.scope import Scope
 from kb.compiler.values import read_value
 from kb.diagnostics import Diagnostic, Span, problem
@@ -93,7 +92,7 @@ def _special(text: str, key: str) -> bool:
 
 
 def _roles(pattern: RawPattern) -> set[str]:
-    return {token.name for token in pattern.tokens if hasattr(token, "name")}  # pyright: ignore
+    return {token.name for token in pattern.tokens if isinstance(token, Hole)}
 
 
 def _texts(entry: Entry) -> list[tuple[str, Span]]:
@@ -240,9 +239,14 @@ def _trigger(
     if wording is not None:
         return _action_trigger(wording, scope)
     if not isinstance(entry.value, str | list) or (isinstance(entry.value, list) and present[0] != "at"):
-        return None, {}, scope, [problem("RB307", entry.value_span, "The trigger is not text", "Write `on: take <item>`.")]
+        return (
+            None,
+            {},
+            scope,
+            [problem("RB307", entry.value_span, "The trigger is not text", "Write `on: take <item>`.")],
+        )
     if present[0] in {"on", "after"}:
-        trigger, inner, problems = _special_trigger(str(entry.value), present[0], entry.value_span, scope)
+        trigger, inner, problems = _special_trigger(f"{entry.value}", present[0], entry.value_span, scope)
         return trigger, {}, inner, problems
     trigger, problems = timed_trigger(present[0], entry)
     return trigger, {}, scope, problems
@@ -267,9 +271,7 @@ def _action_trigger(
     return Trigger(kind, action=resolved.action), resolved.narrowing, scope.with_locals(types), []
 
 
-def _special_trigger(
-    text: str, key: str, span: Span, scope: Scope
-) -> tuple[Trigger | None, Scope, list[Diagnostic]]:
+def _special_trigger(text: str, key: str, span: Span, scope: Scope) -> tuple[Trigger | None, Scope, list[Diagnostic]]:
     if text in {"any", "any action"}:
         return Trigger("after" if key == "after" else "action", action="any"), scope, []
     if key == "on" and text == "every turn":
@@ -287,7 +289,11 @@ def _special_trigger(
         if scope.has("event", event):
             return Trigger("event", event=event), inner, []
         hint = suggest(event, scope.known("event")) or f"Emit it somewhere: emit {event}."
-        return Trigger("event", event=event), inner, [problem("RB310", span, f"Nothing emits `{event}`", hint)]
+        return (
+            Trigger("event", event=event),
+            inner,
+            [problem("RB310", span, f"Nothing emits `{event}`", hint)],
+        )
     hint = "Write an action (`take <item>`), `any`, `every turn`, `player enters <place>` or `event <name>`."
     return None, scope, [problem("RB307", span, f"`{text}` is not a trigger", hint)]
 
@@ -353,9 +359,14 @@ def _effects(
         return (), scope, []
     bullets = [block for block in section.blocks if isinstance(block, Bullet)]
     effects, inner, problems = compile_block(bullets, scope, speech_only=speech_only)
-    problems = [*problems, *(_inexact(b.span, '- say "…"') for b in section.blocks if not isinstance(b, Bullet))]
+    problems = [
+        *problems,
+        *(_inexact(b.span, '- say "…"') for b in section.blocks if not isinstance(b, Bullet)),
+    ]
     if not section.blocks:
-        problems.append(problem("RB301", section.span, f"`{section.heading}` is empty", "Add an effect, or leave it out."))
+        problems.append(
+            problem("RB301", section.span, f"`{section.heading}` is empty", "Add an effect, or leave it out.")
+        )
     return tuple(effects), inner, problems
 
 
@@ -414,7 +425,12 @@ def compile_rows(
 
 
 def _context(
-    typed: Typed, kind: str | None, trigger: Trigger, narrowing: Mapping[str, tuple[str, ...]], scope: Scope, span: Span
+    typed: Typed,
+    kind: str | None,
+    trigger: Trigger,
+    narrowing: Mapping[str, tuple[str, ...]],
+    scope: Scope,
+    span: Span,
 ) -> tuple[Mapping[str, tuple[str, ...]], tuple[Condition, ...], list[Diagnostic]]:
     """What the page that a row stands on adds: a place's rows apply there, an item's to actions that name it."""
     if kind is None or trigger.kind not in {"action", "after"}:
@@ -437,5 +453,3 @@ def _row_conditions(cell: Cell | None, scope: Scope) -> tuple[tuple[Condition, .
         return (), []
     expr, problems = exact_code(cell, scope, BOOL)
     return ((Condition(cell.text.strip("`"), expr, cell.span),) if expr is not None else ()), problems
-
-

@@ -30,7 +30,11 @@ def compile_scenario(typed: Typed, scope: Scope) -> tuple[Scenario | None, list[
         if key not in KEYS:
             hint = suggest(key, KEYS) or f"The keys are {', '.join(KEYS)}."
             problems.append(problem("RB105", entry.key_span, f"A scenario has no key `{key}`", hint))
-    by = tuple(part.strip() for part in str(entries["by"].value).strip("[]").split(",")) if "by" in entries else ("rules",)
+    by = (
+        tuple(part.strip() for part in str(entries["by"].value).strip("[]").split(","))
+        if "by" in entries
+        else ("rules",)
+    )
     if "by" in entries and isinstance(entries["by"].value, list):
         by = tuple(str(item.value) for item in entries["by"].items)
     for each in by:
@@ -90,7 +94,9 @@ def _turns(table: Table, scope: Scope) -> tuple[list[ScenarioTurn], list[Diagnos
             problems += more
         refused = cells["refused"].text.lower() if "refused" in cells else ""
         if refused not in {"", "-", "yes", "no"}:
-            problems.append(problem("RB703", cells["refused"].span, f"`{refused}` is not yes or no", "Write yes or no."))
+            problems.append(
+                problem("RB703", cells["refused"].span, f"`{refused}` is not yes or no", "Write yes or no.")
+            )
         holds = cells["answer holds"].text if "answer holds" in cells else ""
         says = cells["player says"].text
         if len(says) > 2 and says[0] == says[-1] == "`":

@@ -19,8 +19,6 @@ from kb.rulebook import Field, Role
 from kb.types import TEXT, TIME, Record, Ref, Type
 
 
-
-
 @dataclass(frozen=True)
 class World:
     """Declarations, actions and events of one compilation, and every question a page may put to them."""

@@ -147,7 +147,14 @@ def _test(cell: Cell, column: Expr, scope: Scope) -> tuple[Test, list[Diagnostic
     numeric = isinstance(column.type, Int | Number)
     if match := _RANGE.fullmatch(text):
         if not numeric:
-            return any_, [problem("RB403", cell.span, f"`{text}` is a range, and the column is {column.type}", "Name values.")]
+            return any_, [
+                problem(
+                    "RB403",
+                    cell.span,
+                    f"`{text}` is a range, and the column is {column.type}",
+                    "Name values.",
+                )
+            ]
         low, high = (_number(part) for part in match.groups())
         if low > high:
             return any_, [problem("RB403", cell.span, f"The range {text} is empty", "Put the smaller number first.")]
@@ -181,7 +188,9 @@ def _values(
         if isinstance(column.type, Unknown):
             continue
         value, more = read_value(part, _cell_type(column.type), place, scope)
-        problems += [each if each.code == "RB207" else problem("RB403", place, each.message, each.hint) for each in more]
+        problems += [
+            each if each.code == "RB207" else problem("RB403", place, each.message, each.hint) for each in more
+        ]
         values.append(value)
     return tuple(values), problems
 

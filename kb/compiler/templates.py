@@ -7,7 +7,7 @@ It must not know rules.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from kb.compiler.classify import Typed
 from kb.compiler.scope import Scope
@@ -31,7 +31,7 @@ def seed_ids(typed: Typed) -> list[tuple[str, str]]:
     """(instance id, where its page says that it begins: an id, "player" or "") for each seed of a template page."""
     entries = typed.page.front.entries
     where = entries["in"].value if "in" in entries else ""
-    places = [str(each) for each in where] if isinstance(where, list) else [str(where or "")]
+    places = [str(each) for each in cast("list[Any]", where)] if isinstance(where, list) else [str(where or "")]
     places = ["" if place == "nowhere" else place.strip("[]") for place in places]
     count = entries["count"].value if "count" in entries else 1
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_COUNT:
@@ -143,7 +143,12 @@ def _check_seeds(typed: Typed, kind: str, scope: Scope) -> list[Diagnostic]:
         count = entries["count"]
         if not isinstance(count.value, int) or isinstance(count.value, bool) or not 0 <= count.value <= MAX_COUNT:
             problems.append(
-                problem("RB206", count.value_span, f"`count` is not a number up to {MAX_COUNT}", "Write `count: 5`.")
+                problem(
+                    "RB206",
+                    count.value_span,
+                    f"`count` is not a number up to {MAX_COUNT}",
+                    "Write `count: 5`.",
+                )
             )
     if "in" not in entries:
         return problems

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 from kb.compiler.scope import Scope
 from kb.diagnostics import Diagnostic, Span, problem
@@ -25,13 +25,20 @@ def read_value(raw: Any, type_: Type, span: Span, scope: Scope) -> tuple[Any, li
         raw = _from_text(raw.strip(), type_)
     if isinstance(type_, ListOf) and not isinstance(raw, list | tuple):
         raw = [raw] if raw not in (None, "") else []
-    if isinstance(type_, Ref) and isinstance(raw, list) and len(raw) == 1:  # pyright: ignore[reportUnknownArgumentType]
-        raw = raw[0][0] if isinstance(raw[0], list) else raw[0]  # `[[hall]]` as YAML reads it
+    if isinstance(type_, Ref) and isinstance(raw, list):
+        raw = _linked(cast("list[Any]", raw))
     try:
         value = type_.coerce(raw)
     except TypeMismatch as error:
         return None, [problem("RB206", span, f"The value does not fit: {error}", _hint(raw, type_))]
     return value, _check_ids(value, type_, span, scope)
+
+
+def _linked(raw: list[Any]) -> Any:
+    """`[[hall]]` as YAML reads it: a list in a list."""
+    while isinstance(raw, list) and len(cast("list[Any]", raw)) == 1:
+        raw = raw[0]
+    return raw
 
 
 def _from_text(text: str, type_: Type) -> Any:

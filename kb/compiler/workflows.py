@@ -24,7 +24,7 @@ _BRANCH = re.compile(r"[Ii]f `([^`]+)`\s*(?:→|->)\s*(\d{1,3})\.?")
 _ASK = re.compile(r'[Aa]sk the player "((?:[^"\\]|\\.)*)"\s*(?:→|->)\s*`([^`]+)`\.?')
 _END = re.compile(r'[Ee]nd(?::\s*"((?:[^"\\]|\\.)*)")?\.?')
 _KEYS = {"workflow": ("workflow", "begin"), "quest": ()}
-FORMS = "Write `Wait until `…``, `Then effect`, `if `…` → 2`, `Ask the player \"…\" → `field``, or `End: \"…\"`."
+FORMS = 'Write `Wait until `…``, `Then effect`, `if `…` → 2`, `Ask the player "…" → `field``, or `End: "…"`.'
 
 
 def compile_workflow(typed: Typed, scope: Scope, *, quest: bool) -> tuple[Workflow | None, list[Diagnostic]]:

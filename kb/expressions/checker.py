@@ -159,7 +159,9 @@ class Checker:
             return self.problem(_tail(node), "RB203", f"{_a(of)} has no field `{node.name}`", hint)
         infos = self._fields(of, node.name)
         if not infos:
-            known = {name for kind in of.kinds for each in self.names.kinds_within(kind) for name in self.names.fields(each)}
+            known = {
+                name for kind in of.kinds for each in self.names.kinds_within(kind) for name in self.names.fields(each)
+            }
             hint = suggest(node.name, sorted(known)) or f"Its fields are {_list(sorted(known))}."
             return self.problem(_tail(node), "RB203", f"{_a(of)} has no field `{node.name}`", hint)
         node.derived = any(info.derived for _, info in infos)
@@ -211,7 +213,12 @@ class Checker:
             return of.value
         if isinstance(of, ListOf | Collection):
             if not isinstance(key, Int | Unknown):
-                self.problem(node.key, "RB204", f"A list's index is a whole number, not {key}", "Write `[0]` for the first.")
+                self.problem(
+                    node.key,
+                    "RB204",
+                    f"A list's index is a whole number, not {key}",
+                    "Write `[0]` for the first.",
+                )
             return element(of) or UNKNOWN
         if isinstance(of, Unknown):
             return UNKNOWN
@@ -328,7 +335,10 @@ class Checker:
                 hint = f"Name {_a(other).lower()}."
                 self.problem(node, "RB207", f'"{node.value}" is {_a(Ref((kind,))).lower()}, not {other}', hint)
             elif kind is None and not any(self.names.open_kind(each) for each in other.kinds):
-                hint = suggest(node.value, self.names.ids(other.kinds)) or f"Make a page with `{other.kinds[0]}: {node.value}`."
+                hint = (
+                    suggest(node.value, self.names.ids(other.kinds))
+                    or f"Make a page with `{other.kinds[0]}: {node.value}`."
+                )
                 self.problem(node, "RB207", f'Nothing has the id "{node.value}"', hint)
 
     def _ternary(self, node: Ternary) -> Type:
@@ -397,7 +407,12 @@ class Checker:
         item = over.key if isinstance(over, MapOf) else element(over)
         if item is None:
             if not isinstance(over, Unknown):
-                self.problem(node.over, "RB204", f"`{node.kind}` needs a list, not {over}", "Use a list, a map or a plural.")
+                self.problem(
+                    node.over,
+                    "RB204",
+                    f"`{node.kind}` needs a list, not {over}",
+                    "Use a list, a map or a plural.",
+                )
             item = UNKNOWN
         if len(self._bound) >= MAX_LOOPS:
             return self.problem(node, "RB201", f"More than {MAX_LOOPS} loops stand in one another", "Split it.")

@@ -86,7 +86,13 @@ def compile_expression(
     if problems:
         return None, problems
     return Expr(
-        source, span, type_, tree, frozenset(checker.reads), frozenset(checker.searches), frozenset(checker.locals)
+        source,
+        span,
+        type_,
+        tree,
+        frozenset(checker.reads),
+        frozenset(checker.searches),
+        frozenset(checker.locals),
     ), []
 
 

@@ -17,8 +17,10 @@ class EvaluationError(Exception):
 class Frame(Protocol):
     """A state seen from one action: what expressions and texts read."""
 
-    rows: Mapping[str, Mapping[str, Any]]
-    """Every instance's complete stored fields by instance id (template's values filled in; `id` and `kind` among them)."""
+    @property
+    def rows(self) -> Mapping[str, Mapping[str, Any]]:
+        """Every instance's complete stored fields by instance id (template's values filled in; `id` and `kind` among them)."""
+        ...
 
     vars: dict[str, Any]
     """Local names: roles and arguments; `player`, `room`, `agent` (ids), `action`, `event` (dicts)."""

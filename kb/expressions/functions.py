@@ -3,6 +3,9 @@
 `FUNCTIONS` is the register; the docs are made from it. A function is pure; those that draw or loop get the frame first.
 """
 
+# A function runs on values whose types the checker has settled: its lambdas take any.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import math
@@ -56,7 +59,13 @@ FUNCTIONS: Final[dict[str, Function]] = {}
 
 
 def _add(
-    name: str, takes: str, says: str, example: str, signature: Signature, run: Callable[..., Any], framed: bool = False
+    name: str,
+    takes: str,
+    says: str,
+    example: str,
+    signature: Signature,
+    run: Callable[..., Any],
+    framed: bool = False,
 ) -> None:
     FUNCTIONS[name] = Function(name, takes, says, example, signature, run, framed)
 
@@ -191,7 +200,11 @@ def show(value: Any) -> str:
     if isinstance(value, timedelta):
         minutes, seconds = divmod(int(value.total_seconds()), 60)
         hours, minutes = divmod(minutes, 60)
-        parts = [f"{n} {word}{'s' * (n != 1)}" for n, word in ((hours, "hour"), (minutes, "minute"), (seconds, "second")) if n]
+        parts = [
+            f"{n} {word}{'s' * (n != 1)}"
+            for n, word in ((hours, "hour"), (minutes, "minute"), (seconds, "second"))
+            if n
+        ]
         return " ".join(parts) or "no time"
     if isinstance(value, tuple | list):
         words = [show(each) for each in value]  # pyright: ignore
@@ -341,41 +354,245 @@ def _scalar(args: Sequence[Type]) -> bool:
 
 
 _add("size", "text, list or map", "how many characters, entries or keys", 'size("lamp") == 4', _size, len)
-_add("startsWith", "text, text", "whether a text begins so", '"lamp".startsWith("la")', _exactly(BOOL, is_text, is_text), str.startswith)
-_add("endsWith", "text, text", "whether a text ends so", '"lamp".endsWith("mp")', _exactly(BOOL, is_text, is_text), str.endswith)
-_add("contains", "text, text", "whether a text has another in it", '"lamp".contains("am")', _exactly(BOOL, is_text, is_text), lambda a, b: b in a)
-_add("matches", "text, pattern", "whether a regular expression is found in a text", '"lamp".matches("^l.*p$")', _exactly(BOOL, is_text, is_text), _matches)
+_add(
+    "startsWith",
+    "text, text",
+    "whether a text begins so",
+    '"lamp".startsWith("la")',
+    _exactly(BOOL, is_text, is_text),
+    str.startswith,
+)
+_add(
+    "endsWith",
+    "text, text",
+    "whether a text ends so",
+    '"lamp".endsWith("mp")',
+    _exactly(BOOL, is_text, is_text),
+    str.endswith,
+)
+_add(
+    "contains",
+    "text, text",
+    "whether a text has another in it",
+    '"lamp".contains("am")',
+    _exactly(BOOL, is_text, is_text),
+    lambda a, b: b in a,
+)
+_add(
+    "matches",
+    "text, pattern",
+    "whether a regular expression is found in a text",
+    '"lamp".matches("^l.*p$")',
+    _exactly(BOOL, is_text, is_text),
+    _matches,
+)
 _add("lower", "text", "in small letters", 'lower("LAMP") == "lamp"', _exactly(TEXT, is_text), str.lower)
 _add("upper", "text", "in capitals", 'upper("lamp") == "LAMP"', _exactly(TEXT, is_text), str.upper)
-_add("trim", "text", "without spaces at its ends", 'trim(" lamp ") == "lamp"', _exactly(TEXT, is_text), str.strip)
-_add("join", "list of text, separator", "the texts in one, by default with commas", 'join(["a", "b"], "-") == "a-b"', _join, _joined)
-_add("int", "number, text or time", "as a whole number (towards zero)", "int(2.9) == 2", lambda a: INT if _scalar(a) or (len(a) == 1 and _time(a[0])) else None, _int)
-_add("double", "number or text", "as a number with a fraction", 'double("2.5") == 2.5', lambda a: NUMBER if _scalar(a) else None, _double)
-_add("string", "any value", "as text", 'string(2) == "2"', lambda a: TEXT if len(a) == 1 and element(a[0]) is None else None, _string)
-_add("duration", "text", "a length of time", 'duration("1h30m") == duration("90m")', _exactly(DURATION, is_text), duration)
-_add("timestamp", "text", "a time", 'timestamp("2026-01-31T18:00:00Z").getHours() == 18', _exactly(TIME, is_text), timestamp)
-_add("getHours", "time or duration", "the hour of the day, or the hours in all", 'timestamp("2026-01-31T18:05:00Z").getHours() == 18', _time_or_duration, _part("hour"))
-_add("getMinutes", "time or duration", "the minute of the hour, or the minutes in all", 'duration("2h").getMinutes() == 120', _time_or_duration, _part("minute"))
-_add("getSeconds", "time or duration", "the second of the minute, or the seconds in all", 'duration("2m").getSeconds() == 120', _time_or_duration, _part("second"))
-_add("getDayOfWeek", "time", "0 for Sunday to 6", 'timestamp("2026-02-01T00:00:00Z").getDayOfWeek() == 0', _exactly(INT, _time), _day_of_week)
-_add("getDate", "time", "the day of the month, from 1", 'timestamp("2026-01-31T00:00:00Z").getDate() == 31', _exactly(INT, _time), lambda t: t.day)
-_add("getMonth", "time", "the month, 0 for January", 'timestamp("2026-01-31T00:00:00Z").getMonth() == 0', _exactly(INT, _time), lambda t: t.month - 1)
-_add("getFullYear", "time", "the year", 'timestamp("2026-01-31T00:00:00Z").getFullYear() == 2026', _exactly(INT, _time), lambda t: t.year)
+_add(
+    "trim",
+    "text",
+    "without spaces at its ends",
+    'trim(" lamp ") == "lamp"',
+    _exactly(TEXT, is_text),
+    str.strip,
+)
+_add(
+    "join",
+    "list of text, separator",
+    "the texts in one, by default with commas",
+    'join(["a", "b"], "-") == "a-b"',
+    _join,
+    _joined,
+)
+_add(
+    "int",
+    "number, text or time",
+    "as a whole number (towards zero)",
+    "int(2.9) == 2",
+    lambda a: INT if _scalar(a) or (len(a) == 1 and _time(a[0])) else None,
+    _int,
+)
+_add(
+    "double",
+    "number or text",
+    "as a number with a fraction",
+    'double("2.5") == 2.5',
+    lambda a: NUMBER if _scalar(a) else None,
+    _double,
+)
+_add(
+    "string",
+    "any value",
+    "as text",
+    'string(2) == "2"',
+    lambda a: TEXT if len(a) == 1 and element(a[0]) is None else None,
+    _string,
+)
+_add(
+    "duration",
+    "text",
+    "a length of time",
+    'duration("1h30m") == duration("90m")',
+    _exactly(DURATION, is_text),
+    duration,
+)
+_add(
+    "timestamp",
+    "text",
+    "a time",
+    'timestamp("2026-01-31T18:00:00Z").getHours() == 18',
+    _exactly(TIME, is_text),
+    timestamp,
+)
+_add(
+    "getHours",
+    "time or duration",
+    "the hour of the day, or the hours in all",
+    'timestamp("2026-01-31T18:05:00Z").getHours() == 18',
+    _time_or_duration,
+    _part("hour"),
+)
+_add(
+    "getMinutes",
+    "time or duration",
+    "the minute of the hour, or the minutes in all",
+    'duration("2h").getMinutes() == 120',
+    _time_or_duration,
+    _part("minute"),
+)
+_add(
+    "getSeconds",
+    "time or duration",
+    "the second of the minute, or the seconds in all",
+    'duration("2m").getSeconds() == 120',
+    _time_or_duration,
+    _part("second"),
+)
+_add(
+    "getDayOfWeek",
+    "time",
+    "0 for Sunday to 6",
+    'timestamp("2026-02-01T00:00:00Z").getDayOfWeek() == 0',
+    _exactly(INT, _time),
+    _day_of_week,
+)
+_add(
+    "getDate",
+    "time",
+    "the day of the month, from 1",
+    'timestamp("2026-01-31T00:00:00Z").getDate() == 31',
+    _exactly(INT, _time),
+    lambda t: t.day,
+)
+_add(
+    "getMonth",
+    "time",
+    "the month, 0 for January",
+    'timestamp("2026-01-31T00:00:00Z").getMonth() == 0',
+    _exactly(INT, _time),
+    lambda t: t.month - 1,
+)
+_add(
+    "getFullYear",
+    "time",
+    "the year",
+    'timestamp("2026-01-31T00:00:00Z").getFullYear() == 2026',
+    _exactly(INT, _time),
+    lambda t: t.year,
+)
 _add("sum", "list of numbers", "all together; 0 for none", "sum([1, 2, 3]) == 6", _sum, _total)
-_add("count", "list", "how many there are", "count([1, 2, 3]) == 3", lambda a: INT if len(a) == 1 and _list(a[0]) else None, len)
+_add(
+    "count",
+    "list",
+    "how many there are",
+    "count([1, 2, 3]) == 3",
+    lambda a: INT if len(a) == 1 and _list(a[0]) else None,
+    len,
+)
 _add("min", "numbers, or a list", "the smallest", "min(3, 2) == 2", _of_numbers, _extreme(min))
 _add("max", "numbers, or a list", "the largest", "max([3, 2]) == 3", _of_numbers, _extreme(max))
 _add("abs", "number", "without its sign", "abs(-2) == 2", _same_number, abs)
-_add("round", "number", "the nearest whole number, halves away from zero", "round(2.5) == 3", lambda a: INT if len(a) == 1 and is_number(a[0]) else None, _round)
-_add("floor", "number", "the whole number below", "floor(-2.5) == -3", lambda a: INT if len(a) == 1 and is_number(a[0]) else None, lambda x: whole(math.floor(x)) if math.isfinite(x) else whole(x))
-_add("ceil", "number", "the whole number above", "ceil(2.1) == 3", lambda a: INT if len(a) == 1 and is_number(a[0]) else None, lambda x: whole(math.ceil(x)) if math.isfinite(x) else whole(x))
-_add("days", "time, time", "whole days from the second to the first", 'days(timestamp("2026-01-31T00:00:00Z"), timestamp("2026-01-01T00:00:00Z")) == 30', _exactly(INT, _time, _time), _units(86_400))
-_add("hours", "time, time", "whole hours from the second to the first", 'hours(timestamp("2026-01-01T05:30:00Z"), timestamp("2026-01-01T00:00:00Z")) == 5', _exactly(INT, _time, _time), _units(3_600))
-_add("minutes", "time, time", "whole minutes from the second to the first", 'minutes(timestamp("2026-01-01T00:05:30Z"), timestamp("2026-01-01T00:00:00Z")) == 5', _exactly(INT, _time, _time), _units(60))
-_add("distance", "point, point", "metres along the Earth", "distance(player.point, player.point) == 0.0", _exactly(NUMBER, _point, _point), _distance)
-_add("sort", "list", "in order, smallest first", "sort([3, 1, 2]) == [1, 2, 3]", _sorted, lambda values: tuple(sorted(values)))
+_add(
+    "round",
+    "number",
+    "the nearest whole number, halves away from zero",
+    "round(2.5) == 3",
+    lambda a: INT if len(a) == 1 and is_number(a[0]) else None,
+    _round,
+)
+_add(
+    "floor",
+    "number",
+    "the whole number below",
+    "floor(-2.5) == -3",
+    lambda a: INT if len(a) == 1 and is_number(a[0]) else None,
+    lambda x: whole(math.floor(x)) if math.isfinite(x) else whole(x),
+)
+_add(
+    "ceil",
+    "number",
+    "the whole number above",
+    "ceil(2.1) == 3",
+    lambda a: INT if len(a) == 1 and is_number(a[0]) else None,
+    lambda x: whole(math.ceil(x)) if math.isfinite(x) else whole(x),
+)
+_add(
+    "days",
+    "time, time",
+    "whole days from the second to the first",
+    'days(timestamp("2026-01-31T00:00:00Z"), timestamp("2026-01-01T00:00:00Z")) == 30',
+    _exactly(INT, _time, _time),
+    _units(86_400),
+)
+_add(
+    "hours",
+    "time, time",
+    "whole hours from the second to the first",
+    'hours(timestamp("2026-01-01T05:30:00Z"), timestamp("2026-01-01T00:00:00Z")) == 5',
+    _exactly(INT, _time, _time),
+    _units(3_600),
+)
+_add(
+    "minutes",
+    "time, time",
+    "whole minutes from the second to the first",
+    'minutes(timestamp("2026-01-01T00:05:30Z"), timestamp("2026-01-01T00:00:00Z")) == 5',
+    _exactly(INT, _time, _time),
+    _units(60),
+)
+_add(
+    "distance",
+    "point, point",
+    "metres along the Earth",
+    "distance(player.point, player.point) == 0.0",
+    _exactly(NUMBER, _point, _point),
+    _distance,
+)
+_add(
+    "sort",
+    "list",
+    "in order, smallest first",
+    "sort([3, 1, 2]) == [1, 2, 3]",
+    _sorted,
+    lambda values: tuple(sorted(values)),
+)
 _add("first", "list", "the first entry", "first([3, 1]) == 3", _element, _first)
 _add("last", "list", "the last entry", "last([3, 1]) == 1", _element, _last)
-_add("roll", "low, high", "a whole number drawn from the turn's recorded seed", "roll(1, 6) <= 6", _exactly(INT, _is(Int), _is(Int)), _roll, framed=True)
-_add("pick", "list", "an entry drawn by the turn's recorded seed", "pick([7]) == 7", _element, _pick, framed=True)
-
+_add(
+    "roll",
+    "low, high",
+    "a whole number drawn from the turn's recorded seed",
+    "roll(1, 6) <= 6",
+    _exactly(INT, _is(Int), _is(Int)),
+    _roll,
+    framed=True,
+)
+_add(
+    "pick",
+    "list",
+    "an entry drawn by the turn's recorded seed",
+    "pick([7]) == 7",
+    _element,
+    _pick,
+    framed=True,
+)

@@ -170,7 +170,9 @@ class _Generator:
                     return self.constant(tuple(each.value for each in node.items if isinstance(each, Literal)))
                 return ast.Tuple([self.expr(each) for each in node.items], ast.Load())
             case MapNode():
-                return ast.Dict([self.expr(key) for key, _ in node.pairs], [self.expr(value) for _, value in node.pairs])
+                return ast.Dict(
+                    [self.expr(key) for key, _ in node.pairs], [self.expr(value) for _, value in node.pairs]
+                )
             case Call():
                 return self._call(node)
             case Macro():
@@ -235,7 +237,10 @@ class _Generator:
         if node.search is not None:
             kind, name, value = node.search
             over = _call(
-                ast.Attribute(_load("F"), "where", ast.Load()), ast.Constant(kind), ast.Constant(name), self.expr(value)
+                ast.Attribute(_load("F"), "where", ast.Load()),
+                ast.Constant(kind),
+                ast.Constant(name),
+                self.expr(value),
             )
         else:
             over = self.expr(node.over)

@@ -97,7 +97,9 @@ class _Parser:
     def expect(self, op: str) -> int:
         kind, text, start, end = self.next()
         if kind != "op" or text != op:
-            raise SyntaxProblem(start, max(end, start + 1), f"`{op}` is missing before {_shown(kind, text)}", f"Add `{op}`.")
+            raise SyntaxProblem(
+                start, max(end, start + 1), f"`{op}` is missing before {_shown(kind, text)}", f"Add `{op}`."
+            )
         return end
 
     # --- grammar
@@ -113,7 +115,12 @@ class _Parser:
     def ternary(self) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise SyntaxProblem(self.peek()[2], self.peek()[3], f"The expression is nested deeper than {MAX_DEPTH}", "Split it.")
+            raise SyntaxProblem(
+                self.peek()[2],
+                self.peek()[3],
+                f"The expression is nested deeper than {MAX_DEPTH}",
+                "Split it.",
+            )
         node = self.binary(1)
         if self.accept("?"):
             then = self.ternary()
@@ -157,7 +164,9 @@ class _Parser:
             if self.accept("."):
                 kind, name, start, end = self.next()
                 if kind != "name":
-                    raise SyntaxProblem(start, max(end, start + 1), "A field's name is missing after `.`", "Name a field.")
+                    raise SyntaxProblem(
+                        start, max(end, start + 1), "A field's name is missing after `.`", "Name a field."
+                    )
                 if self.accept("("):
                     node = self.call(name, start, node)
                 else:
@@ -220,7 +229,9 @@ class _Parser:
         if kind == "op" and text == "{":
             return self.map(start)
         what = f"A value is missing before {_shown(kind, text)}" if kind == "op" else "The expression breaks off"
-        raise SyntaxProblem(min(start, max(len(self.source) - 1, 0)), max(end, 1), what, "Write a field, a name or a value.")
+        raise SyntaxProblem(
+            min(start, max(len(self.source) - 1, 0)), max(end, 1), what, "Write a field, a name or a value."
+        )
 
     def map(self, start: int) -> Node:
         pairs: list[tuple[Node, Node]] = []

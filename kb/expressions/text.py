@@ -82,9 +82,7 @@ def compile_text(source: str, span: Span, names: Names) -> tuple[TextTemplate | 
     return (None if problems else TextTemplate(source, span, tuple(parts) or ("",))), problems
 
 
-def compile_paragraph(
-    lines: Sequence[tuple[str, Span]], names: Names
-) -> tuple[TextTemplate | None, list[Diagnostic]]:
+def compile_paragraph(lines: Sequence[tuple[str, Span]], names: Names) -> tuple[TextTemplate | None, list[Diagnostic]]:
     """Prose over several lines: lines are joined by a space, an empty line stays as a paragraph's end."""
     parts: list[str | Hole] = []
     problems: list[Diagnostic] = []
@@ -114,9 +112,7 @@ def _merged(parts: Sequence[str | Hole]) -> tuple[str | Hole, ...]:
     return tuple(merged) or ("",)
 
 
-def _parts(
-    source: str, place: Callable[[int, int], Span], names: Names
-) -> tuple[list[str | Hole], list[Diagnostic]]:
+def _parts(source: str, place: Callable[[int, int], Span], names: Names) -> tuple[list[str | Hole], list[Diagnostic]]:
     parts: list[str | Hole] = []
     problems: list[Diagnostic] = []
     plain, position = "", 0

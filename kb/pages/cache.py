@@ -49,7 +49,9 @@ def _open(folder: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(folder / f"pages-{_version()}.sqlite", timeout=2, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=OFF")
-    connection.execute("CREATE TABLE IF NOT EXISTS pages (id TEXT, path TEXT, sum BLOB, page BLOB, PRIMARY KEY (id, path))")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS pages (id TEXT, path TEXT, sum BLOB, page BLOB, PRIMARY KEY (id, path))"
+    )
     return connection
 
 
@@ -81,6 +83,9 @@ def _write(folder: Path, fresh: list[tuple[Blob, Page]]) -> None:
             connection.execute("COMMIT")
             (count,) = connection.execute("SELECT COUNT(*) FROM pages").fetchone()
             if count > MAX_ROWS:
-                connection.execute("DELETE FROM pages WHERE rowid IN (SELECT rowid FROM pages ORDER BY rowid LIMIT ?)", (count // 2,))
+                connection.execute(
+                    "DELETE FROM pages WHERE rowid IN (SELECT rowid FROM pages ORDER BY rowid LIMIT ?)",
+                    (count // 2,),
+                )
     except (sqlite3.Error, OSError):
         return  # a full or read-only disk costs speed, nothing else

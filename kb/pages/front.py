@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -84,7 +84,11 @@ def parse_front(path: str, lines: list[str]) -> tuple[FrontMatter, int, list[Dia
         return EMPTY, end + 1, [problem("RB104", Span(path, line, column, column + 1), what, hint)]
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         what = f"The front matter is not valid YAML: {str(error)[:80]}"
-        return EMPTY, end + 1, [problem("RB104", Span(path, 1, 1, 4), what, "Write plain `key: value` lines.")]
+        return (
+            EMPTY,
+            end + 1,
+            [problem("RB104", Span(path, 1, 1, 4), what, "Write plain `key: value` lines.")],
+        )
 
 
 class _Reader:
@@ -100,11 +104,11 @@ class _Reader:
 
     def read(self, text: str) -> FrontMatter:
         # Anchors and aliases are how YAML bombs are made; refused before anything is composed.
-        for event in yaml.parse(text, yaml.CSafeLoader):
+        for event in cast("Iterable[Any]", yaml.parse(text, yaml.CSafeLoader)):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 node = yaml.ScalarNode("", "", event.start_mark, event.end_mark)
                 raise _Refused("RB104", node, "Anchors and aliases are not taken", "Write the value out.")
-        root = yaml.compose(text, yaml.CSafeLoader)
+        root = cast("yaml.Node | None", yaml.compose(text, yaml.CSafeLoader))  # pyright: ignore
         if root is None:
             return EMPTY
         if not isinstance(root, yaml.MappingNode):
@@ -123,7 +127,8 @@ class _Reader:
             items: tuple[Value, ...] = ()
             parts: dict[str, Entry] = {}
             if isinstance(value_node, yaml.SequenceNode):
-                items = tuple(Value(self._value(each, depth + 1), self.span(each)) for each in value_node.value)
+                nodes = cast("list[yaml.Node]", value_node.value)
+                items = tuple(Value(self._value(each, depth + 1), self.span(each)) for each in nodes)
             elif isinstance(value_node, yaml.MappingNode):
                 parts = self._entries(value_node, depth + 1)
             entries[key] = Entry(key, self.span(key_node), value, self.span(value_node), items, parts)
@@ -134,9 +139,10 @@ class _Reader:
             raise _Refused("RB102", node, f"The front matter is nested deeper than {MAX_DEPTH}", "Make it flatter.")
         if isinstance(node, yaml.SequenceNode):
             # `[[cloak]]` reads as a list in a list: a wiki link where a value is meant.
-            return [self._value(each, depth + 1) for each in node.value]
+            return [self._value(each, depth + 1) for each in cast("list[yaml.Node]", node.value)]
         if isinstance(node, yaml.MappingNode):
-            return {str(key.value): self._value(each, depth + 1) for key, each in node.value}
+            pairs = cast("list[tuple[yaml.Node, yaml.Node]]", node.value)
+            return {str(key.value): self._value(each, depth + 1) for key, each in pairs}
         return _scalar(node)
 
 

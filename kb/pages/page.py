@@ -6,11 +6,10 @@ which know the source column of each of their characters. It must not know what 
 
 from __future__ import annotations
 
+import itertools
 import re
-
 from dataclasses import dataclass, field
 from functools import cache
-
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -43,7 +42,12 @@ class Fragment:
         before = sum(1 for shift in self.shifts if shift <= start)
         inside = sum(1 for shift in self.shifts if shift < end)
         column = self.span.column
-        return Span(self.span.path, self.span.line, column + start + before, max(column + end + inside, column + start + before + 1))
+        return Span(
+            self.span.path,
+            self.span.line,
+            column + start + before,
+            max(column + end + inside, column + start + before + 1),
+        )
 
     def part(self, start: int, end: int) -> Fragment:
         """`text[start:end]` as a fragment of its own."""
@@ -394,13 +398,13 @@ class _Parser:
             bars.insert(0, start - 1)
         if bars[-1] != stop - 1 or len(bars) == 1:
             bars.append(stop)
-        return tuple(self._cell(number, left + 1, right) for left, right in zip(bars, bars[1:], strict=False))
+        return tuple(self._cell(number, left + 1, right) for left, right in itertools.pairwise(bars))
 
     def _cell(self, number: int, start: int, end: int) -> Cell:
         raw = self.lines[number][start:end]
         start += len(raw) - len(raw.lstrip())
         raw = raw.strip()
-        text, shifts = "", []
+        text, shifts = "", list[int]()
         position = 0
         while position < len(raw):
             if raw.startswith("\\|", position):
@@ -419,5 +423,3 @@ def _closing(tokens: list[Token], index: int) -> int:
         if depth == 0:
             return position
     return len(tokens) - 1
-
-

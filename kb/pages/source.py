@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, cast
 
 from git import GitCommandError, InvalidGitRepositoryError, NoSuchPathError, Repo
 from git.exc import GitError
@@ -211,7 +211,7 @@ class GitSource:
         return self._files
 
     def read(self, blob: Blob) -> bytes:
-        data: bytes = self.repo.odb.stream(bytes.fromhex(blob.id)).read()
+        data = cast("bytes", self.repo.odb.stream(bytes.fromhex(blob.id)).read())  # pyright: ignore
         if data.startswith(_LFS):
             hint = "Store the page itself in Git."
             what = problem("RB103", Span(blob.path, 1), "The file is a Git LFS pointer", hint)
@@ -237,16 +237,20 @@ def open_source(location: str | Path, at: str | None = None, *, cache: Path | No
 
     Remote repositories are kept bare below `cache`. Raises `SourceError`.
     """
-    if at is not None and (at.startswith("-") or re.search(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{", at) or not at or len(at) > 200):
+    if at is not None and (
+        at.startswith("-") or re.search(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{", at) or not at or len(at) > 200
+    ):
         raise SourceError(f"{at!r} is not a branch, tag or commit", "Name one, as in `--at main`.")
     text = str(location)
     if isinstance(location, str) and _REMOTE.fullmatch(text):
         return _remote(text, at, cache)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*::?/?/?", text) and "://" in text or "::" in text:
+    if (re.match(r"[A-Za-z][A-Za-z0-9+.-]*::?/?/?", text) and "://" in text) or "::" in text:
         raise SourceError(f"{text!r} is not a location that can be read", "Use a path, or an https, ssh or git URL.")
     path = Path(text).expanduser()
     if not path.exists():
-        raise SourceError(f"There is no {text!r}", "Name a folder, a Git URL, or a world that `rulebound worlds` lists.")
+        raise SourceError(
+            f"There is no {text!r}", "Name a folder, a Git URL, or a world that `rulebound worlds` lists."
+        )
     if not path.is_dir():
         raise SourceError(f"{text!r} is not a folder", "Name the folder that holds the pages.")
     if at is None:
@@ -254,7 +258,9 @@ def open_source(location: str | Path, at: str | None = None, *, cache: Path | No
     try:
         repo = Repo(path, search_parent_directories=True)
     except (InvalidGitRepositoryError, NoSuchPathError):
-        raise SourceError(f"{text!r} is not in a Git repository", "Leave `--at` out to read the folder as it is.") from None
+        raise SourceError(
+            f"{text!r} is not in a Git repository", "Leave `--at` out to read the folder as it is."
+        ) from None
     root = Path(repo.working_dir or repo.git_dir).resolve()
     inner = path.resolve().relative_to(root).as_posix() if path.resolve() != root else ""
     return GitSource(repo, at, inner)
@@ -264,7 +270,11 @@ def _remote(url: str, at: str | None, cache: Path | None) -> GitSource:
     if cache is None:
         raise SourceError("A remote knowledge base needs a folder to keep it in", "Set RULEBOUND_HOME.")
     folder = cache / "repositories" / hashlib.sha256(url.encode()).hexdigest()[:20]
-    settings = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "GIT_ALLOW_PROTOCOL": "https:http:ssh:git:file"}
+    settings = {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "true",
+        "GIT_ALLOW_PROTOCOL": "https:http:ssh:git:file",
+    }
     try:
         if not folder.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)

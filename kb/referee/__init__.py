@@ -8,4 +8,15 @@ from kb.referee.model import Action, Change, Event, Inputs, Message, Outcome, Tr
 from kb.referee.referee import Referee
 from kb.referee.state import State
 
-__all__ = ["Action", "Change", "Event", "Inputs", "Message", "Outcome", "Referee", "State", "TraceLine", "Turn"]
+__all__ = [
+    "Action",
+    "Change",
+    "Event",
+    "Inputs",
+    "Message",
+    "Outcome",
+    "Referee",
+    "State",
+    "TraceLine",
+    "Turn",
+]

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from kb.expressions.frame import EvaluationError
 from kb.referee.frame import MAX_CHAIN, Turn
@@ -29,6 +29,7 @@ from kb.rulebook import (
     Refuse,
     Remove,
     Roll,
+    Row,
     Say,
     Schedule,
     Set,
@@ -69,13 +70,13 @@ def run_effects(turn: Turn, effects: Iterable[Effect], runner: Runner) -> None:
 
 def read_target(turn: Turn, target: Target) -> Any:
     """The present value of a target."""
-    value = turn.rows.get(target.root(turn), {}).get(target.field, None)
+    value: Any = turn.rows.get(target.root(turn), {}).get(target.field, None)
     for step in target.steps:
         if value is None:
             break
-        key = step if isinstance(step, str) else step(turn)
-        if isinstance(value, dict):
-            value = value.get(key)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        key: Any = step if isinstance(step, str) else step(turn)
+        if isinstance(value, Mapping):
+            value = cast("Mapping[str, Any]", value).get(key)
         else:
             value = value[key] if 0 <= key < len(value) else None
     return target.type.zero() if value is None else value
@@ -164,12 +165,12 @@ def _move_to(turn: Turn, id: str, to: str, source: str, runner: Runner) -> None:
             break
     before = row.get("location")
     turn.write(id, "location", to, source)
-    moved = turn.rows[id]
-    if moved["kind"] in turn.shape.within["player"] and to != before and to in turn.rows:
-        if turn.rows[to]["kind"] in turn.shape.within["place"]:
-            if to not in moved["visited"]:
-                turn.write(id, "visited", (*moved["visited"], to), source)
-            runner.entered(turn, id, to)
+    moved, kinds = turn.rows[id], turn.shape.within
+    arrives = to != before and to in turn.rows and turn.rows[to]["kind"] in kinds["place"]
+    if arrives and moved["kind"] in kinds["player"]:
+        if to not in moved["visited"]:
+            turn.write(id, "visited", (*moved["visited"], to), source)
+        runner.entered(turn, id, to)
 
 
 def _create(turn: Turn, effect: Create, runner: Runner) -> None:
@@ -285,7 +286,7 @@ def _refuse(turn: Turn, effect: Refuse, runner: Runner) -> None:
 def _decide(turn: Turn, effect: Decide, runner: Runner) -> None:
     table: Table = turn.shape.rulebook.tables[effect.table]
     values = [expr(turn) for expr in table.inputs]
-    hits = []
+    hits: list[Row] = []
     for row in table.rows:
         if all(_fits(turn, test, value) for test, value in zip(row.tests, values, strict=True)):
             hits.append(row)
@@ -334,4 +335,3 @@ _APPLY: dict[type[Effect], Callable[[Turn, Any, Runner], None]] = {
     Emit: _emit, Schedule: _schedule, Progress: _progress, EndGame: _end_game, Award: _award, Roll: _roll, Do: _do,
     Refuse: _refuse, Decide: _decide,
 }  # fmt: skip
-

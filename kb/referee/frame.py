@@ -124,7 +124,8 @@ class Turn:
         if type(type_) is Int and type(value) is int:
             if not type_.low <= value <= type_.high:
                 raise Refused(
-                    "That goes too far.", f"{source}: {field} would be {value}, which is not within {type_.low}..{type_.high}"
+                    "That goes too far.",
+                    f"{source}: {field} would be {value}, which is not within {type_.low}..{type_.high}",
                 )
         else:
             try:
@@ -159,7 +160,12 @@ class Turn:
         self._ranks = self._ranks if row is not None and before is not None else None
         changed_index(self.index, before, row, self._rank)
         self._memo.clear()
-        if id == self.player and row is not None and before is not None and row.get("location") != before.get("location"):
+        if (
+            id == self.player
+            and row is not None
+            and before is not None
+            and row.get("location") != before.get("location")
+        ):
             self.vars["room"] = self.derived(id, "room")
 
     @property
@@ -191,7 +197,9 @@ class Turn:
                     shown = before or after or {}
                     found.append(Change(id, "", before and shown["template"], after and shown["template"]))
                 continue
-            found += [Change(id, name, before.get(name), value) for name, value in after.items() if before.get(name) != value]
+            found += [
+                Change(id, name, before.get(name), value) for name, value in after.items() if before.get(name) != value
+            ]
         return tuple(found)
 
     def finish(self) -> State:

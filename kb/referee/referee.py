@@ -23,7 +23,7 @@ from kb.rulebook import (
     Ask,
     Branch,
     Condition,
-    End,
+    Line,
     Role,
     Rule,
     Rulebook,
@@ -150,7 +150,15 @@ class Referee:
     def _refused(self, state: State, turn: Turn, error: Refused, rule: Rule | None) -> Outcome:
         messages = error.messages or (Message(turn.player, error.args[0], self.rulebook.settings.span),)
         return Outcome(
-            "refused", state, turn.player, messages, (), (), tuple(turn.trace), rule.id if rule else None, error.reason
+            "refused",
+            state,
+            turn.player,
+            messages,
+            (),
+            (),
+            tuple(turn.trace),
+            rule.id if rule else None,
+            error.reason,
         )
 
     # --- one action
@@ -399,7 +407,8 @@ class Referee:
         step = flow.steps[at]
         if number >= len(step.lines):
             return self._go(turn, flow, at + 1)
-        line = step.lines[number]
+        lines: tuple[Line, ...] = step.lines
+        line = lines[number]
         runner = _Runner(self, 0)
         match line:
             case Wait():
@@ -422,7 +431,7 @@ class Referee:
                     turn.say(turn.player, line.text(turn), line.span)
                     self._place(turn, flow, step, number, True)
                 return False
-            case End():
+            case _:
                 if line.text is not None:
                     turn.say(turn.player, line.text(turn), line.span)
                 return self._finish(turn, flow, "done")
@@ -472,12 +481,13 @@ class Referee:
 
     def pending(self, state: State, player: str) -> tuple[Workflow, Ask] | None:
         """The question that a workflow has put to the player."""
-        for id, where in state.book["steps"].get(player, {}).items():
+        positions: dict[str, list[Any]] = state.book["steps"].get(player, {})
+        for id, where in positions.items():
             flow = self.rulebook.workflows.get(id)
             if flow is None or not where[2]:
                 continue
             at = _position(flow, where)
-            lines = flow.steps[at].lines if at < len(flow.steps) else ()
+            lines: tuple[Line, ...] = flow.steps[at].lines if at < len(flow.steps) else ()
             line = lines[where[1]] if where[1] < len(lines) else None
             if isinstance(line, Ask):
                 return flow, line
@@ -618,7 +628,7 @@ class _Runner:
     def do(self, turn: Turn, action: str, roles: dict[str, Any]) -> None:
         before = dict(turn.vars)
         referee = self._referee
-        referee._perform(turn, Action(action, roles, ""), self._depth + 1)  # noqa: SLF001  # pyright: ignore
+        referee._perform(turn, Action(action, roles, ""), self._depth + 1)  # pyright: ignore
         room = turn.vars["room"]
         turn.vars.clear()
         turn.vars.update(before)
@@ -643,13 +653,11 @@ class _Runner:
             turn.vars = {**before, "player": player, "place": place, "room": place}
             if player != acting:
                 turn.forget()
-            for rule in self._referee._enters:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            for rule in self._referee._enters:  # pyright: ignore[reportPrivateUsage]
                 if rule.trigger.place in (None, place):
-                    self._referee._run_rule(turn, rule, self)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+                    self._referee._run_rule(turn, rule, self)  # pyright: ignore[reportPrivateUsage]
             turn.vars, turn.player = before, acting
             if player != acting:
                 turn.forget()
             turn.vars["room"] = turn.derived(acting, "room") if acting else ""
         self._entered.clear()
-
-

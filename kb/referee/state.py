@@ -231,15 +231,16 @@ def load_state(shape: Shape, data: Mapping[str, Any]) -> tuple[State, list[str]]
         saved = instances.get(id)
         if saved is None:
             continue
-        template = saved["template"] if saved["template"] in shape.fresh else None
-        if template is None:
-            notes.append(f"{id}: its page {saved['template']!r} is gone, and it with it")
+        template: str = saved["template"]
+        if template not in shape.fresh:
+            notes.append(f"{id}: its page {template!r} is gone, and it with it")
             continue
         row = {**shape.fresh[template], "id": id}
         kind = rulebook.kinds[row["kind"]]
-        renamed = {field.was: name for name, field in kind.fields.items() if field.was}
-        for name, value in saved["fields"].items():
-            name = renamed.get(name, name)
+        renamed: dict[str, str] = {field.was: name for name, field in kind.fields.items() if field.was}
+        fields: dict[str, Any] = saved["fields"]
+        for saved_name, value in fields.items():
+            name = renamed.get(saved_name, saved_name)
             field = kind.fields.get(name)
             if field is None:
                 notes.append(f"{id}.{name}: the field is gone")
@@ -298,4 +299,3 @@ def changed_index(index: Index, before: Row | None, after: Row | None, rank: Map
             ids = (*(each for each in values.get(new, ()) if each != id), id)
             values[new] = tuple(sorted(ids, key=lambda each: rank.get(each, len(rank))))
     return index
-

@@ -27,13 +27,20 @@ class Dialogue:
 
     def dump(self) -> dict[str, Any]:
         """The dialogue as JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {**asdict(self), "them": [*self.them], "choices": [*self.choices]}
 
     @staticmethod
     def load(data: Mapping[str, Any]) -> Dialogue:
         """The dialogue that `dump` wrote."""
-        known = {name: value for name, value in data.items() if name in Dialogue.__dataclass_fields__}
-        return Dialogue(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})  # pyright: ignore
+        return Dialogue(
+            it=str(data.get("it", "")),
+            them=tuple(data.get("them", ())),
+            last=str(data.get("last", "")),
+            before=str(data.get("before", "")),
+            after=str(data.get("after", "")),
+            asked=bool(data.get("asked", False)),
+            choices=tuple(data.get("choices", ())),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,9 @@ class Lexicon:
             rulebook.settings.start
         )
         world = {word for t in rulebook.templates.values() for word in names_of(t.name, t.aliases).words}
-        self.known = frozenset({*world, *self.literals, *DIRECTIONS, *ABBREVIATIONS, *ARTICLES, "it", "them", "all", "and"})
+        self.known = frozenset(
+            {*world, *self.literals, *DIRECTIONS, *ABBREVIATIONS, *ARTICLES, "it", "them", "all", "and"}
+        )
 
     def _add(self, action: ActionType, pattern: Pattern) -> None:
         literal = sum(1 for part in pattern.parts if isinstance(part, str))

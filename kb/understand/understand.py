@@ -238,7 +238,7 @@ class Understander:
         if len(several) > 1:
             return Reply("Say one thing at a time.", dialogue)
         echo = " ".join(nouns.echo for nouns in parse.nouns.values() if nouns.echo)
-        unclear = next((name for name, nouns in parse.nouns.items() if nouns.unclear), None)
+        unclear: str | None = next((name for name, nouns in parse.nouns.items() if nouns.unclear), None)
         if unclear is not None:
             chosen = self._only_possible(look, parse, unclear)
             if chosen is None:
@@ -274,7 +274,11 @@ class Understander:
         values = {**parse.values, **{name: nouns.ids[0] for name, nouns in parse.nouns.items() if nouns.ids}}
         action = parse.form.action.id
         candidates = parse.nouns[role].unclear[:20]
-        fit = [id for id in candidates if self.referee.allowed(look.state, look.player, Action(action, {**values, role: id}))]
+        fit = [
+            id
+            for id in candidates
+            if self.referee.allowed(look.state, look.player, Action(action, {**values, role: id}))
+        ]
         return fit[0] if len(fit) == 1 else None
 
     def _which(self, look: _Look, parse: _Parse, role: str, text: str, dialogue: Dialogue) -> Question:
@@ -297,7 +301,9 @@ class Understander:
         if len(word) < 3 or word in self.lexicon.known:
             return None
         allowed = 1 if len(word) < 8 else 2
-        found = process.extract(word, self.lexicon.verbs, scorer=DamerauLevenshtein.distance, score_cutoff=allowed, limit=3)
+        found = process.extract(
+            word, self.lexicon.verbs, scorer=DamerauLevenshtein.distance, score_cutoff=allowed, limit=3
+        )
         best = [verb for verb, distance, _ in found if distance == found[0][1]]
         if len(best) != 1 or len(best[0]) < 3 or direction(best[0]):
             return None
@@ -313,7 +319,10 @@ class Understander:
         if any(matches(look.names(id), [verb]) for id in look.perceived(Ref(("thing",)))):
             return Reply(f"What do you want to do with the {verb}?", dialogue)
         known = [verb for verb in self.lexicon.verbs if len(verb) > 1][:200]
-        near = [each for each, _, _ in process.extract(verb, known, scorer=DamerauLevenshtein.normalized_similarity, limit=6)]
+        near = [
+            each
+            for each, _, _ in process.extract(verb, known, scorer=DamerauLevenshtein.normalized_similarity, limit=6)
+        ]
         return Reply(f"I don't know how to “{verb}”. You can, for example: {', '.join(near)}.", dialogue)
 
     # --- actions with arguments
@@ -327,7 +336,7 @@ class Understander:
         try:
             given: Any = json.loads("{" + arguments)
         except (ValueError, RecursionError):
-            return Reply("The arguments are not JSON: write {\"name\": value}.", dialogue)
+            return Reply('The arguments are not JSON: write {"name": value}.', dialogue)
         look = _Look(self, state, player, dialogue)
         roles = {name: look.by_name(value, action.roles.get(name)) for name, value in given.items()}
         return Command((Action(action.id, roles, text),), ("",), "", replace(dialogue, last=text, asked=False))
@@ -337,7 +346,7 @@ class Understander:
         rulebook = self.referee.rulebook
         rule = rulebook.rules.get(name)
         if rule is not None and rule.trigger.kind == "action" and rule.trigger.action in rulebook.actions:
-            return rulebook.actions[rule.trigger.action]
+            return rulebook.actions[rule.trigger.action or name]
         return rulebook.actions.get(name)
 
 
@@ -484,7 +493,12 @@ class _Look:
                 at = rest.index(word)
                 rest, but = rest[:at], rest[at + 1 :]
         but = [word for word in but if word not in ARTICLES and word != "for"]
-        out = {id for part in _listed(but) for id in pool if matches(self.names(id), part) or plural_matches(self.names(id), part)}
+        out = {
+            id
+            for part in _listed(but)
+            for id in pool
+            if matches(self.names(id), part) or plural_matches(self.names(id), part)
+        }
         if rest and rest != ["of", "them"]:
             pool = [id for id in pool if plural_matches(self.names(id), rest) or matches(self.names(id), rest)]
         ids = tuple(id for id in pool if id not in out and id != self.player)
@@ -506,10 +520,8 @@ class _Look:
         it = self.dialogue.it
         if it and it in pool:
             return _Nouns((it,))
-        if it and it in self.state.rows:
-            # It is perceived, but is none of what the verb takes; or it is no longer here.
-            if self.turn.derived(it, "perceivable") is True:
-                return _Nouns(unfit=it)
+        if it and it in self.state.rows and self.turn.derived(it, "perceivable") is True:
+            return _Nouns(unfit=it)
         return _Nouns(missing=word)
 
     def _unmatched(self, plain: list[str], words: list[str], pool: list[str]) -> _Nouns:
@@ -521,7 +533,9 @@ class _Look:
         if len(last) >= 4 and last not in self.owner.lexicon.known:
             nouns = {noun for id in pool for noun in self.names(id).nouns}
             allowed = 1 if len(last) < 8 else 2
-            near = process.extract(last, sorted(nouns), scorer=DamerauLevenshtein.distance, score_cutoff=allowed, limit=2)
+            near = process.extract(
+                last, sorted(nouns), scorer=DamerauLevenshtein.distance, score_cutoff=allowed, limit=2
+            )
             if near and (len(near) == 1 or near[0][1] < near[1][1]):
                 fixed = [*plain[:-1], near[0][0]]
                 found = [id for id in pool if matches(self.names(id), fixed)]
@@ -558,4 +572,3 @@ def _listed(words: Sequence[str]) -> list[list[str]]:
         else:
             parts[-1].append(word)
     return [part for part in parts if part] or [[]]
-

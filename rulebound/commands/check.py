@@ -6,7 +6,8 @@ import sys
 
 from agents.worlds import located
 from kb import report
-from kb.check import Checked, check as check_source
+from kb.check import Checked
+from kb.check import check as check_source
 from kb.pages.source import SourceError, open_source
 from kb.session import Session
 from kb.testing import Result, run_examples, run_scenarios
@@ -18,7 +19,10 @@ def _checked(path: str, at: str | None) -> Checked | None:
     try:
         return check_source(open_source(located(path), at, cache=cache), cache=cache)
     except SourceError as error:
-        print(f"rulebound: {error} {error.hint}" if str(error).endswith(".") else f"rulebound: {error}. {error.hint}", file=sys.stderr)
+        print(
+            f"rulebound: {error} {error.hint}" if str(error).endswith(".") else f"rulebound: {error}. {error.hint}",
+            file=sys.stderr,
+        )
         return None
 
 

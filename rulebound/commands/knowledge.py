@@ -40,7 +40,10 @@ def read(path: str, page: str, section: str | None) -> int:
         print(excerpt.text)
         first = excerpt.next
     if not found:
-        print(f"rulebound: there is no page {page!r}" + (f" with a section {section!r}." if section else "."), file=sys.stderr)
+        print(
+            f"rulebound: there is no page {page!r}" + (f" with a section {section!r}." if section else "."),
+            file=sys.stderr,
+        )
     return 0 if found else 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,7 @@ def play(
         store.close()
 
 
-async def _script(
-    app: App, location: str, lines: Any, seed: int, *, as_json: bool, state: bool, player: str
-) -> int:
+async def _script(app: App, location: str, lines: Any, seed: int, *, as_json: bool, state: bool, player: str) -> int:
     """Reads commands from lines; prints `> command` and the answer, or a JSON object a turn."""
     handle, opening = await app.games.start(location, PRINCIPAL, player=player, seed=seed)
     now = app.world(location).session.rulebook.settings.begins
@@ -150,7 +148,7 @@ class _Table:
         await self.begin(None, fresh=True)
 
     async def do_map(self, rest: str) -> None:
-        world, state, record = await self.app.games.state(self.handle, PRINCIPAL)
+        _, state, record = await self.app.games.state(self.handle, PRINCIPAL)
         row = state.rows[record.player]
         lines: list[str] = []
         for id in row["visited"]:
@@ -178,7 +176,8 @@ class _Table:
 
 async def _terminal(app: App, location: str, seed: int | None, player: str) -> int:
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import Completer, Completion
+    from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+    from prompt_toolkit.document import Document
     from prompt_toolkit.history import FileHistory
     from rich.console import Console
 
@@ -191,10 +190,12 @@ async def _terminal(app: App, location: str, seed: int | None, player: str) -> i
     table = _Table(app, location, player, show)
 
     class Legal(Completer):
-        def get_completions(self, document: Any, complete_event: Any) -> Any:
-            raise NotImplementedError  # prompt_toolkit asks the asynchronous form
+        def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+            return ()  # the prompt asks the asynchronous form
 
-        async def get_completions_async(self, document: Any, complete_event: Any) -> Any:
+        async def get_completions_async(
+            self, document: Document, complete_event: CompleteEvent
+        ) -> AsyncGenerator[Completion, None]:
             typed = document.text_before_cursor
             for command in await table.complete(typed):
                 yield Completion(command, start_position=-len(typed.lstrip()))

@@ -21,7 +21,7 @@ _PAGES = {
     "cottage.md": "---\nplace: cottage\nexits: {{out: garden}}\n---\n# Cottage\nOne low room with a window to the garden.\n",
     "lantern.md": (
         "---\nitem: lantern\nin: cottage\nswitchable: yes\naliases: [lamp]\n---\n# Old lantern\nIt still has oil in it.\n\n"
-        "## Rules\n| On | When | Then |\n|---|---|---|\n| after switch on [[lantern]] | | award 1 for \"light\" |\n"
+        '## Rules\n| On | When | Then |\n|---|---|---|\n| after switch on [[lantern]] | | award 1 for "light" |\n'
     ),
     "scenarios/light.md": (
         "---\nscenario: light\n---\n# Lighting the lantern\n| Player says | Answer holds | Check |\n|---|---|---|\n"
@@ -87,6 +87,10 @@ def doctor() -> int:
     tell(clash() is None, "no other package owns our module names", clash() or "")
     for name in ("mcp", "markdown-it-py", "gitpython", "prompt-toolkit"):
         tell(True, f"{name} {importlib.metadata.version(name)}")
-    tell(bool(library.worlds()) and Path(located("cloak")).is_dir(), f"bundled worlds: {', '.join(library.worlds())}", "reinstall")
+    tell(
+        bool(library.worlds()) and Path(located("cloak")).is_dir(),
+        f"bundled worlds: {', '.join(library.worlds())}",
+        "reinstall",
+    )
     print("store  in memory, with a journal in home; servers come with a later version")
     return 1 if missing else 0
