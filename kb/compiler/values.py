@@ -36,9 +36,10 @@ def read_value(raw: Any, type_: Type, span: Span, scope: Scope) -> tuple[Any, li
 
 def _linked(raw: list[Any]) -> Any:
     """`[[hall]]` as YAML reads it: a list in a list."""
-    while isinstance(raw, list) and len(cast("list[Any]", raw)) == 1:
-        raw = raw[0]
-    return raw
+    inner: Any = raw
+    while isinstance(inner, list) and inner:
+        inner = cast("list[Any]", inner)[0]
+    return inner
 
 
 def _from_text(text: str, type_: Type) -> Any:

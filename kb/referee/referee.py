@@ -23,7 +23,6 @@ from kb.rulebook import (
     Ask,
     Branch,
     Condition,
-    Line,
     Role,
     Rule,
     Rulebook,
@@ -401,14 +400,14 @@ class Referee:
 
     def _step(self, turn: Turn, flow: Workflow, where: list[Any]) -> bool:
         """Does one line of a workflow; False where it waits."""
-        at, number, asked = _position(flow, where), where[1], where[2]
+        at, asked = _position(flow, where), where[2]
+        number: int = where[1]
         if at >= len(flow.steps):
             return self._finish(turn, flow, "done")
         step = flow.steps[at]
         if number >= len(step.lines):
             return self._go(turn, flow, at + 1)
-        lines: tuple[Line, ...] = step.lines
-        line = lines[number]
+        line = step.lines[number]
         runner = _Runner(self, 0)
         match line:
             case Wait():
@@ -487,8 +486,9 @@ class Referee:
             if flow is None or not where[2]:
                 continue
             at = _position(flow, where)
-            lines: tuple[Line, ...] = flow.steps[at].lines if at < len(flow.steps) else ()
-            line = lines[where[1]] if where[1] < len(lines) else None
+            lines = flow.steps[at].lines if at < len(flow.steps) else ()
+            number: int = where[1]
+            line = lines[number] if number < len(lines) else None
             if isinstance(line, Ask):
                 return flow, line
         return None
