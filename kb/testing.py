@@ -185,8 +185,8 @@ def run_scenario(session: Session, scenario: Scenario) -> Result:
 
 
 def _step_failure(session: Session, state: State, holds: str, text: str) -> str | None:
-    absent = holds.startswith("not ")
-    wanted = holds[4:].strip('"') if absent else holds
+    absent = holds.startswith('not "')
+    wanted = holds[5:].rstrip('"') if absent else holds.strip('"')
     if not wanted or wanted == "-":
         return None
     if (wanted.casefold() in text.casefold()) is absent:

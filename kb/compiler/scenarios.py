@@ -55,16 +55,16 @@ def compile_scenario(typed: Typed, scope: Scope) -> tuple[Scenario | None, list[
         if section.heading not in SECTIONS:
             hint = suggest(section.heading, SECTIONS) or "A scenario may have Given and Notes."
             problems.append(problem("RB106", section.span, f"A scenario has no section `{section.heading}`", hint))
-        elif section.heading == "Given":
+            continue
+        if section.heading == "Given":
             effects, scope, more = compile_block([b for b in section.blocks if isinstance(b, Bullet)], scope)
             given += effects
             problems += more
-        elif section.heading == "":
-            for block in section.blocks:
-                if isinstance(block, Table):
-                    found, more = _turns(block, scope)
-                    turns += found
-                    problems += more
+        for block in section.blocks:
+            if isinstance(block, Table):
+                found, more = _turns(block, scope)
+                turns += found
+                problems += more
     if not turns and not problems:
         hint = "Add a table with the columns Player says, Answer holds, Check."
         problems.append(problem("RB703", typed.span, "The scenario has no turns", hint))
@@ -101,5 +101,5 @@ def _turns(table: Table, scope: Scope) -> tuple[list[ScenarioTurn], list[Diagnos
         says = cells["player says"].text
         if len(says) > 2 and says[0] == says[-1] == "`":
             says = says[1:-1]
-        turns.append(ScenarioTurn(says, holds.strip('"'), expr, {"yes": True, "no": False}.get(refused), row.span))
+        turns.append(ScenarioTurn(says, holds, expr, {"yes": True, "no": False}.get(refused), row.span))
     return turns, problems

@@ -36,10 +36,9 @@ def read_value(raw: Any, type_: Type, span: Span, scope: Scope) -> tuple[Any, li
 
 def _linked(raw: list[Any]) -> Any:
     """`[[hall]]` as YAML reads it: a list in a list."""
-    inner: Any = raw
-    while isinstance(inner, list) and inner:
-        inner = cast("list[Any]", inner)[0]
-    return inner
+    while raw and isinstance(raw[0], list):
+        raw = cast("list[Any]", raw[0])
+    return raw[0] if raw else ""
 
 
 def _from_text(text: str, type_: Type) -> Any:
