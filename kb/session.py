@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kb.referee import Inputs, Outcome, Referee, State
+from kb.referee import Action, Inputs, Outcome, Referee, State
 from kb.rulebook import Rulebook
 from kb.understand import Command, Dialogue, Question, Understander, split_line
 
@@ -16,9 +16,12 @@ MAX_COMMANDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a line led to. `understood` is False for a question or a reply that asks for other words."""
+    """What a line led to: each action with its outcome (an action without a type answers a workflow's question).
+
+    `understood` is False for a question or a reply that asks for other words."""
 
     state: State
+    actions: tuple[Action, ...]
     outcomes: tuple[Outcome, ...]
     text: str
     dialogue: Dialogue
@@ -36,12 +39,14 @@ class Session:
 
     def say(self, state: State, player: str, line: str, dialogue: Dialogue, inputs: Inputs) -> Said:
         """Everything that one line says, in order, until something is refused, unclear or not understood."""
+        actions: list[Action] = []
         outcomes: list[Outcome] = []
         texts: list[str] = []
         commands = self._commands(line)
         for number, command in enumerate(commands):
             answered = self._answer(state, player, command, inputs, len(outcomes))
             if answered is not None:
+                actions.append(Action("", {}, command))
                 outcomes.append(answered)
                 state = answered.state
                 texts.append(answered.text)
@@ -54,12 +59,13 @@ class Session:
                 if left:
                     texts.append(f"(Not done: {'; '.join(left)}.)")
                 question = isinstance(understanding, Question)
-                return Said(state, tuple(outcomes), "\n".join(texts), dialogue, False, question)
+                return Said(state, tuple(actions), tuple(outcomes), "\n".join(texts), dialogue, False, question)
             if understanding.echo:
                 texts.append(understanding.echo)
             refused = False
             for action, label in zip(understanding.actions, understanding.labels, strict=True):
                 outcome = self.referee.resolve(state, player, action, _numbered(inputs, len(outcomes)))
+                actions.append(action)
                 outcomes.append(outcome)
                 state = outcome.state
                 texts.append(f"{label}: {outcome.text}" if label else outcome.text)
@@ -67,7 +73,8 @@ class Session:
             if refused and number + 1 < len(commands) and len(understanding.actions) == 1:
                 texts.append(f"(Not done: {'; '.join(commands[number + 1 :])}.)")
                 break
-        return Said(state, tuple(outcomes), "\n".join(text for text in texts if text), dialogue, True, False)
+        text = "\n".join(text for text in texts if text)
+        return Said(state, tuple(actions), tuple(outcomes), text, dialogue, True, False)
 
     def _commands(self, line: str) -> list[str]:
         """The line's commands; "and" and a comma part commands only where a known verb follows."""

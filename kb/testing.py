@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from kb.diagnostics import Diagnostic, Span, problem
 from kb.expressions.frame import EvaluationError
-from kb.referee import Action, Inputs, Referee, State, TraceLine
-from kb.referee.effects import read_target, run_effects, write_target
-from kb.referee.frame import Turn
-from kb.referee.model import Refused
-from kb.referee.referee import PlainRunner
-from kb.rulebook import Decide, Example, Role, Rule, Rulebook, Scenario, Table, Target
+from kb.referee import Action, Inputs, Referee, Refused, State, TraceLine, Turn
+from kb.referee.targets import read_target, write_target
+from kb.rulebook import Example, Role, Rule, Rulebook, Scenario, Table, Target
 from kb.session import Session
 from kb.types import Ref
 from kb.understand import Dialogue
@@ -49,25 +46,21 @@ def run_examples(rulebook: Rulebook, session: Session | None = None) -> list[Res
 
 
 def _run_example(name: str, holder: Rule | Table, example: Example, referee: Referee, base: State) -> Result:
-    inputs = Inputs(referee.rulebook.settings.begins, 0)
-    turn = Turn(base, referee.derivations, PLAYER, inputs)
+    turn = Turn(base, referee.derivations, PLAYER, Inputs(referee.rulebook.settings.begins))
     try:
         roles = _roles(holder, referee)
-        given = {key: value for key, value in example.given if isinstance(key, str)}
-        for role in roles:
-            turn.vars[role.name] = given.get(role.name, _stand_in(turn, role))
-        for key, value in example.given:
-            if isinstance(key, Target):
-                write_target(turn, key, value, key.source)
-        action = {key[7:]: value for key, value in given.items() if key.startswith("action.")}
-        turn.vars["action"] = {**turn.vars["action"], **action}
-        turn.vars["event"] = {key[6:]: value for key, value in given.items() if key.startswith("event.")}
+        _prepare(turn, holder, roles, example)
     except (Refused, EvaluationError) as error:
         return Result(name, example.span, f"its values cannot be set: {getattr(error, 'reason', error)}")
     if isinstance(holder, Table):
-        return _run_table(name, holder, example, turn)
-    values = {role.name: turn.vars[role.name] for role in roles if role.name in turn.vars}
-    return _run_rule(name, holder, example, referee, turn, values)
+        return _alone(name, example, turn, lambda: referee.try_table(turn, holder))
+    if holder.trigger.kind != "action" or holder.trigger.action == "any":
+        return _alone(name, example, turn, lambda: referee.try_rule(turn, holder))
+    values = {role.name: turn.vars[role.name] for role in roles}
+    outcome = referee.resolve(turn.finish(), PLAYER, Action(holder.trigger.action or "", values), turn.inputs)
+    after = referee.frame(outcome.state, PLAYER)
+    after.vars.update(values)
+    return Result(name, example.span, _compare(example, outcome.text, outcome.status, after), outcome.trace)
 
 
 def _roles(holder: Rule | Table, referee: Referee) -> list[Role]:
@@ -77,55 +70,39 @@ def _roles(holder: Rule | Table, referee: Referee) -> list[Role]:
     return list(action.roles.values()) if action is not None else []
 
 
+def _prepare(turn: Turn, holder: Rule | Table, roles: list[Role], example: Example) -> None:
+    """Sets what the row gives: names first, so that fields of roles have something to stand on."""
+    given = {key: value for key, value in example.given if isinstance(key, str)}
+    for role in roles:
+        turn.vars[role.name] = given[role.name] if role.name in given else _stand_in(turn, role)
+    if isinstance(holder, Rule) and holder.requires != "player":
+        turn.write(PLAYER, "role", holder.requires, "requires")
+    for key, value in example.given:
+        if isinstance(key, Target):
+            write_target(turn, key, value, key.source)
+    for name in ("action", "event"):
+        prefix = f"{name}."
+        turn.vars[name] = {key.removeprefix(prefix): v for key, v in given.items() if key.startswith(prefix)}
+
+
 def _stand_in(turn: Turn, role: Role) -> Any:
     """What fills a role that no column gives: a fresh instance of its kind in the player's place."""
     if not isinstance(role.type, Ref):
         return role.type.zero() if role.start is None else role.start
-    kind = next((k for k in role.type.kinds if k in turn.shape.fresh), "item")
-    kind = "item" if kind == "thing" else kind
+    kind = "item" if role.type.kinds[0] == "thing" else role.type.kinds[0]
     id = f"example-{role.name}"
     row = {**turn.shape.fresh[kind], "id": id, "name": role.name.replace("_", " ")}
     if "location" in row:
-        row["location"] = turn.vars["room"] or ""
+        row["location"] = turn.vars["room"]
     turn.add_instance(row)
     return id
 
 
-def _run_table(name: str, table: Table, example: Example, turn: Turn) -> Result:
-    decide = Decide(span=table.span, source=f"decide {table.id}", table=table.id)
-    reason: str | None = None
-    try:
-        run_effects(turn, (decide,), PlainRunner())
-    except Refused as error:
-        turn.say(turn.player, error.args[0], table.span)
-        reason = error.reason
-    except EvaluationError as error:
-        reason = str(error)
+def _alone(name: str, example: Example, turn: Turn, run: Callable[[], str | None]) -> Result:
+    """A rule without its trigger, or a table: what it says and leaves behind in the turn itself."""
+    status = "done" if run() is None else "refused"
     spoken = "\n".join(message.text for message in turn.messages)
-    return Result(
-        name,
-        example.span,
-        _compare(example, spoken, "refused" if reason else "done", turn),
-        tuple(turn.trace),
-    )
-
-
-def _run_rule(name: str, rule: Rule, example: Example, referee: Referee, turn: Turn, values: dict[str, Any]) -> Result:
-    state = turn.finish()
-    if rule.requires != "player":
-        row = state.rows[PLAYER]
-        turn.write(PLAYER, "role", rule.requires, "role") if row["role"] == "player" else None
-        state = turn.finish()
-    if rule.trigger.kind == "action" and rule.trigger.action != "any":
-        outcome = referee.resolve(state, PLAYER, Action(rule.trigger.action or "", values), turn.inputs)
-        after = referee.frame(outcome.state, PLAYER)
-        after.vars.update(values)
-        failure = _compare(example, outcome.text, outcome.status, after)
-        return Result(name, example.span, failure, outcome.trace)
-    after = Turn(state, referee.derivations, PLAYER, turn.inputs)
-    after.vars.update(turn.vars)
-    status, spoken = referee.run_alone(after, rule)
-    return Result(name, example.span, _compare(example, spoken, status, after), tuple(after.trace))
+    return Result(name, example.span, _compare(example, spoken, status, turn), tuple(turn.trace))
 
 
 def _compare(example: Example, spoken: str, status: str, turn: Turn) -> str | None:
@@ -155,12 +132,10 @@ def run_scenario(session: Session, scenario: Scenario) -> Result:
     state = referee.join(referee.new(), PLAYER, "you", scenario.role)
     now = session.rulebook.settings.begins
     if scenario.given:
-        turn = Turn(state, referee.derivations, PLAYER, Inputs(now, scenario.seed))
-        try:
-            run_effects(turn, scenario.given, PlainRunner())
-        except Refused as error:
-            return Result(scenario.id, scenario.span, f"Given cannot be set: {error.reason}", tuple(turn.trace))
-        state = turn.finish()
+        given = referee.prepare(state, PLAYER, scenario.given, Inputs(now, scenario.seed))
+        if given.status == "refused":
+            return Result(scenario.id, scenario.span, f"Given cannot be set: {given.reason}", given.trace)
+        state = given.state
     dialogue = Dialogue()
     for number, step in enumerate(scenario.turns):
         said = session.say(state, PLAYER, step.says, dialogue, Inputs(now, scenario.seed * 1_000 + number))

@@ -1,147 +1,152 @@
-"""Owns the in-memory store, kept on disk by a journal where a folder is given.
+"""Owns the in-memory store, kept on disk by a journal for each game where a folder is given.
 
-`MemoryStore()` forgets; `MemoryStore(path)` appends every change to a file and syncs it before it answers. One process at a
-time may hold a journal. It must not know rules.
+`MemoryStore()` forgets; `MemoryStore(folder)` is durable, and several processes may share the folder. It must not know rules.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
+import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from storage.store import Conflict, GameRecord, NoSuchGame, StoreError, TurnRecord
+from storage.journal import Journal
+from storage.patch import apply, diff
+from storage.store import Conflict, GameRecord, NoSuchGame, TurnRecord
 
-
-class Locked(StoreError):
-    """Another process holds the journal."""
-
-    hint = "Close the other game, or set RULEBOUND_HOME to another folder."
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class Full(StoreError):
-    """The turn could not be written to disk; it was not done."""
+@dataclass(slots=True)
+class _Kept:
+    """One game with all that belongs to it."""
 
-    hint = "Make room on the disk."
+    record: GameRecord
+    turns: list[TurnRecord] = field(default_factory=list[TurnRecord])
+    keys: dict[str, TurnRecord] = field(default_factory=dict[str, TurnRecord])
+    saves: dict[str, GameRecord] = field(default_factory=dict[str, GameRecord])
+    journal: Journal | None = None
+
+    def take(self, entry: dict[str, Any]) -> None:
+        """Does what a journal's entry says."""
+        if "save" in entry:
+            self.saves[entry["save"]] = GameRecord(**entry["game"])
+            return
+        self.record = GameRecord(**apply(asdict(self.record), entry["change"]))
+        turn = TurnRecord(**entry["turn"])
+        self.turns.append(turn)
+        if turn.key:
+            self.keys[turn.key] = turn
 
 
 class MemoryStore:
     """All games in memory; see `storage.store.Store`."""
 
-    def __init__(self, journal: Path | None = None):
-        self._games: dict[str, GameRecord] = {}
-        self._turns: dict[str, list[TurnRecord]] = {}
-        self._keys: dict[tuple[str, str], TurnRecord] = {}
-        self._saves: dict[tuple[str, str], GameRecord] = {}
-        self._file: BinaryIO | None = None
-        if journal is not None:
-            self._open(journal)
+    def __init__(self, folder: Path | None = None):
+        self._folder = folder
+        self._games: dict[str, _Kept] = {}
 
-    # --- the journal
+    def _kept(self, id: str) -> _Kept:
+        """The game as it is now, also where another process went on with it."""
+        kept = self._games.get(id)
+        if kept is None and self._folder is not None and _ID.fullmatch(id):
+            journal = Journal(self._folder / f"{id}.jsonl")
+            first, *others = journal.news() or [None]
+            if first is not None:
+                kept = self._games[id] = _Kept(GameRecord(**first["game"]), journal=journal)
+                for entry in others:
+                    kept.take(entry)
+        elif kept is not None and kept.journal is not None:
+            for entry in kept.journal.news():
+                kept.take(entry)
+        if kept is None:
+            raise NoSuchGame(f"there is no game {id!r}")
+        return kept
 
-    def _open(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = path.open("a+b")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise Locked(f"{path} is in use by another process") from None
-        self._file.seek(0)
-        good = 0
-        for line in self._file:
-            # A torn last line is a write that was never acknowledged.
-            if not line.endswith(b"\n"):
-                break
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                break
-            self._apply(entry)
-            good += len(line)
-        self._file.truncate(good)
-        self._file.seek(0, os.SEEK_END)
+    def _write(self, kept: _Kept, entry: dict[str, Any], version: int | None = None) -> None:
+        """Durable first, then visible. With a version, only while it is the game's."""
+        if kept.journal is None:
+            self._expect(kept, version)
+        else:
+            with kept.journal.writing() as file:
+                for news in kept.journal.news():
+                    kept.take(news)
+                self._expect(kept, version)
+                kept.journal.append(file, entry)
+        kept.take(entry)
 
-    def _write(self, entry: dict[str, Any]) -> None:
-        """Durable first, then visible."""
-        if self._file is not None:
-            start = self._file.tell()
-            try:
-                self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
-                self._file.flush()
-                os.fsync(self._file.fileno())
-            except OSError as error:
-                self._file.truncate(start)
-                self._file.seek(start)
-                raise Full(f"the journal cannot be written: {error.strerror}") from None
-        self._apply(entry)
-
-    def _apply(self, entry: dict[str, Any]) -> None:
-        game = GameRecord(**entry["game"])
-        if "save" in entry:
-            self._saves[game.id, entry["save"]] = game
-            return
-        self._games[game.id] = game
-        if "turn" in entry:
-            turn = TurnRecord(**entry["turn"])
-            turns = self._turns.setdefault(game.id, [])
-            turns.append(turn)
-            if turn.key:
-                self._keys[game.id, turn.key] = turn
-
-    def close(self) -> None:
-        """Lets another process have the journal."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    @staticmethod
+    def _expect(kept: _Kept, version: int | None) -> None:
+        if version is not None and kept.record.version != version:
+            raise Conflict(f"the game is at version {kept.record.version}, not {version}")
 
     # --- storage.store.Store
 
     async def create(self, game: GameRecord) -> None:
-        if game.id in self._games:
+        journal = None
+        if self._folder is not None:
+            journal = Journal(self._folder / f"{game.id}.jsonl")
+        if game.id in self._games or (journal is not None and journal.path.exists()):
             raise Conflict(f"there is a game {game.id!r} already")
-        self._write({"game": asdict(game)})
+        if journal is not None:
+            with journal.writing(new=True) as file:
+                journal.append(file, {"game": asdict(game)})
+        self._games[game.id] = _Kept(game, journal=journal)
 
     async def load(self, id: str, principal: str) -> GameRecord:
-        game = self._games.get(id)
-        if game is None or game.principal != principal:
+        record = self._kept(id).record
+        if record.principal != principal:
             raise NoSuchGame(f"there is no game {id!r}")
-        return game
-
-    def _expect(self, game: GameRecord, version: int) -> None:
-        stored = self._games.get(game.id)
-        if stored is None:
-            raise NoSuchGame(f"there is no game {game.id!r}")
-        if stored.version != version:
-            raise Conflict(f"the game is at version {stored.version}, not {version}")
+        return record
 
     async def commit(self, game: GameRecord, turn: TurnRecord) -> TurnRecord:
-        known = self._keys.get((game.id, turn.key)) if turn.key else None
-        if known is not None:
-            return known
-        self._expect(game, game.version - 1)
-        self._write({"game": asdict(game), "turn": asdict(turn)})
+        kept = self._kept(game.id)
+        if turn.key and turn.key in kept.keys:
+            return kept.keys[turn.key]
+        entry = {"change": diff(asdict(kept.record), asdict(game)), "turn": asdict(turn)}
+        self._write(kept, entry, game.version - 1)
         return turn
 
-    async def replace(self, game: GameRecord) -> None:
-        self._expect(game, game.version - 1)
-        self._write({"game": asdict(game)})
-
     async def turns(self, id: str, since: int = 0) -> Sequence[TurnRecord]:
-        return [turn for turn in self._turns.get(id, ()) if turn.number > since]
+        return [turn for turn in self._kept(id).turns if turn.number > since]
 
     async def by_key(self, id: str, key: str) -> TurnRecord | None:
-        return self._keys.get((id, key))
+        return self._kept(id).keys.get(key)
 
-    async def games(self, principal: str) -> Sequence[GameRecord]:
-        return [game for game in self._games.values() if game.principal == principal]
+    async def games(self, principal: str, *, world: str | None = None, limit: int = 20) -> Sequence[GameRecord]:
+        found: list[GameRecord] = []
+        for id in self._newest(principal, world):
+            found.append(self._kept(id).record)
+            if len(found) == limit:
+                break
+        return sorted(found, key=lambda game: game.updated, reverse=True)
+
+    def _newest(self, principal: str, world: str | None) -> list[str]:
+        """The ids of a principal's games; where they are on disk, by what their first lines say, newest first."""
+        if self._folder is None:
+            records = [kept.record for kept in self._games.values()]
+            records.sort(key=lambda record: record.updated, reverse=True)
+            return [r.id for r in records if r.principal == principal and world in (None, r.world)]
+        ids: list[str] = []
+        paths = self._folder.glob("*.jsonl") if self._folder.is_dir() else ()
+        for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+            with path.open("rb") as file:
+                line = file.readline()
+            try:
+                game: dict[str, Any] = json.loads(line)["game"]
+            except (ValueError, KeyError):
+                continue
+            if game["principal"] == principal and world in (None, game["world"]):
+                ids.append(path.stem)
+        return ids
 
     async def save(self, id: str, name: str, game: GameRecord) -> None:
-        self._write({"game": asdict(game), "save": name})
+        self._write(self._kept(id), {"save": name, "game": asdict(game)})
 
     async def saved(self, id: str, name: str) -> GameRecord | None:
-        return self._saves.get((id, name))
+        return self._kept(id).saves.get(name)
+
+    async def saves(self, id: str) -> Sequence[str]:
+        return list(self._kept(id).saves)

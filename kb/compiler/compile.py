@@ -184,7 +184,11 @@ def _declare(folder: Folder, read: Callable[[str], bytes | None], files: Iterabl
     declarations = _read_starts(declarations, declared.starts, table, problems)
     pages.kinds = dict(declarations.kinds)
     declarations = _infer_derived(declarations, table)
-    return pages, World(declarations, table)
+    world = World(declarations, table)
+    scope = Scope(world, Asked(), {})
+    # What is wrong with a start is told where its page is compiled.
+    table.read_starts(lambda cell, type_: read_value(cell.text, type_, cell.span, scope)[0])
+    return pages, world
 
 
 def _declare_judgements(typed: Typed, kinds: dict[str, KindDecl]) -> None:

@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from posixpath import normpath
 from typing import Any, cast
 
 import yaml
@@ -46,7 +47,7 @@ class DataRow:
 def data_path(typed: Typed, files: Iterable[str]) -> str | None:
     """The file that `from:` names: relative to the page, or to the root of the knowledge base."""
     name = str(typed.page.front.entries["from"].value)
-    beside = (PurePosixPath(typed.page.path).parent / name).as_posix()
+    beside = normpath((PurePosixPath(typed.page.path).parent / name).as_posix())
     known = set(files)
     return next((path for path in (beside, name) if path in known), None)
 

@@ -88,7 +88,7 @@ class Declarations:
 
     @cached_property
     def _open(self) -> frozenset[str]:
-        made = {self.templates[id] for id in self.created if id in self.templates}
+        made = {self.templates.get(id, id) for id in self.created if id in self.templates or id in self.kinds}
         opened = {kind for kind, declared in self.kinds.items() if declared.open} | made
         return frozenset(above.id for kind in opened for above in self.ancestry(kind))
 

@@ -182,7 +182,8 @@ class _Work:
                 why = f"This must be {expected}, and is {expr.type}"
                 self.problems.append(problem("RB204", place, why, f"Give {expected}."))
             return expr
-        return self._plain(text, expected or (NUMBER if "." in text else INT), place, text)
+        plain = BOOL if text in {"yes", "no", "true", "false"} else NUMBER if "." in text else INT
+        return self._plain(text, expected or plain, place, text)
 
     def _plain(self, text: str, expected: Type, place: Span, source: str) -> Expr | None:
         value, more = read_value(text, expected, place, self.scope)
@@ -374,7 +375,7 @@ def _move(work: _Work) -> Effect | None:
 def _create(work: _Work) -> Effect | None:
     group = next(name for name in ("link", "code", "word") if work.has(name))
     id = work.match[group].strip()
-    kind = work.scope.template(id)
+    kind = work.scope.template(id) or (id if work.scope.has("kind", id) else None)
     if kind is None:
         hint = suggest(id, work.scope.ids(("thing",))) or f"Make a page with `item: {id}`."
         work.wrong(group, "RB207", f"No template has the id `{id}`", hint)

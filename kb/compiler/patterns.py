@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kb.compiler.builtin import DIRECTION
@@ -289,8 +289,12 @@ class ActionTable:
                 return action, roles
         return None
 
-    def role(self, action: str, name: str) -> Role | None:
-        return self._drafts[action].roles.get(name)
+    def read_starts(self, read: Callable[[Any, Type], Any]) -> None:
+        """Reads the Start cells of arguments, once all ids are known."""
+        for draft in self._drafts.values():
+            for name, role in draft.roles.items():
+                if not role.required:
+                    draft.roles[name] = replace(role, start=read(role.start, role.type))
 
     def roles(self, action: str) -> Mapping[str, Role]:
         return self._drafts[action].roles
@@ -340,7 +344,3 @@ def _written(form: Canonical) -> str:
 def _verb(form: Canonical) -> str:
     return next((part for part in form if isinstance(part, str)), "go")
 
-
-def as_role(name: str, type_: Type, start: Any, required: bool) -> Role:
-    """A `## Takes` row as a role."""
-    return Role(name, type_, in_pattern=False, required=required, start=start)

@@ -4,8 +4,9 @@
 """
 
 from kb.referee.frame import Turn
-from kb.referee.model import Action, Change, Event, Inputs, Message, Outcome, TraceLine
+from kb.referee.model import Action, Change, Event, Inputs, Message, Outcome, Refused, TraceLine
 from kb.referee.referee import Referee
+from kb.referee.save import NotAState
 from kb.referee.state import State
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "Event",
     "Inputs",
     "Message",
+    "NotAState",
     "Outcome",
     "Referee",
+    "Refused",
     "State",
     "TraceLine",
     "Turn",

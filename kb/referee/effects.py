@@ -1,19 +1,21 @@
 """Owns what each effect does to a turn.
 
-`apply(turn, effect, run)`: `run` is the referee, for effects that lead to rules. It must not know which rule an effect is of.
+`run_effects(turn, effects, engine)`; the engine is the referee, for effects that lead to rules. It must not know which
+rule an effect is of.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
 
 from kb.expressions.frame import EvaluationError
-from kb.referee.frame import MAX_CHAIN, Turn
+from kb.referee.frame import Turn
 from kb.referee.model import Event, Refused, TraceLine
 from kb.referee.state import digest
+from kb.referee.targets import read_target, write_target
 from kb.rulebook import (
     Add,
     Award,
@@ -33,9 +35,7 @@ from kb.rulebook import (
     Say,
     Schedule,
     Set,
-    Table,
     Take,
-    Target,
     Tell,
     Test,
 )
@@ -43,24 +43,32 @@ from kb.types import INT_MAX, INT_MIN, LIST_LIMIT
 
 MAX_INSTANCES = 100_000
 MAX_DUE = 1_000
+MAX_EVENTS = 200
+MAX_DEPTH = 16
 
 
-class Runner(Protocol):
+class Engine(Protocol):
     """What effects need of the referee."""
 
-    def do(self, turn: Turn, action: str, roles: dict[str, Any]) -> None: ...
-    def entered(self, turn: Turn, player: str, place: str) -> None: ...
-    def progress(self, turn: Turn, verb: str, id: str) -> None: ...
+    def do(self, turn: Turn, action: str, roles: dict[str, Any]) -> None:
+        """Another action by the same player."""
+        ...
+
+    def progress(self, turn: Turn, verb: str, id: str) -> None:
+        """start, advance, end or fail of a quest or workflow."""
+        ...
 
 
-def run_effects(turn: Turn, effects: Iterable[Effect], runner: Runner) -> None:
+def run_effects(turn: Turn, effects: Iterable[Effect], engine: Engine) -> None:
     """Runs effects in order; the first that cannot be done refuses the turn."""
+    trace = turn.trace
     for effect in effects:
+        turn.spend(1)
         if effect.when is not None and not effect.when(turn):
             continue
-        turn.trace.append(TraceLine("effect", effect.span, effect.source, None))
+        trace.append(TraceLine("effect", effect.span, effect.source, None))
         try:
-            _APPLY[type(effect)](turn, effect, runner)
+            _APPLY[type(effect)](turn, effect, engine)
         except EvaluationError as error:
             raise Refused("That cannot be worked out.", f"{effect.source}: {error}") from None
 
@@ -68,59 +76,16 @@ def run_effects(turn: Turn, effects: Iterable[Effect], runner: Runner) -> None:
 # --- Fields ---------------------------------------------------------------------------------------
 
 
-def read_target(turn: Turn, target: Target) -> Any:
-    """The present value of a target."""
-    value: Any = turn.rows.get(target.root(turn), {}).get(target.field, None)
-    for step in target.steps:
-        if value is None:
-            break
-        key: Any = step if isinstance(step, str) else step(turn)
-        if isinstance(value, Mapping):
-            value = cast("Mapping[str, Any]", value).get(key)
-        else:
-            value = value[key] if 0 <= key < len(value) else None
-    return target.type.zero() if value is None else value
-
-
-def write_target(turn: Turn, target: Target, value: Any, source: str) -> None:
-    """Sets a target; maps, records and lists on the way are rebuilt, never changed."""
-    id = target.root(turn)
-    if target.steps:
-        row = turn.rows.get(id)
-        if row is None:
-            raise Refused("That is not there.", f"{source}: there is no {id!r}")
-        try:
-            value = target.type.coerce(value)
-        except ValueError as error:
-            raise Refused("That cannot be done.", f"{source}: {error}") from None
-        keys = [step if isinstance(step, str) else step(turn) for step in target.steps]
-        value = _rebuilt(row[target.field], keys, value, source)
-    turn.write(id, target.field, value, source)
-
-
-def _rebuilt(holder: Any, keys: list[Any], value: Any, source: str) -> Any:
-    if not keys:
-        return value
-    key, rest = keys[0], keys[1:]
-    if isinstance(holder, dict):
-        return {**holder, key: _rebuilt(holder.get(key, {}), rest, value, source)}  # pyright: ignore
-    if not 0 <= key < len(holder):
-        raise Refused("That is not there.", f"{source}: the list has no entry {key}")
-    return (*holder[:key], _rebuilt(holder[key], rest, value, source), *holder[key + 1 :])
-
-
-def _set(turn: Turn, effect: Set, runner: Runner) -> None:
-    if effect.target.field == "location" and not effect.target.steps:
-        _move_to(turn, effect.target.root(turn), effect.value(turn), effect.source, runner)
+def _set(turn: Turn, effect: Set, engine: Engine) -> None:
+    target = effect.target
+    if target.field == "location" and not target.steps:
+        _move_to(turn, target.root(turn), effect.value(turn), effect.source)
     else:
-        write_target(turn, effect.target, effect.value(turn), effect.source)
+        write_target(turn, target, effect.value(turn), effect.source)
 
 
-def _add(turn: Turn, effect: Add, runner: Runner) -> None:
-    before = read_target(turn, effect.target)
-    if before is None or before == {}:
-        before = effect.target.type.zero()
-    amount = effect.amount(turn)
+def _add(turn: Turn, effect: Add, engine: Engine) -> None:
+    before, amount = read_target(turn, effect.target), effect.amount(turn)
     try:
         after = before + amount if effect.sign > 0 else before - amount
     except OverflowError:
@@ -130,7 +95,7 @@ def _add(turn: Turn, effect: Add, runner: Runner) -> None:
     write_target(turn, effect.target, after, effect.source)
 
 
-def _put(turn: Turn, effect: Put, runner: Runner) -> None:
+def _put(turn: Turn, effect: Put, engine: Engine) -> None:
     values, value = read_target(turn, effect.target), effect.value(turn)
     if value not in values:
         if len(values) >= LIST_LIMIT:
@@ -138,7 +103,7 @@ def _put(turn: Turn, effect: Put, runner: Runner) -> None:
         write_target(turn, effect.target, (*values, value), effect.source)
 
 
-def _take(turn: Turn, effect: Take, runner: Runner) -> None:
+def _take(turn: Turn, effect: Take, engine: Engine) -> None:
     values, value = read_target(turn, effect.target), effect.value(turn)
     if value in values:
         at = values.index(value)
@@ -148,44 +113,44 @@ def _take(turn: Turn, effect: Take, runner: Runner) -> None:
 # --- Things ---------------------------------------------------------------------------------------
 
 
-def _move(turn: Turn, effect: Move, runner: Runner) -> None:
-    _move_to(turn, effect.what(turn), effect.to(turn), effect.source, runner)
+def _move(turn: Turn, effect: Move, engine: Engine) -> None:
+    _move_to(turn, effect.what(turn), effect.to(turn), effect.source)
 
 
-def _move_to(turn: Turn, id: str, to: str, source: str, runner: Runner) -> None:
+def _move_to(turn: Turn, id: str, to: str, source: str) -> None:
     row = turn.rows.get(id)
     if row is None:
         raise Refused("That is not there.", f"{source}: there is no {id!r}")
     holder = to
-    for _ in range(MAX_CHAIN):
+    for _ in range(len(turn.rows) + 1):
         if holder == id:
             raise Refused("It cannot be inside itself.", f"{source}: {id} would be inside itself")
-        holder = turn.rows.get(holder, {}).get("location", "")
-        if not holder:
+        if holder not in turn.rows:
             break
+        holder = turn.rows[holder].get("location", "")
     before = row.get("location")
     turn.write(id, "location", to, source)
-    moved, kinds = turn.rows[id], turn.shape.within
-    arrives = to != before and to in turn.rows and turn.rows[to]["kind"] in kinds["place"]
-    if arrives and moved["kind"] in kinds["player"]:
-        if to not in moved["visited"]:
-            turn.write(id, "visited", (*moved["visited"], to), source)
-        runner.entered(turn, id, to)
+    if to != before and turn.isa(id, "player") and turn.isa(to, "place"):
+        visited = turn.rows[id]["visited"]
+        if to not in visited and len(visited) < LIST_LIMIT:
+            turn.write(id, "visited", (*visited, to), source)
+        turn.arrivals.append((id, to))
 
 
-def _create(turn: Turn, effect: Create, runner: Runner) -> None:
+def _create(turn: Turn, effect: Create, engine: Engine) -> None:
     if len(turn.rows) >= MAX_INSTANCES:
-        raise Refused("There is no room for more.", f"{effect.source}: there are {MAX_INSTANCES} instances already")
-    made = turn.book["made"] + 1
-    turn.book = {**turn.book, "made": made}
-    number = digest(f"{turn.inputs.seed}", made).to_bytes(16, "big")[:5]
-    id = f"{effect.template}-{base64.b32encode(number).decode().lower()}"
-    if id in turn.rows:
-        id = f"{id}-{made}"
-    row = {**turn.shape.fresh[effect.template], "id": id}
+        raise Refused("There is no room for more.", f"{effect.source}: there are {MAX_INSTANCES} things")
     to = effect.to(turn) if effect.to is not None else ""
     if to and to not in turn.rows:
         raise Refused("That is not there.", f"{effect.source}: there is no {to!r}")
+    made = turn.book["made"] + 1
+    turn.book = {**turn.book, "made": made}
+    # The count makes an id that never comes again; the digest keeps it from being guessed.
+    code = base64.b32encode(digest("@made", turn.inputs.seed, made).to_bytes(16, "big")[:5]).decode().lower()
+    id = f"{effect.template}-{code}"
+    if id in turn.rows:
+        id = f"{id}-{made}"
+    row = {**turn.shape.fresh[effect.template], "id": id}
     if "location" in row:
         row["location"] = to
     turn.add_instance(row)
@@ -193,48 +158,50 @@ def _create(turn: Turn, effect: Create, runner: Runner) -> None:
         turn.vars[effect.name] = id
 
 
-def _remove(turn: Turn, effect: Remove, runner: Runner) -> None:
+def _remove(turn: Turn, effect: Remove, engine: Engine) -> None:
     id = effect.what(turn)
     row = turn.rows.get(id)
     if row is None:
         raise Refused("That is not there.", f"{effect.source}: there is no {id!r}")
-    if row["kind"] in turn.shape.within["player"] or id == "world":
+    inside = turn.index["location"].get(id, ())
+    if turn.isa(id, "player") or id == "world":
         raise Refused("That cannot be done.", f"{effect.source}: a {row['kind']} cannot be removed")
-    for inner in turn.index["location"].get(id, ()):
+    if "location" not in row and any(turn.isa(each, "player") for each in inside):
+        raise Refused("That cannot be done.", f"{effect.source}: someone is in it")
+    for inner in inside:
         turn.write(inner, "location", row.get("location", ""), effect.source)
     turn.remove_instance(id)
     gone = turn.book["gone"]
-    if any(seed.id == id for seed in turn.shape.rulebook.seeds) and id not in gone:
+    seed = id.partition("@")[0]
+    if id not in gone and any(each.id == seed for each in turn.shape.rulebook.seeds):
         turn.book = {**turn.book, "gone": [*gone, id]}
 
 
 # --- Words, events, progress ----------------------------------------------------------------------
 
 
-def _say(turn: Turn, effect: Say, runner: Runner) -> None:
+def _say(turn: Turn, effect: Say, engine: Engine) -> None:
     turn.say(turn.player, effect.text(turn), effect.text.span)
 
 
-def _tell(turn: Turn, effect: Tell, runner: Runner) -> None:
+def _tell(turn: Turn, effect: Tell, engine: Engine) -> None:
     to, text = effect.to(turn), effect.text(turn)
-    row = turn.rows.get(to)
-    if row is None:
-        return
-    if row["kind"] in turn.shape.within["player"]:
+    if turn.isa(to, "player"):
         turn.say(to, text, effect.text.span)
-        return
-    for player in turn.every("player"):
-        if turn.derived(player, "room") == to:
-            turn.say(player, text, effect.text.span)
+    elif to:
+        for player in turn.every("player"):
+            if turn.derived(player, "room") == to:
+                turn.say(player, text, effect.text.span)
 
 
-def _emit(turn: Turn, effect: Emit, runner: Runner) -> None:
-    if len(turn.events) >= 200:
-        raise Refused("Too much happens at once.", f"{effect.source}: more than 200 events in one turn")
-    turn.events.append(Event(effect.event, {name: value(turn) for name, value in effect.values.items()}))
+def _emit(turn: Turn, effect: Emit, engine: Engine) -> None:
+    if len(turn.events) >= MAX_EVENTS:
+        raise Refused("Too much happens at once.", f"{effect.source}: more than {MAX_EVENTS} events in a turn")
+    values = {name: value(turn) for name, value in effect.values.items()}
+    turn.events.append(Event(effect.event, values, turn.player))
 
 
-def _schedule(turn: Turn, effect: Schedule, runner: Runner) -> None:
+def _schedule(turn: Turn, effect: Schedule, engine: Engine) -> None:
     due = turn.book["due"]
     if len(due) >= MAX_DUE:
         raise Refused("Too much is planned already.", f"{effect.source}: {MAX_DUE} events are due")
@@ -243,65 +210,117 @@ def _schedule(turn: Turn, effect: Schedule, runner: Runner) -> None:
         at = now + effect.delay(turn) if effect.delay is not None else effect.at(turn) if effect.at else now
     except OverflowError:
         raise Refused("That is too far away.", f"{effect.source}: the time is out of range") from None
-    values = {name: expr.type.dump(expr(turn)) for name, expr in effect.values.items()}
+    values = {name: packed(value(turn)) for name, value in effect.values.items()}
     made = turn.book["made"] + 1
     entry = [at.isoformat(), made, effect.event, values, turn.player]
     turn.book = {**turn.book, "made": made, "due": sorted([*due, entry])}
 
 
-def _progress(turn: Turn, effect: Progress, runner: Runner) -> None:
-    runner.progress(turn, effect.verb, effect.id)
+def packed(value: Any) -> Any:
+    """A run-time value as JSON that `unpacked` reads without knowing its type."""
+    match value:
+        case datetime():
+            return {"@time": value.isoformat()}
+        case timedelta():
+            return {"@duration": value.total_seconds()}
+        case dict():
+            return {key: packed(each) for key, each in cast("dict[str, Any]", value).items()}
+        case tuple() | list():
+            return [packed(each) for each in cast("Iterable[Any]", value)]
+        case _:
+            return value
 
 
-def _end_game(turn: Turn, effect: EndGame, runner: Runner) -> None:
+def unpacked(value: Any) -> Any:
+    """What `packed` wrote."""
+    match value:
+        case {"@time": str(text)}:
+            return datetime.fromisoformat(text)
+        case {"@duration": int(seconds) | float(seconds)}:
+            return timedelta(seconds=seconds)
+        case dict():
+            return {key: unpacked(each) for key, each in cast("dict[str, Any]", value).items()}
+        case list():
+            return tuple(unpacked(each) for each in cast("list[Any]", value))
+        case _:
+            return value
+
+
+def _progress(turn: Turn, effect: Progress, engine: Engine) -> None:
+    engine.progress(turn, effect.verb, effect.id)
+
+
+def _end_game(turn: Turn, effect: EndGame, engine: Engine) -> None:
     text = effect.text(turn)
     turn.write(turn.player, "ended", text or "The game is over.", effect.source)
     turn.say(turn.player, text, effect.text.span)
 
 
-def _award(turn: Turn, effect: Award, runner: Runner) -> None:
-    row, reason = turn.rows[turn.player], effect.reason(turn)
-    if reason in row["achievements"]:
-        return
-    turn.write(turn.player, "achievements", (*row["achievements"], reason), effect.source)
-    turn.write(turn.player, "score", row["score"] + effect.amount(turn), effect.source)
+def _award(turn: Turn, effect: Award, engine: Engine) -> None:
+    row, reason = turn.acting_row(effect.source), effect.reason(turn)
+    if reason not in row["achievements"]:
+        turn.write(turn.player, "achievements", (*row["achievements"], reason), effect.source)
+        turn.write(turn.player, "score", row["score"] + effect.amount(turn), effect.source)
 
 
-def _roll(turn: Turn, effect: Roll, runner: Runner) -> None:
+def _roll(turn: Turn, effect: Roll, engine: Engine) -> None:
+    turn.spend(effect.dice)
     turn.vars[effect.name] = sum(turn.draw(effect.low, effect.high) for _ in range(effect.dice))
 
 
-def _do(turn: Turn, effect: Do, runner: Runner) -> None:
-    runner.do(turn, effect.action, {name: value(turn) for name, value in effect.roles.items()})
+def _do(turn: Turn, effect: Do, engine: Engine) -> None:
+    with_depth(turn, effect.source)
+    engine.do(turn, effect.action, {name: value(turn) for name, value in effect.roles.items()})
+    turn.depth -= 1
 
 
-def _refuse(turn: Turn, effect: Refuse, runner: Runner) -> None:
-    text = effect.text(turn)
-    raise Refused(text, text)
+def with_depth(turn: Turn, source: str) -> None:
+    """One level deeper. A turn that goes round in circles is refused, and never comes back up."""
+    turn.depth += 1
+    if turn.depth > MAX_DEPTH:
+        why = f"more than {MAX_DEPTH} actions and tables lead to one another"
+        raise Refused("That goes round in circles.", f"{source}: {why}")
+
+
+def _refuse(turn: Turn, effect: Refuse, engine: Engine) -> None:
+    raise Refused(effect.text(turn))
 
 
 # --- Tables ---------------------------------------------------------------------------------------
 
 
-def _decide(turn: Turn, effect: Decide, runner: Runner) -> None:
-    table: Table = turn.shape.rulebook.tables[effect.table]
+def _decide(turn: Turn, effect: Decide, engine: Engine) -> None:
+    table = turn.shape.rulebook.tables[effect.table]
+    with_depth(turn, effect.source)
+    turn.spend(len(table.rows))
     values = [expr(turn) for expr in table.inputs]
-    hits: list[Row] = []
-    for row in table.rows:
-        if all(_fits(turn, test, value) for test, value in zip(row.tests, values, strict=True)):
-            hits.append(row)
-            if table.hit in {"first", "unique"}:
-                break
-    if table.hit == "random" and hits:
-        at = turn.draw(1, max(1, sum(row.weight for row in hits)))
-        for row in hits:
-            at -= row.weight
-            if at <= 0:
-                hits = [row]
-                break
+    fitting = (row for row in table.rows if _matches(turn, row, values))
+    match table.hit:
+        case "first" | "unique":
+            hits = [row for row in (next(fitting, None),) if row is not None]
+        case "all":
+            hits = list(fitting)
+        case "random":
+            hits = _drawn(turn, list(fitting))
     for row in hits:
-        turn.trace.append(TraceLine("row", row.span, effect.table, True))
-        run_effects(turn, row.effects, runner)
+        turn.trace.append(TraceLine("row", row.span, table.id, True))
+        run_effects(turn, row.effects, engine)
+    turn.depth -= 1
+
+
+def _drawn(turn: Turn, rows: list[Row]) -> list[Row]:
+    """One of the rows, by weight; none where all weigh nothing."""
+    total = sum(row.weight for row in rows)
+    at = turn.draw(1, total) if total > 0 else 0
+    for row in rows:
+        if 0 < at <= row.weight:
+            return [row]
+        at -= row.weight
+    return []
+
+
+def _matches(turn: Turn, row: Row, values: list[Any]) -> bool:
+    return all(_fits(turn, test, value) for test, value in zip(row.tests, values, strict=True))
 
 
 def _fits(turn: Turn, test: Test, value: Any) -> bool:
@@ -315,8 +334,7 @@ def _fits(turn: Turn, test: Test, value: Any) -> bool:
         case "range":
             return test.values[0] <= value <= test.values[1]
         case "is":
-            assert test.expr is not None
-            wanted = test.expr(turn)
+            wanted = test.expr(turn) if test.expr is not None else True
             return wanted if isinstance(wanted, bool) and not isinstance(value, bool) else wanted == value
         case "<":
             return value < test.values[0]
@@ -330,8 +348,23 @@ def _fits(turn: Turn, test: Test, value: Any) -> bool:
             return value != test.values[0]
 
 
-_APPLY: dict[type[Effect], Callable[[Turn, Any, Runner], None]] = {
-    Set: _set, Add: _add, Put: _put, Take: _take, Move: _move, Create: _create, Remove: _remove, Say: _say, Tell: _tell,
-    Emit: _emit, Schedule: _schedule, Progress: _progress, EndGame: _end_game, Award: _award, Roll: _roll, Do: _do,
-    Refuse: _refuse, Decide: _decide,
-}  # fmt: skip
+_APPLY: dict[type[Effect], Callable[[Turn, Any, Engine], None]] = {
+    Set: _set,
+    Add: _add,
+    Put: _put,
+    Take: _take,
+    Move: _move,
+    Create: _create,
+    Remove: _remove,
+    Say: _say,
+    Tell: _tell,
+    Emit: _emit,
+    Schedule: _schedule,
+    Progress: _progress,
+    EndGame: _end_game,
+    Award: _award,
+    Roll: _roll,
+    Do: _do,
+    Refuse: _refuse,
+    Decide: _decide,
+}

@@ -1,52 +1,85 @@
-"""Owns a state as expressions read it, and as effects of one turn write it.
+"""Owns a state as expressions read it, and as the effects of one turn write it.
 
 `Turn` implements `kb.expressions.Frame` over a state and this turn's changes. It must not know rules or effects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from kb.diagnostics import Span
 from kb.expressions.frame import EvaluationError
+from kb.referee.derive import Derivations
 from kb.referee.model import Change, Event, Inputs, Message, Refused, TraceLine
-from kb.referee.state import Book, Index, Row, Shape, State, changed_index, digest
-from kb.rulebook import Derived
-from kb.types import Int, Ref, TypeMismatch
+from kb.referee.shape import TEMPLATE, Row
+from kb.referee.state import MASK, Index, State, digest, field_digest, grouped, moved, order_digest, row_digest
+from kb.types import Int, Ref, Type, TypeMismatch
 
 BUDGET = 200_000
 MAX_CHAIN = 50
 _MASK64 = (1 << 64) - 1
-_MASK = (1 << 128) - 1
-
-Compute = Callable[["Turn", str], Any]
 
 
 class Turn:
     """One turn in the making. Reading is total; `write` checks types and keeps what was before."""
 
     __slots__ = (
-        "_before", "_budget", "_depth", "_made", "_memo", "_ranks", "_rng", "book", "derivations", "events", "index",
-        "inputs", "messages", "now", "player", "rows", "shape", "state", "trace", "vars",
-    )  # fmt: skip
+        "_before",
+        "_budget",
+        "_by_kind",
+        "_chain",
+        "_copied",
+        "_holders",
+        "_memo",
+        "_own",
+        "_rng",
+        "_written",
+        "arrivals",
+        "book",
+        "depth",
+        "derivations",
+        "events",
+        "handled",
+        "index",
+        "inputs",
+        "messages",
+        "now",
+        "numbers",
+        "player",
+        "rows",
+        "shape",
+        "state",
+        "trace",
+        "vars",
+    )
 
     def __init__(self, state: State, derivations: Derivations, player: str, inputs: Inputs):
         self.state, self.shape, self.derivations = state, state.shape, derivations
-        self.rows: dict[str, Row] = state.rows
+        self.rows: Mapping[str, Mapping[str, Any]] = state.rows
         self.index: Index = state.index
-        self.book: Book = state.book
+        self.numbers: dict[str, int] = state.numbers
+        self.book = state.book
         self.player, self.inputs, self.now = player, inputs, inputs.now
         self.messages: list[Message] = []
         self.events: list[Event] = []
+        self.handled = 0
+        """How many of the events have run their rules."""
         self.trace: list[TraceLine] = []
+        self.arrivals: list[tuple[str, str]] = []
+        """(player, place) moves whose `player enters` rules have not run yet."""
+        self.depth = 0
+        """How many actions and tables led to one another."""
+        self._own: dict[str, Row] = {}
+        self._copied: set[str] = set()
+        self._by_kind: Mapping[str, tuple[str, ...]] | None = state.by_kind
         self._memo: dict[tuple[str, str], Any] = {}
         self._before: dict[str, Row | None] = {}
-        self._made = False
-        self._budget, self._depth = BUDGET, 0
+        self._written: dict[tuple[str, str], Any] = {}
+        self._holders: set[str] = set()
+        self._budget, self._chain = BUDGET, 0
         self._rng: int | None = None
-        self._ranks: dict[str, int] | None = None
         self.vars: dict[str, Any] = {"player": player, "room": "", "action": {}, "event": {}}
         if player:
             self.vars["room"] = self.derived(player, "room")
@@ -54,7 +87,7 @@ class Turn:
     # --- kb.expressions.Frame
 
     def derived(self, id: str, field: str) -> Any:
-        """A computed field; a stored one where the instance's kind stores it; the zero where there is neither."""
+        """A computed field; a stored one where the kind stores it; the zero where there is neither."""
         key = (id, field)
         memo = self._memo
         if key in memo:
@@ -62,44 +95,49 @@ class Turn:
         row = self.rows.get(id)
         if row is None:
             return self.derivations.zero(field)
-        compute = self.derivations.of(row["kind"]).get(field)
+        compute = self.derivations.of(row[TEMPLATE]).get(field)
         if compute is None:
             return row[field] if field in row else self.derivations.zero(field)
-        if self._depth >= MAX_CHAIN:
+        if self._chain >= MAX_CHAIN:
             raise EvaluationError(f"`{field}` of {id} is derived from itself, or from too long a chain")
-        self._depth += 1
+        self._chain += 1
         try:
             value = memo[key] = compute(self, id)
         finally:
-            self._depth -= 1
+            self._chain -= 1
         return value
 
     def where(self, kind: str, field: str, value: Any) -> Sequence[str]:
         """Ids of the kind's instances whose stored field has the value."""
         values = self.index.get(field)
-        kinds = self.shape.within.get(kind, frozenset((kind,)))
         if values is None:
-            return [id for id in self.every(kind) if self.rows[id].get(field) == value]
+            ids = self.every(kind)
+            self.spend(len(ids))
+            return [each for each in ids if self.rows[each].get(field) == value]
         found = values.get(value, ())
-        if kind == "thing" or not found:
-            return found
-        return [id for id in found if self.rows[id]["kind"] in kinds]
+        if not found:
+            return ()
+        rows, isa = self.rows, self.shape.isa
+        return [each for each in found if kind in isa[rows[each][TEMPLATE]]]
 
     def every(self, kind: str) -> Sequence[str]:
-        if not self._made:
-            return self.state.every(kind)
-        kinds = self.shape.within.get(kind, frozenset((kind,)))
-        return [id for id, row in self.rows.items() if row["kind"] in kinds]
+        """Ids of all instances of the kind and its sub-kinds, in order of creation."""
+        if self._by_kind is None:
+            self._by_kind = grouped(self.shape, self.rows)
+        return self._by_kind.get(kind, ())
 
     def spend(self, steps: int) -> None:
+        """Counts work against the turn's budget."""
         self._budget -= steps
         if self._budget < 0:
             raise EvaluationError("the turn does too much work: its loops run too long")
 
     def draw(self, low: int, high: int) -> int:
         """SplitMix64 over the recorded seed: small, and the same on every machine."""
+        if high < low:
+            raise EvaluationError(f"nothing can be drawn from {low}..{high}")
         if self._rng is None:
-            self._rng = digest("seed", self.inputs.seed) & _MASK64
+            self._rng = digest("@seed", self.inputs.seed) & _MASK64
         span = high - low + 1
         limit = _MASK64 + 1 - (_MASK64 + 1) % span
         while True:
@@ -113,93 +151,151 @@ class Turn:
 
     # --- writing
 
-    def write(self, id: str, field: str, value: Any, source: str) -> None:
-        """Sets a stored field. What does not fit its type, or names what is not there, refuses the turn."""
+    def acting_row(self, source: str) -> Mapping[str, Any]:
+        """The acting player's row. Refuses where nobody acts."""
+        row = self.rows.get(self.player)
+        if row is None:
+            raise Refused("Nobody is there.", f"{source}: nobody acts")
+        return row
+
+    def write(self, id: str, field: str, value: Any, source: str, *, checked: bool = False) -> None:
+        """Sets a stored field. What does not fit its type, or names what is not there, refuses the turn.
+
+        `checked`: the value is known to belong to the type.
+        """
         row = self.rows.get(id)
         if row is None:
             raise Refused("That is not there.", f"{source}: there is no {id!r}")
-        type_ = self.shape.type(row["kind"], field)
+        type_ = self.shape.types[row[TEMPLATE]].get(field)
         if type_ is None:
             raise Refused("That cannot be done.", f"{source}: a {row['kind']} has no {field}")
+        if not checked:
+            value = self.fitted(type_, value, field, source)
+        before = row[field]
+        if before is value or before == value:
+            return
+        if id not in self._before:
+            self._before[id] = self.state.rows.get(id)
+        if (id, field) not in self._written:
+            self._written[id, field] = before
+        self._store(id, {**row, field: value})
+        if field in self.shape.indexed:
+            self._move(field, id, before, value)
+        if field in self.shape.volatile:
+            self._memo.clear()
+            if field == "location" and self.player:
+                self.vars["room"] = self.derived(self.player, "room")
+
+    def fitted(self, type_: Type, value: Any, field: str, source: str) -> Any:
+        """The value as one of the type. Refuses the turn where it does not fit or names what is not there."""
         if type(type_) is Int and type(value) is int:
             if not type_.low <= value <= type_.high:
-                raise Refused(
-                    "That goes too far.",
-                    f"{source}: {field} would be {value}, which is not within {type_.low}..{type_.high}",
-                )
-        else:
-            try:
-                value = type_.coerce(value)
-            except TypeMismatch as error:
-                raise Refused("That cannot be done.", f"{source}: {field}: {error}") from None
-            if isinstance(type_, Ref) and value and value not in self.rows:
-                raise Refused("That is not there.", f"{source}: {field}: there is no {value!r}")
-        if row.get(field) == value:
-            return
-        self._put(id, {**row, field: value})
+                why = f"{field} would be {value}, which is not within {type_.low}..{type_.high}"
+                raise Refused("That goes too far.", f"{source}: {why}")
+            return value
+        try:
+            value = type_.coerce(value)
+        except TypeMismatch as error:
+            raise Refused("That cannot be done.", f"{source}: {field}: {error}") from None
+        if isinstance(type_, Ref) and value and not self.refers(type_, value):
+            raise Refused("That is not there.", f"{source}: {field}: {value!r} is no {type_}")
+        return value
+
+    def refers(self, type_: Ref, id: str) -> bool:
+        """Whether the id is an instance of one of the type's kinds."""
+        row = self.rows.get(id)
+        return row is not None and not self.shape.isa[row[TEMPLATE]].isdisjoint(type_.kinds)
+
+    def isa(self, id: str, kind: str) -> bool:
+        """Whether the id is an instance of the kind or one below it."""
+        row = self.rows.get(id)
+        return row is not None and kind in self.shape.isa[row[TEMPLATE]]
 
     def add_instance(self, row: Row) -> None:
-        self._made = True
-        self._put(row["id"], row)
+        """Puts a new instance into the world; its id must be free."""
+        id = row["id"]
+        last = next(reversed(self.numbers.values()), 0)
+        self.numbers = {**self.numbers, id: last + 1}
+        self._before.setdefault(id, None)
+        self._store(id, row)
+        self._by_kind = None
+        for field in self.shape.indexed:
+            if field in row:
+                self._move(field, id, None, row[field])
+        self._memo.clear()
 
     def remove_instance(self, id: str) -> None:
-        self._made = True
-        self._put(id, None)
-
-    def _put(self, id: str, row: Row | None) -> None:
-        before = self.rows.get(id)
-        if id not in self._before:
-            if not self._before:
-                self.rows = dict(self.rows)
-                self.index = dict(self.index)
-            self._before[id] = before
-        if row is None:
-            del self.rows[id]
-        else:
-            self.rows[id] = row
-        self._ranks = self._ranks if row is not None and before is not None else None
-        changed_index(self.index, before, row, self._rank)
+        """Takes an instance out of the world."""
+        row = self.rows[id]
+        self._before.setdefault(id, self.state.rows.get(id))
+        for field in self.shape.indexed:
+            if field in row:
+                self._move(field, id, row[field], None)
+        self._store(id, None)
+        self.numbers = {each: number for each, number in self.numbers.items() if each != id}
+        self._by_kind = None
         self._memo.clear()
-        if (
-            id == self.player
-            and row is not None
-            and before is not None
-            and row.get("location") != before.get("location")
-        ):
-            self.vars["room"] = self.derived(id, "room")
 
-    @property
-    def _rank(self) -> Mapping[str, int]:
-        if self._ranks is None:
-            self._ranks = {id: number for number, id in enumerate(self.rows)}
-        return self._ranks
+    def _store(self, id: str, row: Row | None) -> None:
+        if self.rows is self.state.rows:
+            self.rows = self._own = dict(self.state.rows)
+        if row is None:
+            del self._own[id]
+        else:
+            self._own[id] = row
+
+    def _move(self, field: str, id: str, before: Any, after: Any) -> None:
+        if field not in self._copied:
+            if not self._copied:
+                self.index = dict(self.index)
+            self._copied.add(field)
+            self.index[field] = dict(self.index[field])
+        moved(self.index, self.numbers, field, id, before, after)
+        if field == "location":
+            self._holders.update(holder for holder in (before, after) if holder)
 
     def say(self, to: str, text: str, span: Span) -> None:
+        """A message to a player; nothing said is no message."""
         if text:
             self.messages.append(Message(to, text, span))
 
-    def forget(self) -> None:
-        """Drops what was derived for another player."""
-        self._memo.clear()
+    @contextmanager
+    def acting(self, player: str) -> Generator[None]:
+        """While it lasts, another player acts (or looks)."""
+        names, acting = self.vars, self.player
+        if player != acting:
+            self._memo.clear()
+        self.player = player
+        self.vars = {**names, "player": player, "room": ""}
+        self.vars["room"] = self.derived(player, "room")
+        try:
+            yield
+        finally:
+            if player != acting:
+                self._memo.clear()
+            self.player, self.vars = acting, names
+            names["room"] = self.derived(acting, "room")
 
     # --- the end
 
-    def changed_ids(self) -> list[str]:
-        return list(self._before)
+    def changed(self) -> tuple[set[str], set[str]]:
+        """Ids of instances, and names of fields, that this turn wrote, made or removed ("" among the names)."""
+        fields = {field for _, field in self._written}
+        if self._by_kind is not self.state.by_kind:
+            fields.add("")
+        return set(self._before), fields
 
     def changes(self) -> tuple[Change, ...]:
         """Every field that differs from before the turn."""
         found: list[Change] = []
         for id, before in self._before.items():
             after = self.rows.get(id)
-            if before is None or after is None:
-                if before is not after:
-                    shown = before or after or {}
-                    found.append(Change(id, "", before and shown["template"], after and shown["template"]))
-                continue
-            found += [
-                Change(id, name, before.get(name), value) for name, value in after.items() if before.get(name) != value
-            ]
+            if (before is None) != (after is None):
+                found.append(Change(id, "", before and before[TEMPLATE], after and after[TEMPLATE]))
+        for (id, field), before in self._written.items():
+            start, row = self._before[id], self.rows.get(id)
+            if start is not None and row is not None and row[field] != before:
+                found.append(Change(id, field, before, row[field]))
         return tuple(found)
 
     def finish(self) -> State:
@@ -207,131 +303,29 @@ class Turn:
         state = self.state
         if not self._before and self.book is state.book:
             return state
-        digests, total = state.digests, state.total
-        if self._before:
-            digests = dict(digests)
-            for id in self._before:
-                total -= digests.pop(id, 0)
-                row = self.rows.get(id)
-                if row is not None:
-                    digests[id] = value = digest(id, [row["template"], self.shape.diff(row)])
-                    total += value
+        total = state.total
+        for id, before in self._before.items():
+            after = self.rows.get(id)
+            if before is None or after is None:
+                total += (row_digest(self.shape, after) if after else 0) - (
+                    row_digest(self.shape, before) if before else 0
+                )
+        for (id, field), before in self._written.items():
+            start, row = self._before[id], self.rows.get(id)
+            if start is not None and row is not None:
+                usual = self.shape.fresh[row[TEMPLATE]][field]
+                if before != usual:
+                    total -= field_digest(id, field, before)
+                if row[field] != usual:
+                    total += field_digest(id, field, row[field])
+        places, former = self.index["location"], state.index["location"]
+        for holder in self._holders:
+            total -= order_digest(state.numbers, holder, former.get(holder, ()))
+            total += order_digest(self.numbers, holder, places.get(holder, ()))
+        if self.book is not state.book:
+            total += digest("@book", self.book) - digest("@book", state.book)
+        rows = self._own if self.rows is not state.rows else state.rows
         by_kind = state.by_kind
-        if self._made:
-            from kb.referee.state import kinds_of
-
-            by_kind = kinds_of(self.rows)
-        return State(self.shape, self.rows, digests, total & _MASK, self.index, self.book, by_kind)
-
-
-# --- Derived fields -------------------------------------------------------------------------------
-
-
-class Derivations:
-    """How each kind's derived fields are computed: built in, or as the rulebook derives them."""
-
-    def __init__(self, shape: Shape):
-        self._zeros = {**_BUILTIN_ZEROS, **shape.zeros}
-        self._by_kind: dict[str, dict[str, Compute]] = {}
-        kinds = shape.rulebook.kinds
-        for kind in kinds:
-            ancestry = [each for each in kinds if kind in shape.within[each]]
-            found: dict[str, Compute] = {"description": _description}
-            for above in ancestry:
-                found |= _BUILTIN.get(above, {})
-            found |= {name: _expression(each) for name, each in kinds[kind].derived.items()}
-            self._by_kind[kind] = found
-
-    def of(self, kind: str) -> Mapping[str, Compute]:
-        return self._by_kind[kind]
-
-    def zero(self, field: str) -> Any:
-        return self._zeros.get(field, "")
-
-
-def _expression(derived: Derived) -> Compute:
-    name, expr = derived.self_name, derived.expr
-
-    def compute(turn: Turn, id: str) -> Any:
-        names = turn.vars
-        before = names.get(name)
-        names[name] = id
-        try:
-            return expr(turn)
-        finally:
-            if before is None:
-                del names[name]
-            else:
-                names[name] = before
-
-    return compute
-
-
-def _description(turn: Turn, id: str) -> str:
-    row = turn.rows[id]
-    template = turn.shape.rulebook.templates.get(row["template"])
-    if template is None:
-        return ""
-    names = turn.vars
-    bound = {kind.replace("-", "_"): id for kind, below in turn.shape.within.items() if row["kind"] in below}
-    before = dict(names)
-    names.update(bound)
-    try:
-        return template.description(turn)
-    finally:
-        names.clear()
-        names.update(before)
-
-
-def _contents(turn: Turn, id: str) -> tuple[str, ...]:
-    return tuple(turn.index["location"].get(id, ()))
-
-
-def room_of(turn: Turn, id: str) -> str:
-    """The place at the end of the chain of locations; "" where there is none."""
-    rows, places = turn.rows, turn.shape.within.get("place", frozenset())
-    for _ in range(MAX_CHAIN):
-        row = rows.get(id)
-        if row is None:
-            return ""
-        if row["kind"] in places:
-            return id
-        id = row.get("location", "")
-    return ""
-
-
-def _near(turn: Turn, id: str) -> bool:
-    """In the player's room, or carried, however deep."""
-    room = turn.vars["room"]
-    return id == turn.player or (room != "" and turn.derived(id, "room") == room)
-
-
-def _here(turn: Turn, id: str) -> bool:
-    return turn.vars["room"] == id
-
-
-def _always(turn: Turn, id: str) -> bool:
-    return True
-
-
-def _day(turn: Turn, id: str) -> int:
-    begins: datetime = turn.shape.rulebook.settings.begins
-    return (turn.rows[id]["time"].date() - begins.date()).days + 1
-
-
-_HELD: dict[str, Compute] = {"contents": _contents, "room": room_of, "perceivable": _near}
-_BUILTIN: dict[str, dict[str, Compute]] = {
-    "thing": _HELD,
-    "player": {"inventory": _contents},
-    "npc": {"inventory": _contents},
-    "place": {"room": room_of, "perceivable": _here},
-    "waypoint": {"perceivable": _always},
-    "world": {
-        "hour": lambda turn, id: turn.rows[id]["time"].hour,
-        "minute": lambda turn, id: turn.rows[id]["time"].minute,
-        "day": _day,
-    },
-}
-_BUILTIN_ZEROS: dict[str, Any] = {
-    "contents": (), "inventory": (), "perceivable": False, "room": "", "description": "", "hour": 0, "minute": 0, "day": 0,
-}  # fmt: skip
+        if self._by_kind is not by_kind:
+            by_kind = self._by_kind or grouped(self.shape, rows)
+        return State(self.shape, rows, self.numbers, self.index, self.book, by_kind, total & MASK)

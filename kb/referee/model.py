@@ -1,4 +1,4 @@
-"""Owns what goes into a turn and what comes out: actions, recorded inputs, messages, changes, the trace, the outcome.
+"""Owns what goes into a turn and what comes out: actions, recorded inputs, messages, changes, trace, outcome.
 
 Plain values. It must not know how a turn is resolved.
 """
@@ -42,7 +42,7 @@ class Message(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A field that the turn changed. A made instance has the field "" before None; a removed one after None."""
+    """A field that the turn changed. An instance that was made or removed has the field "" and its template's id."""
 
     id: str
     field: str
@@ -51,8 +51,11 @@ class Change(NamedTuple):
 
 
 class Event(NamedTuple):
+    """Something that was emitted, with its values; `player` is who acted then."""
+
     name: str
     values: Mapping[str, Any]
+    player: str
 
 
 class TraceLine(NamedTuple):
@@ -76,12 +79,14 @@ class Outcome:
     events: tuple[Event, ...]
     trace: tuple[TraceLine, ...]
     rule: str | None
+    """The rule that decided."""
     reason: str | None
+    """Why it was refused: the condition's words, or the effect's line and what is wrong with it."""
 
     @property
     def text(self) -> str:
         """What the acting player reads."""
-        return "\n".join(message.text for message in self.messages if message.to == self.player and message.text)
+        return "\n".join(message.text for message in self.messages if message.to == self.player)
 
     @property
     def hash(self) -> str:
@@ -94,5 +99,6 @@ class Refused(Exception):
 
     def __init__(self, text: str, reason: str | None = None, messages: tuple[Message, ...] = ()):
         super().__init__(text)
+        self.text = text
         self.reason = reason or text
         self.messages = messages

@@ -1,104 +1,92 @@
 """Owns the state of a game: every instance's row, what is due, where workflows stand, and its hash.
 
-A `State` is never changed; a turn makes the next one and shares what stayed. `dump()` holds only what differs from the
-templates. It must not know rules.
+A `State` is never changed; a turn makes the next one and shares what stayed. It must not know rules.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from bisect import insort
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any
+from json.encoder import encode_basestring_ascii
+from typing import Any, Final
 
-from kb.rulebook import Kind, Rulebook
-from kb.types import ListOf, MapOf, Record, Type, TypeMismatch
+from kb.referee.shape import TEMPLATE, Row, Shape
+from kb.rulebook import Rulebook
 
-Row = Mapping[str, Any]
-_HIDDEN = frozenset({"id", "kind", "template"})
-_MASK = (1 << 128) - 1
+FORMAT: Final = 1
+MASK: Final = (1 << 128) - 1
+
+Index = dict[str, dict[Any, tuple[str, ...]]]
+"""field → value → ids: those of `location` in order of arrival, all others in order of creation."""
+Book = Mapping[str, Any]
+"""Bookkeeping, plain JSON: `made` counts created instances and scheduled events; `timers` holds the last
+firing of each timed rule, `due` scheduled events (time, number, event, values, player);
+`steps` the players' positions in workflows ([step, line, asked]); `gone` the ids of removed seeds."""
 
 
-def _plain(value: Any) -> Any:
-    """JSON of what json itself does not know."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
+def canonical(value: Any) -> str:
+    """One way to write a value: JSON with sorted keys; times as RFC 3339, durations in seconds."""
+    kind: object = value.__class__
+    if kind is str:
+        return encode_basestring_ascii(value)
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int or kind is float:
+        return repr(value)
+    if kind is tuple or kind is list:
+        return "[" + ",".join([canonical(each) for each in value]) + "]"
+    if kind is dict:
+        return "{" + ",".join([f"{canonical(key)}:{canonical(value[key])}" for key in sorted(value)]) + "}"
+    if kind is datetime:
+        return f'"{value.isoformat()}"'
+    if kind is timedelta:
+        return repr(value.total_seconds())
+    if value is None:
+        return "null"
     raise TypeError(f"{value!r} is not a state's value")
 
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain, ensure_ascii=True).encode
+def digest(*parts: Any) -> int:
+    """A 128-bit number for one part of a state; the parts' sum is the state's hash."""
+    return int.from_bytes(blake2b(canonical(parts).encode(), digest_size=16).digest(), "big")
 
 
-def digest(id: str, value: Any) -> int:
-    """A 128-bit number for one part of the state; the parts' sum is the state's hash."""
-    return int.from_bytes(blake2b(f"{id}\0{_encode(value)}".encode(), digest_size=16).digest(), "big")
+def field_digest(id: str, field: str, value: Any) -> int:
+    """`digest` for a field, written out because every turn needs several."""
+    text = f"{encode_basestring_ascii(id)},{field},{canonical(value)}"
+    return int.from_bytes(blake2b(text.encode(), digest_size=16).digest(), "big")
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What the rulebook says of rows: per kind the types, per template (or kind) the complete fresh row."""
-
-    rulebook: Rulebook
-    fresh: Mapping[str, Row]
-    within: Mapping[str, frozenset[str]]
-    zeros: Mapping[str, Any]
-    """field → zero, for things that lack it"""
-    indexed: frozenset[str]
-
-    @staticmethod
-    def of(rulebook: Rulebook) -> Shape:
-        """The shape of a rulebook's states."""
-        fresh: dict[str, Row] = {kind.id: _kind_row(kind) for kind in rulebook.kinds.values()}
-        zeros: dict[str, Any] = {}
-        for kind in rulebook.kinds.values():
-            for name, field in kind.fields.items():
-                zeros.setdefault(name, field.type.zero())
-            for name, derived in kind.derived.items():
-                zeros.setdefault(name, derived.expr.type.zero())
-        for template in rulebook.templates.values():
-            row = {**_kind_row(rulebook.kinds[template.kind]), **template.values}
-            fresh[template.id] = {**row, "kind": template.kind, "template": template.id}
-        within: dict[str, set[str]] = {kind: {kind} for kind in rulebook.kinds}
-        for kind in rulebook.kinds:
-            above = rulebook.kinds[kind].parent
-            for _ in range(20):
-                if above is None or above not in within:
-                    break
-                within[above].add(kind)
-                above = rulebook.kinds[above].parent
-        searched = {field for _, field in rulebook.indexed}
-        for kind in rulebook.kinds.values():
-            searched -= {name for name, field in kind.fields.items() if isinstance(field.type, MapOf | Record | ListOf)}
-        indexed = frozenset({"location", *searched})
-        return Shape(rulebook, fresh, {kind: frozenset(ids) for kind, ids in within.items()}, zeros, indexed)
-
-    def type(self, kind: str, field: str) -> Type | None:
-        declared = self.rulebook.kinds.get(kind)
-        found = declared.fields.get(field) if declared else None
-        return found.type if found else None
-
-    def diff(self, row: Row) -> dict[str, Any]:
-        """The fields in which a row differs from its template."""
-        base = self.fresh[row["template"]]
-        return {
-            name: value
-            for name, value in row.items()
-            if name not in _HIDDEN and (base.get(name) is not value and base.get(name) != value)
-        }
+def row_digest(shape: Shape, row: Row) -> int:
+    """An instance's part of the hash: one number that it is there and one for each field that differs."""
+    key: str = row["id"]
+    total = field_digest(key, TEMPLATE, row[TEMPLATE])
+    for name, value in shape.diff(row).items():
+        total += field_digest(key, name, value)
+    return total
 
 
-def _kind_row(kind: Kind) -> dict[str, Any]:
-    row = {name: field.start for name, field in kind.fields.items()}
-    return {"id": "", "kind": kind.id, "template": kind.id, **row}
+def order_digest(numbers: Mapping[str, int], holder: str, ids: Sequence[str]) -> int:
+    """A holder's part of the hash: 0 where its contents lie in the order of their creation."""
+    last = -1
+    for each in ids:
+        number = numbers[each]
+        if number < last:
+            return digest("@order", holder, ids) if holder else 0
+        last = number
+    return 0
 
 
-Index = dict[str, dict[Any, tuple[str, ...]]]
-Book = Mapping[str, Any]
-EMPTY_BOOK: Book = {"made": 0, "timers": {}, "due": [], "steps": {}, "gone": []}
+def grouped(shape: Shape, rows: Mapping[str, Row]) -> dict[str, tuple[str, ...]]:
+    """kind → its instances, those of sub-kinds included, in order of creation."""
+    found: dict[str, list[str]] = {}
+    for key, row in rows.items():
+        for kind in shape.isa[row[TEMPLATE]]:
+            found.setdefault(kind, []).append(key)
+    return {kind: tuple(ids) for kind, ids in found.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,14 +95,14 @@ class State:
 
     shape: Shape
     rows: dict[str, Row]
-    digests: dict[str, int]
-    total: int
+    """Every instance by id, in order of creation."""
+    numbers: dict[str, int]
+    """Each instance's place in the order of creation."""
     index: Index
     book: Book
-    """Bookkeeping (JSON): `made` count of created instances, `timers` last firing per timed rule, `due` scheduled events,
-    `steps` positions in workflows per player, `gone` ids of removed seeds."""
-    by_kind: dict[str, tuple[str, ...]]
-    """A cache: instances by exact kind, in order of creation."""
+    by_kind: Mapping[str, tuple[str, ...]]
+    total: int
+    """The sum of all digests."""
 
     @property
     def rulebook(self) -> Rulebook:
@@ -122,8 +110,8 @@ class State:
 
     @property
     def hash(self) -> str:
-        """Equal for equal states, in any process and after any way there; 32 hexadecimal digits."""
-        return f"{(self.total + digest('', self.book)) & _MASK:032x}"
+        """Equal for equal states, in any process; 32 hexadecimal digits."""
+        return f"{self.total:032x}"
 
     @property
     def players(self) -> tuple[str, ...]:
@@ -131,171 +119,121 @@ class State:
 
     def every(self, kind: str) -> tuple[str, ...]:
         """Ids of all instances of a kind and its sub-kinds, in order of creation."""
-        kinds = self.shape.within.get(kind, frozenset((kind,)))
-        if len(kinds) == 1:
-            return self.by_kind.get(kind, ())
-        return tuple(id for id, row in self.rows.items() if row["kind"] in kinds)
+        return self.by_kind.get(kind, ())
+
+    def template(self, id: str) -> str:
+        """The id of the page that an instance is made from; the kind of one that has none."""
+        return self.rows[id][TEMPLATE]
 
     def dump(self) -> dict[str, Any]:
-        """The state as JSON: per instance its template and what differs."""
-        return json.loads(
-            _encode(
-                {
-                    "commit": self.rulebook.commit,
-                    "instances": {
-                        id: {"template": row["template"], "kind": row["kind"], "fields": self._dumped(row)}
-                        for id, row in self.rows.items()
-                    },
-                    "order": list(self.rows),
-                    "book": self.book,
-                }
-            )
-        )
+        """The state as JSON: per instance its template and the fields that differ; `kb.referee.save` reads it."""
+        instances: dict[str, Any] = {}
+        for key, row in self.rows.items():
+            types = self.shape.types[row[TEMPLATE]]
+            fields = {name: types[name].dump(value) for name, value in self.shape.diff(row).items()}
+            instances[key] = {"template": row[TEMPLATE], "kind": row["kind"], "fields": fields}
+        return {
+            "format": FORMAT,
+            "commit": self.rulebook.commit,
+            "instances": instances,
+            "order": list(self.rows),
+            "contents": {holder: list(ids) for holder, ids in self.orders().items()},
+            "book": dict(self.book),
+        }
 
-    def _dumped(self, row: Row) -> dict[str, Any]:
-        types = self.rulebook.kinds[row["kind"]].fields
-        return {name: types[name].type.dump(value) for name, value in self.shape.diff(row).items() if name in types}
+    def orders(self) -> dict[str, tuple[str, ...]]:
+        """Holders whose contents did not arrive in the order of their creation."""
+        places = self.index["location"].items()
+        return {holder: ids for holder, ids in places if order_digest(self.numbers, holder, ids)}
 
 
-def build(shape: Shape, rows: dict[str, Row], book: Book) -> State:
-    """A state from complete rows."""
-    digests = {id: digest(id, [row["template"], shape.diff(row)]) for id, row in rows.items()}
-    index: Index = {name: {} for name in shape.indexed}
-    for name, values in index.items():
-        found: dict[Any, list[str]] = {}
-        for id, row in rows.items():
+def build(shape: Shape, rows: Iterable[Row], book: Book, orders: Mapping[str, Sequence[str]] | None = None) -> State:
+    """A state from complete rows, in order of creation; `orders` gives the order of arrival where it differs."""
+    by_id: dict[str, Row] = {row["id"]: row for row in rows}
+    numbers = {key: number for number, key in enumerate(by_id)}
+    found: dict[str, dict[Any, list[str]]] = {name: {} for name in shape.indexed}
+    for key, row in by_id.items():
+        for name, values in found.items():
             if name in row:
-                found.setdefault(row[name], []).append(id)
-        values.update({value: tuple(ids) for value, ids in found.items()})
-    return State(shape, rows, digests, sum(digests.values()) & _MASK, index, book, kinds_of(rows))
+                values.setdefault(row[name], []).append(key)
+    for holder, ids in (orders or {}).items():
+        there = found["location"].get(holder, [])
+        rank = {each: number for number, each in enumerate(ids)}
+        there.sort(key=lambda each: rank.get(each, len(rank)))
+    index: Index = {name: {key: tuple(ids) for key, ids in values.items()} for name, values in found.items()}
+    total = digest("@book", book) + sum(row_digest(shape, row) for row in by_id.values())
+    total += sum(order_digest(numbers, holder, ids) for holder, ids in index["location"].items())
+    return State(shape, by_id, numbers, index, book, grouped(shape, by_id), total & MASK)
 
 
-def kinds_of(rows: Mapping[str, Row]) -> dict[str, tuple[str, ...]]:
-    """Instances by exact kind."""
-    found: dict[str, list[str]] = {}
-    for id, row in rows.items():
-        found.setdefault(row["kind"], []).append(id)
-    return {kind: tuple(ids) for kind, ids in found.items()}
+def moved(index: Index, numbers: Mapping[str, int], field: str, id: str, before: Any, after: Any) -> None:
+    """Moves an id within `index[field]`, which belongs to the caller; None stands for not there at all."""
+    values = index[field]
+    if before is not None:
+        left = tuple([each for each in values[before] if each != id])
+        if left:
+            values[before] = left
+        else:
+            del values[before]
+    if after is not None:
+        ids = values.get(after, ())
+        if field == "location" and after:
+            values[after] = (*ids, id)
+        else:
+            new = list(ids)
+            insort(new, id, key=numbers.__getitem__)
+            values[after] = tuple(new)
 
 
 def new_state(shape: Shape) -> State:
     """The world at its start, without players."""
     rulebook = shape.rulebook
-    world = {**shape.fresh["world"], "id": "world", "name": rulebook.settings.name}
-    if "time" in world:
-        world["time"] = rulebook.settings.begins
-    rows: dict[str, Row] = {"world": world}
-    for seed in rulebook.seeds:
-        if seed.location == "player":
-            continue
-        rows[seed.id] = _seeded(shape, seed.id, seed.template, seed.location, seed.fields)
-    return build(shape, rows, EMPTY_BOOK)
+    settings = rulebook.settings
+    rows: list[Row] = [{**shape.fresh["world"], "id": "world", "name": settings.name, "time": settings.begins}]
+    rows += [
+        seeded(shape, seed.id, seed.template, seed.location, seed.fields)
+        for seed in rulebook.seeds
+        if seed.location != "player"
+    ]
+    # A real clock starts with the first recorded time; see `kb.referee.clock`.
+    timers = {} if settings.clock is None else {id: settings.begins.isoformat() for id in rulebook.timed}
+    return build(shape, rows, {"made": 0, "timers": timers, "due": [], "steps": {}, "gone": []})
 
 
-def _seeded(shape: Shape, id: str, template: str, location: str, fields: Mapping[str, Any]) -> Row:
+def seeded(shape: Shape, id: str, template: str, location: str, fields: Mapping[str, Any]) -> Row:
+    """The row of a seed's instance."""
     row = {**shape.fresh[template], **fields, "id": id}
     if "location" in row:
         row["location"] = location
     return row
 
 
+def carried(shape: Shape, player: str, first: bool) -> list[Row]:
+    """What a new player carries. The first player's things have their seeds' ids."""
+    return [
+        seeded(shape, seed.id if first else f"{seed.id}@{player}", seed.template, player, seed.fields)
+        for seed in shape.rulebook.seeds
+        if seed.location == "player"
+    ]
+
+
 def join(state: State, player: str, name: str, role: str) -> State:
-    """The state with a new player at the start, and what every new player carries."""
+    """The state with a new player at the start. Raises ValueError where the id is taken or empty."""
     shape, rulebook = state.shape, state.rulebook
-    begun = {flow.id: "active" for flow in rulebook.workflows.values() if flow.quest and flow.begin}
-    row: dict[str, Any] = {**shape.fresh["player"], "id": player, "name": name, "role": role}
-    row["location"] = rulebook.settings.start
-    row["quests"] = begun
-    row["visited"] = (rulebook.settings.start,) if rulebook.settings.start else ()
-    rows = {**state.rows, player: row}
-    first = not state.players
-    for seed in rulebook.seeds:
-        if seed.location == "player":
-            id = seed.id if first else f"{seed.id}@{player}"
-            rows[id] = _seeded(shape, id, seed.template, player, seed.fields)
-    started = {
-        flow.id: [flow.steps[0].slug, 0, False] for flow in rulebook.workflows.values() if flow.begin and flow.steps
+    if not player or player in state.rows or player in rulebook.templates:
+        raise ValueError(f"{player!r} cannot be a player's id: it is empty or taken")
+    flows = [flow for flow in rulebook.workflows.values() if flow.begin]
+    start = rulebook.settings.start
+    row: dict[str, Any] = {
+        **shape.fresh["player"],
+        "id": player,
+        "name": name,
+        "role": role,
+        "location": start,
+        "quests": {flow.id: "active" for flow in flows if flow.quest},
+        "visited": (start,) if start else (),
     }
-    book = {**state.book, "steps": {**state.book["steps"], **({player: started} if started else {})}}
-    return build(shape, rows, book)
-
-
-def load_state(shape: Shape, data: Mapping[str, Any]) -> tuple[State, list[str]]:
-    """A dumped state under a rulebook, its own or a later one; notes tell what could not be carried over."""
-    rulebook = shape.rulebook
-    notes: list[str] = []
-    rows: dict[str, Row] = {}
-    order: Sequence[str] = data.get("order") or list(data["instances"])
-    instances: Mapping[str, Any] = data["instances"]
-    for id in order:
-        saved = instances.get(id)
-        if saved is None:
-            continue
-        template: str = saved["template"]
-        if template not in shape.fresh:
-            notes.append(f"{id}: its page {template!r} is gone, and it with it")
-            continue
-        row = {**shape.fresh[template], "id": id}
-        kind = rulebook.kinds[row["kind"]]
-        renamed: dict[str, str] = {field.was: name for name, field in kind.fields.items() if field.was}
-        fields: dict[str, Any] = saved["fields"]
-        for saved_name, value in fields.items():
-            name = renamed.get(saved_name, saved_name)
-            field = kind.fields.get(name)
-            if field is None:
-                notes.append(f"{id}.{name}: the field is gone")
-                continue
-            try:
-                row[name] = field.type.coerce(value)
-            except TypeMismatch as error:
-                notes.append(f"{id}.{name}: {error}; it is {field.start!r} again")
-        rows[id] = row
-    book = {**EMPTY_BOOK, **data.get("book", {})}
-    for seed in rulebook.seeds:
-        if seed.location != "player" and seed.id not in rows and seed.id not in book["gone"]:
-            rows[seed.id] = _seeded(shape, seed.id, seed.template, seed.location, seed.fields)
-            notes.append(f"{seed.id}: new in this version")
-    if "world" not in rows:
-        rows = {"world": new_state(shape).rows["world"], **rows}
-    notes += _mend(shape, rows)
-    steps = {
-        player: {flow: where for flow, where in flows.items() if flow in rulebook.workflows}
-        for player, flows in book["steps"].items()
-    }
-    return build(shape, rows, {**book, "steps": steps}), notes
-
-
-def _mend(shape: Shape, rows: dict[str, Row]) -> list[str]:
-    """References to what is gone: things and players whose place is gone go to the start."""
-    notes: list[str] = []
-    start = shape.rulebook.settings.start
-    for id, row in list(rows.items()):
-        location = row.get("location")
-        if location and location not in rows:
-            rows[id] = {**row, "location": start}
-            notes.append(f"{id}: {location!r} is gone; it is at {start!r}")
-    return notes
-
-
-def migrated(state: State, shape: Shape) -> tuple[State, list[str]]:
-    """The state under another rulebook."""
-    if state.shape is shape:
-        return state, []
-    return load_state(shape, state.dump())
-
-
-def changed_index(index: Index, before: Row | None, after: Row | None, rank: Mapping[str, int]) -> Index:
-    """The index after one row changed; entries that stay are shared."""
-    id = (after or before or {})["id"]
-    for name in index:
-        old = before.get(name) if before is not None and name in before else None
-        new = after.get(name) if after is not None and name in after else None
-        if old == new and (before is None) == (after is None):
-            continue
-        values = index[name] = dict(index[name])
-        if before is not None and name in before:
-            values[old] = tuple(each for each in values.get(old, ()) if each != id)
-        if after is not None and name in after:
-            ids = (*(each for each in values.get(new, ()) if each != id), id)
-            values[new] = tuple(sorted(ids, key=lambda each: rank.get(each, len(rank))))
-    return index
+    steps = {flow.id: [flow.steps[0].slug, 0, False] for flow in flows if flow.steps}
+    book = {**state.book, "steps": {**state.book["steps"], player: steps}} if steps else state.book
+    rows = [*state.rows.values(), row, *carried(shape, player, not state.players)]
+    return build(shape, rows, book, state.orders())
