@@ -1,28 +1,54 @@
 """Owns the referee service: load a game, resolve what is said, commit it; explain, undo, save and restore.
 
-`GameService(store, worlds=…)`. Everything that a turn needs to be replayed is stored with it. It must not know transports.
+`GameService(store, open_world, …)`. Everything that a turn needs to be replayed is stored with it. It must not know
+transports.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
-from agents.worlds import World
-from kb.referee import Action, Inputs, Outcome, State
-from kb.session import Said
+from agents.record import outcome_of
+from agents.worlds import Where, World
+from kb import report
+from kb.referee import Action, Inputs, State
 from kb.understand import Dialogue
 from kb.view import legal, view
-from storage import Conflict, GameRecord, Store, TurnRecord
+from storage import Conflict, GameRecord, Store, TurnRecord, apply, diff
 
 MAX_TRIES = 5
+MAX_STATES = 256
+POLL = timedelta(seconds=60)
+"""How long a remote repository is not asked again whether it moved."""
+
+
+class GameError(Exception):
+    """The game cannot do what was asked: `args[0]` says what, `hint` what to do."""
+
+    def __init__(self, message: str, hint: str):
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """A game as it stands under the rules that are live. `notes` tell what became of the rules meanwhile."""
+
+    world: World
+    state: State
+    record: GameRecord
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one line led to. `notes` tell of new rules; `record` is the stored turn, None where nothing was done."""
+    """What one turn led to. `changes` are all of them; those that the player could see have `"seen": true`."""
 
     text: str
     changes: tuple[dict[str, Any], ...]
@@ -30,8 +56,7 @@ class Reply:
     ended: str | None
     turn: int
     state_hash: str
-    status: str
-    """done | refused | question | not-understood"""
+    status: Literal["done", "refused", "question", "not-understood"]
     notes: tuple[str, ...] = ()
 
 
@@ -41,7 +66,7 @@ class GameService:
     def __init__(
         self,
         store: Store,
-        open_world: Callable[[str], World],
+        open_world: Callable[[Where], World],
         *,
         now: Callable[[], datetime],
         new_id: Callable[[], str],
@@ -49,195 +74,262 @@ class GameService:
     ):
         self._store, self._open = store, open_world
         self._now, self._new_id, self._new_seed = now, new_id, new_seed
-        self._states: dict[str, tuple[int, State]] = {}
+        self._states: OrderedDict[str, tuple[int, State]] = OrderedDict()
+        self._asked: dict[Where, datetime] = {}
+        self._told: dict[str, str] = {}
+
+    # --- beginning
 
     async def start(
-        self, location: str, principal: str, *, player: str = "player", seed: int | None = None
+        self, where: Where, principal: str, *, name: str = "you", seed: int | None = None
     ) -> tuple[str, str]:
-        """A new game: its handle, and what the player reads first."""
-        world = self._open(location)
+        """A new game: its handle, and what the player reads first. Raises `WorldError`."""
+        world = self._open(where)
+        await self._refresh(world)
         referee = world.session.referee
-        state = referee.join(referee.new(), "player", player)
+        state = referee.join(referee.new(), "player", name)
         record = GameRecord(
             id=self._new_id(),
             principal=principal,
-            world=location,
+            world=where.location,
             player="player",
-            commit=world.checked.commit,
+            name=name,
+            commit=world.commit,
             seed=self._new_seed() if seed is None else seed,
             version=0,
             state=state.dump(),
+            revision=where.revision,
+            experience=where.experience,
+            updated=self._now().isoformat(),
         )
         await self._store.create(record)
-        self._states[record.id] = (0, state)
-        return record.id, self.opening(world, state)
+        self._keep(record, state)
+        return record.id, opening(Game(world, state, record))
 
-    def opening(self, world: World, state: State) -> str:
-        """The introduction and a first look around."""
-        settings = world.session.rulebook.settings
-        frame = world.session.referee.frame(state, "player")
-        looked = world.session.referee.resolve(state, "player", Action("look"), Inputs(settings.begins))
-        seen = looked.text if looked.status == "done" else ""
-        return "\n\n".join(part for part in (settings.name, settings.intro(frame), seen) if part)
+    async def resume(self, where: Where, principal: str, name: str) -> str | None:
+        """The handle of a principal's last game in a world."""
+        for game in await self._store.games(principal, world=where.location):
+            if (game.revision, game.experience, game.name) == (where.revision, where.experience, name):
+                return game.id
+        return None
 
-    async def resume(self, principal: str, location: str, player: str) -> GameRecord | None:
-        """The last game of a principal in a world."""
-        games = [game for game in await self._store.games(principal) if game.world == location]
-        named = [
-            game
-            for game in games
-            if game.state["instances"].get(game.player, {}).get("fields", {}).get("name") == player
-        ]
-        return named[-1] if named else None
+    async def game(self, handle: str, principal: str) -> Game:
+        """The game as it stands. Raises `NoSuchGame`."""
+        return await self._live(await self._store.load(handle, principal))
 
-    async def act(self, handle: str, principal: str, line: str, *, key: str = "", now: datetime | None = None) -> Reply:
-        """One line of a player. With a key that is known, the stored answer."""
+    # --- turns
+
+    async def act(
+        self,
+        handle: str,
+        principal: str,
+        text: str = "",
+        *,
+        action: str = "",
+        arguments: Mapping[str, Any] | None = None,
+        key: str = "",
+        now: datetime | None = None,
+    ) -> Reply:
+        """A line of a player, or an action (a rule's id) with arguments. With a key that is known, the stored answer."""
+        line = f"{action} {json.dumps(dict(arguments or {}))}" if action else text
         for _ in range(MAX_TRIES):
-            if key and (known := await self._store.by_key(handle, key)) is not None:
-                return _reply(known.outcome)
             record = await self._store.load(handle, principal)
-            world, state, notes = self._live(record)
+            if key and (known := await self._store.by_key(handle, key)) is not None:
+                return _reply(known)
+            game = await self._live(record)
             number = record.version + 1
-            inputs = Inputs(now or self._clock(world), record.seed * 1_000_003 + number)
-            said = world.session.say(state, record.player, line, Dialogue.load(record.dialogue), inputs)
-            outcome = self._outcome(world, record, said, number, notes)
-            turn = TurnRecord(
-                number, line, world.checked.commit, {"now": inputs.now.isoformat(), "seed": inputs.seed}, outcome,
-                said.state.hash, key,
-            )  # fmt: skip
+            inputs = Inputs(now or self._now(), record.seed * 1_000_003 + number)
+            said = game.world.session.say(
+                game.state, record.player, line, Dialogue.load(record.dialogue), inputs
+            )
+            notes = (*game.notes, *self._refusal(game))
             after = record.with_(
                 version=number,
-                commit=world.checked.commit,
+                commit=game.world.commit,
                 state=said.state.dump(),
                 dialogue=said.dialogue.dump(),
+                last=number,
+                updated=self._now().isoformat(),
+            )
+            turn = TurnRecord(
+                number=number,
+                text=line,
+                commit=game.world.commit,
+                inputs={"now": inputs.now.isoformat(), "seed": inputs.seed},
+                outcome=outcome_of(game, said, notes),
+                hash_before=game.state.hash,
+                hash_after=said.state.hash,
+                key=key,
+                undo=diff(_undoable(after), _undoable(record)),
             )
             try:
                 stored = await self._store.commit(after, turn)
             except Conflict:
                 continue
-            self._states[handle] = (number, said.state)
-            return _reply(stored.outcome)
+            if stored is turn:
+                self._keep(after, said.state)
+            return _reply(stored)
         raise Conflict("the game is being played elsewhere at the same time")
 
-    def _clock(self, world: World) -> datetime:
-        return self._now() if world.session.rulebook.settings.clock is None else world.session.rulebook.settings.begins
+    async def undo(self, handle: str, principal: str) -> Reply:
+        """Takes the last turn back; again, the one before it. Raises `GameError` at the start."""
+        record = await self._store.load(handle, principal)
+        turns = await self._store.turns(handle, record.last - 1)
+        if not record.last or not turns:
+            raise GameError("There is nothing to undo", "Play on.")
+        back = apply(_undoable(record), turns[0].undo)
+        said = turns[0].text
+        return await self._replace(record, record.with_(**back), "undo", f"Undone: {said}")
 
-    def _live(self, record: GameRecord) -> tuple[World, State, tuple[str, ...]]:
-        """The world as it is now and the game's state under it; notes tell what a new commit changed."""
-        world = self._open(record.world)
-        notes: list[str] = []
-        if world.refresh():
-            notes.append(f"(The rules changed: {world.checked.commit[:12]}.)")
-        elif world.problems:
-            first = world.problems[0]
-            notes.append(f"(New pages stay out: {len(world.problems)} problems, first {first.span} {first.message})")
-        cached = self._states.get(record.id)
-        if cached is not None and cached[0] == record.version and cached[1].shape is world.session.referee.shape:
-            return world, cached[1], tuple(notes)
-        state, lost = world.session.referee.load(record.state)
-        notes += [f"({each}.)" for each in lost[:5]]
-        return world, state, tuple(notes)
+    async def restore(self, handle: str, principal: str, name: str) -> Reply:
+        """Puts the game back to a save. Raises `GameError` where there is none of this name."""
+        record = await self._store.load(handle, principal)
+        saved = await self._store.saved(handle, name)
+        if saved is None:
+            known = ", ".join(await self._store.saves(handle)) or "none"
+            raise GameError(f"There is no save {name!r}", f"Saved are: {known}.")
+        back = record.with_(**_undoable(saved), commit=saved.commit)
+        return await self._replace(record, back, "restore", f"Restored: {name}")
 
-    def _outcome(
-        self, world: World, record: GameRecord, said: Said, number: int, notes: tuple[str, ...]
-    ) -> dict[str, Any]:
-        row = said.state.rows[record.player]
-        status = "question" if said.question else "not-understood" if not said.understood else "done"
-        if said.outcomes and all(outcome.status == "refused" for outcome in said.outcomes):
-            status = "refused"
-        return {
-            "text": said.text,
-            "changes": [_change(said.state, change) for outcome in said.outcomes for change in outcome.changes],
+    async def _replace(
+        self, record: GameRecord, back: GameRecord, kind: Literal["undo", "restore"], text: str
+    ) -> Reply:
+        before, after = await self._live(record), await self._live(back)
+        number = record.version + 1
+        back = back.with_(version=number, updated=self._now().isoformat())
+        row = after.state.rows[record.player]
+        outcome = {
+            "text": f"{text}.",
+            "changes": [],
             "score": row["score"],
             "ended": row["ended"] or None,
-            "turn": number,
-            "state_hash": said.state.hash,
-            "status": status,
-            "notes": list(notes),
-            "decided": [decided(world, outcome) for outcome in said.outcomes],
+            "status": "done",
+            "notes": list(after.notes),
+            "actions": [],
         }
-
-    async def observe(self, handle: str, principal: str, since: int = 0) -> dict[str, Any]:
-        """What the player perceives, what could be done, and the turns after `since`."""
-        record = await self._store.load(handle, principal)
-        world, state, notes = self._live(record)
-        turns = await self._store.turns(handle, since)
-        return {
-            **view(world.session, state, record.player),
-            "turn": record.version,
-            "legal": legal(world.session, state, record.player, 40),
-            "since": [{"turn": turn.number, "said": turn.text, "text": turn.outcome["text"]} for turn in turns[-50:]],
-            "notes": list(notes),
-        }
-
-    async def why(self, handle: str, principal: str, turn: int | None = None) -> list[dict[str, Any]]:
-        """Which lines decided a turn: per action its status, rule, reason, and each line with its value."""
-        await self._store.load(handle, principal)
-        turns = await self._store.turns(handle)
-        chosen = turns[-1] if turn is None and turns else next((t for t in turns if t.number == turn), None)
-        return chosen.outcome["decided"] if chosen is not None else []
-
-    async def state(self, handle: str, principal: str) -> tuple[World, State, GameRecord]:
-        """The live state, for tools that run beside the player."""
-        record = await self._store.load(handle, principal)
-        world, state, _ = self._live(record)
-        return world, state, record
-
-    async def transcript(self, handle: str, principal: str) -> list[tuple[str, str]]:
-        """Everything said and answered."""
-        await self._store.load(handle, principal)
-        return [(turn.text, turn.outcome["text"]) for turn in await self._store.turns(handle)]
+        turn = TurnRecord(
+            number=number,
+            text=text,
+            commit=after.world.commit,
+            inputs={},
+            outcome=outcome,
+            hash_before=before.state.hash,
+            hash_after=after.state.hash,
+            kind=kind,
+        )
+        return _reply(await self._store.commit(back, turn))
 
     async def save(self, handle: str, principal: str, name: str) -> None:
         """Keeps the game as it is under a name."""
         await self._store.save(handle, name, await self._store.load(handle, principal))
 
-    async def restore(self, handle: str, principal: str, name: str) -> bool:
-        """Puts the game back to a save; False where there is none of this name."""
-        record, saved = await self._store.load(handle, principal), await self._store.saved(handle, name)
-        if saved is None:
-            return False
-        await self._store.replace(saved.with_(version=record.version + 1))
-        return True
+    # --- looking
+
+    async def observe(self, handle: str, principal: str, since: int = 0) -> dict[str, Any]:
+        """What the player perceives, what could be done (`legal`), and the turns after `since` (at most the last 50)."""
+        game = await self.game(handle, principal)
+        turns = await self._store.turns(handle, since)
+        return {
+            "turn": game.record.version,
+            "perceived": view(game.world.session, game.state, game.record.player),
+            "legal": legal(game.world.session, game.state, game.record.player, 40),
+            "since": [{"turn": t.number, "said": t.text, "text": t.outcome["text"]} for t in turns[-50:]],
+            "notes": [*game.notes, *refusal(game.world)],
+        }
+
+    async def why(self, handle: str, principal: str, turn: int | None = None) -> dict[str, Any]:
+        """Which lines decided a turn (the last one that was said): `turn`, `said`, `commit`, and per action its `status`,
+        `rule`, `reason` and `lines`, each with `at` (`path:line@commit`) and `value`. Raises `GameError`."""
+        await self._store.load(handle, principal)
+        turns = [t for t in await self._store.turns(handle) if t.kind == "say" and turn in (None, t.number)]
+        if not turns:
+            what = "Nothing was said yet" if turn is None else f"There is no turn {turn}"
+            raise GameError(what, "Say something first.")
+        chosen = turns[-1]
+        actions = [
+            {name: action[name] for name in ("status", "rule", "reason", "lines")} for action in chosen.outcome["actions"]
+        ]
+        return {"turn": chosen.number, "said": chosen.text, "commit": chosen.commit, "actions": actions}
+
+    async def transcript(self, handle: str, principal: str) -> list[tuple[str, str]]:
+        """Everything that was said, with its answer."""
+        await self._store.load(handle, principal)
+        return [(turn.text, turn.outcome["text"]) for turn in await self._store.turns(handle)]
+
+    # --- rules that change
+
+    async def _refresh(self, world: World) -> None:
+        if not world.remote:
+            world.refresh()
+            return
+        now = self._now()
+        asked = self._asked.setdefault(world.where, now)
+        if now - asked >= POLL:
+            self._asked[world.where] = now
+            await asyncio.to_thread(world.refresh)
+
+    async def _live(self, record: GameRecord) -> Game:
+        """A stored game under the rules that are live; its state is carried over where they changed."""
+        world = self._open(Where(record.world, record.revision, record.experience))
+        await self._refresh(world)
+        notes: tuple[str, ...] = ()
+        if record.commit != world.commit:
+            notes = (f"The rules changed (commit {world.commit[:14]}).",)
+        version, state = self._states.get(record.id, (-1, None))
+        if state is not None and version == record.version and state.rulebook is world.rulebook:
+            return Game(world, state, record, notes)
+        state, lost = world.session.referee.load(record.state)
+        return Game(world, state, record, (*notes, *(f"{each}." for each in lost[:5])))
+
+    def _refusal(self, game: Game) -> tuple[str, ...]:
+        """What is wrong with newer rules, told once to each game."""
+        notes = refusal(game.world)
+        told = "\n".join(notes)
+        if self._told.get(game.record.id, "") == told:
+            return ()
+        self._told[game.record.id] = told
+        return notes
+
+    def _keep(self, record: GameRecord, state: State) -> None:
+        self._states[record.id] = (record.version, state)
+        self._states.move_to_end(record.id)
+        while len(self._states) > MAX_STATES:
+            self._told.pop(self._states.popitem(last=False)[0], None)
 
 
-def decided(world: World, outcome: Outcome) -> dict[str, Any]:
-    """An outcome's trace as data, each line with the commit that it stands at."""
-    commit = world.checked.commit
-    return {
-        "status": outcome.status,
-        "rule": outcome.rule,
-        "reason": outcome.reason,
-        "lines": [
-            {
-                "kind": line.kind,
-                "at": f"{line.span.path}:{line.span.line}@{commit[:12]}",
-                "text": line.text,
-                "value": line.value,
-            }
-            for line in outcome.trace
-        ],
-    }
+def opening(game: Game) -> str:
+    """The introduction and a first look around."""
+    settings, referee = game.world.rulebook.settings, game.world.session.referee
+    frame = referee.frame(game.state, game.record.player)
+    looked = referee.resolve(game.state, game.record.player, Action("look"), Inputs(settings.begins))
+    seen = looked.text if looked.status == "done" else ""
+    return "\n\n".join(part for part in (settings.name, settings.intro(frame), seen) if part)
 
 
-def _change(state: State, change: Any) -> dict[str, Any]:
-    plain = {name: _json(value) for name, value in (("before", change.before), ("after", change.after))}
-    name = state.rows[change.id].get("name", change.id) if change.id in state.rows else change.id
-    return {"what": name, "field": change.field, **plain}
+def refusal(world: World) -> tuple[str, ...]:
+    """What keeps newer rules out, and that the last good ones go on."""
+    if world.refused is None:
+        return ()
+    shown = report.text(world.refused.problems[:5])
+    more = len(world.refused.problems) - 5
+    head = f"{world.refused}: the new pages stay out, and commit {world.commit[:14]} goes on."
+    return (head, *shown.splitlines(), *([f"… and {more} more."] if more > 0 else []))
 
 
-def _json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, tuple | list):
-        return [_json(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, Mapping):
-        return {str(key): _json(each) for key, each in value.items()}  # pyright: ignore
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+def _undoable(record: GameRecord) -> dict[str, Any]:
+    """The part of a game that `undo` and `restore` put back."""
+    return {"state": record.state, "dialogue": record.dialogue, "last": record.last}
 
 
-def _reply(outcome: Mapping[str, Any]) -> Reply:
+def _reply(turn: TurnRecord) -> Reply:
+    outcome = turn.outcome
     return Reply(
-        outcome["text"], tuple(outcome["changes"]), outcome["score"], outcome["ended"], outcome["turn"],
-        outcome["state_hash"], outcome["status"], tuple(outcome["notes"]),
-    )  # fmt: skip
+        text=outcome["text"],
+        changes=tuple(outcome["changes"]),
+        score=outcome["score"],
+        ended=outcome["ended"],
+        turn=turn.number,
+        state_hash=turn.hash_after,
+        status=outcome["status"],
+        notes=tuple(outcome["notes"]),
+    )

@@ -1,19 +1,23 @@
 """Owns worlds that are being played: the checked rulebook of a location, taken up anew when the location moves.
 
-`World.open(location, …)`; `refresh()` between two turns. A commit that does not check stays out. It must not know transports.
+`World.open(Where.of("cloak"))`; `refresh()` between two turns. A commit that does not check stays out. It must not know
+transports.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from kb import library
 from kb.check import Checked, check
-from kb.diagnostics import Diagnostic, Severity
+from kb.diagnostics import Diagnostic
 from kb.pages.source import Source, SourceError, open_source
+from kb.rulebook import Rulebook
 from kb.search import SearchIndex
 from kb.session import Session
+from kb.suggest import suggest
 
 
 class WorldError(Exception):
@@ -24,70 +28,100 @@ class WorldError(Exception):
         self.hint, self.problems = hint, problems
 
 
-def located(name: str) -> str:
-    """A bundled world's folder, or the path or URL as it is."""
-    bundled = library.worlds().get(name)
-    return str(bundled) if bundled is not None and not Path(name).is_dir() else name
-
-
-@dataclass
-class World:
-    """One location at its last good commit. `problems` are those of a newer one that stays out."""
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a rulebook is: a bundled name, a folder or a URL; at a revision; which experience, where there are several."""
 
     location: str
-    source: Source
-    checked: Checked
-    session: Session
-    cache: Path | None
-    experience: str | None
-    problems: tuple[Diagnostic, ...] = ()
-    _index: SearchIndex | None = None
+    revision: str | None = None
+    experience: str | None = None
 
     @staticmethod
-    def open(
-        location: str, *, at: str | None = None, cache: Path | None = None, experience: str | None = None
-    ) -> World:
-        """The world at a path, URL or bundled name. Raises `WorldError`."""
-        try:
-            source = open_source(located(location), at, cache=cache)
-        except SourceError as error:
-            raise WorldError(str(error), error.hint) from None
-        checked = check(source, cache=cache)
-        return World(location, source, checked, Session(_chosen(checked, experience)), cache, experience)
+    def of(name: str, revision: str | None = None, experience: str | None = None) -> Where:
+        """What a user named; a folder is kept by its absolute path, so that it is found from anywhere."""
+        if name not in library.worlds() or Path(name).is_dir():
+            path = Path(name).expanduser()
+            name = str(path.resolve()) if path.exists() else name
+        return Where(name, revision, experience)
+
+    @property
+    def path(self) -> str:
+        """The folder or URL."""
+        bundled = library.worlds().get(self.location)
+        return self.location if bundled is None else str(bundled)
+
+
+def open_location(where: Where, cache: Path | None) -> Source:
+    """The files at a location. Raises `WorldError`."""
+    try:
+        return open_source(where.path, where.revision, cache=cache)
+    except SourceError as error:
+        near = suggest(where.location, library.worlds()) if re.fullmatch(r"[\w-]+", where.location) else ""
+        raise WorldError(str(error), f"{near} {error.hint}".strip()) from None
+
+
+class World:
+    """One location at its last good commit. `refused` says what is wrong with a newer one that stays out."""
+
+    def __init__(self, where: Where, source: Source, checked: Checked, cache: Path | None):
+        self.where, self.checked = where, checked
+        self.session = Session(_chosen(checked, where.experience))
+        self.refused: WorldError | None = None
+        self._source, self._cache = source, cache
+        self._index: SearchIndex | None = None
+
+    @staticmethod
+    def open(where: Where, *, cache: Path | None = None) -> World:
+        """The world at a location. Raises `WorldError`."""
+        source = open_location(where, cache)
+        return World(where, source, check(source, cache=cache), cache)
+
+    @property
+    def commit(self) -> str:
+        return self.checked.commit
+
+    @property
+    def rulebook(self) -> Rulebook:
+        return self.session.rulebook
+
+    @property
+    def remote(self) -> bool:
+        """Whether asking for news goes over the network."""
+        return bool(getattr(self._source, "remote", False))
 
     @property
     def index(self) -> SearchIndex:
         """The search index of the commit that is live."""
-        if self._index is None or self._index.commit != self.checked.commit:
-            self._index = SearchIndex(self.checked.pages, self.checked.commit)
+        if self._index is None or self._index.commit != self.commit:
+            self._index = SearchIndex(self.checked.pages, self.commit)
         return self._index
 
-    def refresh(self) -> bool:
-        """Takes up what the location holds now; True when the rules changed. Problems of a bad commit are kept to be told."""
-        if not self.source.moved():
-            return False
-        source = self.source.again()
-        self.source = source
-        checked = check(source, cache=self.cache, before=self.checked)
-        errors = tuple(each for each in checked.problems if each.severity is Severity.ERROR)
-        wanted = self.session.rulebook.settings.id
-        if errors or wanted not in checked.rulebooks:
-            self.problems = errors
-            return False
-        self.problems = ()
-        self.checked = checked
-        self.session = Session(checked.rulebooks[wanted])
-        return True
+    def refresh(self) -> None:
+        """Takes up what the location holds now, if it is good; else everything stays and `refused` is set."""
+        if not self._source.moved():
+            return
+        try:
+            source = self._source.again()
+            checked = check(source, cache=self._cache, before=self.checked)
+            self._source = source
+            if checked.commit != self.commit:
+                session = Session(_chosen(checked, self.where.experience or self.rulebook.settings.id))
+                self.checked, self.session = checked, session
+            self.refused = None
+        except WorldError as error:
+            self.refused = error
+        except SourceError as error:
+            self.refused = WorldError(str(error), error.hint)
 
 
-def _chosen(checked: Checked, experience: str | None):
+def _chosen(checked: Checked, experience: str | None) -> Rulebook:
     if experience is not None and experience in checked.rulebooks:
         return checked.rulebooks[experience]
     if checked.errors:
         count = len(checked.errors)
         hint = "Mend what `rulebound check` lists."
-        raise WorldError(f"The world has {count} problem{'s' * (count != 1)}", hint, checked.errors)
+        raise WorldError(f"The rules have {count} problem{'s' * (count != 1)}", hint, checked.errors)
     if experience is not None or len(checked.rulebooks) != 1:
         known = ", ".join(sorted(checked.rulebooks)) or "none"
-        raise WorldError(f"Say which experience to play: {known}", "Name one of them.")
+        raise WorldError(f"Which experience is meant? There is {known}", "Name it with `--experience`.")
     return next(iter(checked.rulebooks.values()))

@@ -15,10 +15,11 @@ from kb import library
 from kb.analysis import analyse
 from kb.compiler.classify import Folder, experiences_of
 from kb.compiler.compile import Compiled, compile_experience
-from kb.diagnostics import Diagnostic, Severity
+from kb.diagnostics import Diagnostic, Severity, problem
 from kb.pages.cache import load_pages
 from kb.pages.page import Page, parse_bytes
 from kb.pages.source import Source
+from kb.referee import Referee
 from kb.rulebook import Rulebook
 from kb.testing import example_problems, scenario_problems
 
@@ -96,6 +97,10 @@ def _beyond(rulebook: Rulebook, folder: Folder, *, run: bool, scenarios: bool) -
     """What only the whole rulebook shows: clashes, gaps, unreachable places, examples that fail."""
     own = {page.path for page in folder.own}
     found = analyse(rulebook, own)
+    found += [
+        problem("RB606", condition.span, f"The invariant does not hold at the start{f' ({id})' if id else ''}", "Change it, or a start.")
+        for condition, id in Referee(rulebook).start_problems
+    ]
     if run:
         found += example_problems(rulebook)
     if scenarios:

@@ -6,25 +6,25 @@ called. It must not know transports or storage.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-from kb.search import Hit, SearchIndex
+from agents.game import Game
+from kb.referee import Inputs
+from kb.search import Hit
+from kb.understand import Dialogue
 
-_QUESTION = (
-    "who",
-    "what",
-    "where",
-    "when",
-    "why",
-    "how",
-    "which",
-    "can i",
-    "may i",
-    "is there",
-    "are there",
-    "tell me about",
+_ASKS = re.compile(
+    r"(who|what|where|when|why|how|which|whose|can|could|may|should|is|are|do|does|did|will|tell me)\b.*|.*\?",
+    re.IGNORECASE | re.DOTALL,
 )
+# Words that every page and every question has say nothing about whether a page answers the question.
+_EMPTY = frozenset(
+    "a an and are about be can could did do does for from have how i in is it me may my of on or please should tell "
+    "that the there this to was were what when where which who whose why will with you".split()
+)
+MAX_CITATIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,16 @@ class Decision:
     citations: tuple[Hit, ...] = ()
 
 
-def route(message: str, *, understood: bool, index: SearchIndex) -> Decision:
-    """The route of a message that the rules did or did not understand."""
-    if understood:
+def route(message: str, game: Game) -> Decision:
+    """Where a message goes in a game; nothing is changed by asking."""
+    session, record = game.world.session, game.record
+    dialogue = Dialogue.load(record.dialogue)
+    said = session.say(game.state, record.player, message, dialogue, Inputs(session.rulebook.settings.begins))
+    if said.understood or said.question or said.outcomes:
         return Decision("rules", "action", "the rules understand it")
-    text = message.strip().casefold()
-    if text.endswith("?") or text.startswith(_QUESTION):
-        hits = tuple(index.search(message, 3))
+    if _ASKS.fullmatch(message.strip()):
+        words = [word for word in re.findall(r"[\w'’-]+", message.casefold()) if word not in _EMPTY]
+        hits = tuple(game.world.index.search(" ".join(words), MAX_CITATIONS)) if words else ()
         if hits:
             return Decision("rules", "knowledge", "it is a question, and pages answer it", hits)
     return Decision("rules", "help", "neither the rules nor the pages know it")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from agents.game import GameService
-from agents.worlds import World
+from agents.worlds import Where, World
 from rulebound.settings import Settings
 from storage import MemoryStore, Store
 
@@ -19,22 +19,28 @@ PRINCIPAL = "local"
 """Who uses the command line and stdio on this machine."""
 
 
-@dataclass
+class Worlds:
+    """The live worlds of a process; each is opened once."""
+
+    def __init__(self, settings: Settings):
+        self._cache = settings.cache
+        self._open: dict[Where, World] = {}
+
+    def __call__(self, where: Where) -> World:
+        """The world at a location. Raises `agents.worlds.WorldError`."""
+        if where not in self._open:
+            self._open[where] = World.open(where, cache=self._cache)
+        return self._open[where]
+
+
+@dataclass(frozen=True)
 class App:
     """The services of one process."""
 
     settings: Settings
     store: Store
+    worlds: Worlds
     games: GameService
-    worlds: dict[tuple[str, str | None], World] = field(default_factory=dict[tuple[str, str | None], World])
-
-    def world(self, location: str, at: str | None = None, experience: str | None = None) -> World:
-        """The live world of a location; opened once. Raises `agents.worlds.WorldError`."""
-        location, _, revision = location.partition("@@")
-        key = (location, at or revision or None)
-        if key not in self.worlds:
-            self.worlds[key] = World.open(location, at=key[1], cache=self.settings.cache, experience=experience)
-        return self.worlds[key]
 
 
 def build(
@@ -45,15 +51,14 @@ def build(
     new_id: Callable[[], str] | None = None,
     new_seed: Callable[[], int] | None = None,
 ) -> App:
-    """An app with the given seams, or the real ones: a forgetful store, the clock, 128 random bits."""
-    store = store or MemoryStore()
-    app: App
+    """An app with the given seams, or the real ones: games on disk, the clock, 128 random bits."""
+    store = store or MemoryStore(settings.games)
+    worlds = Worlds(settings)
     games = GameService(
         store,
-        lambda location: app.world(location),
+        worlds,
         now=now or (lambda: datetime.now(UTC)),
         new_id=new_id or (lambda: secrets.token_hex(16)),
         new_seed=new_seed or (lambda: secrets.randbits(63)),
     )
-    app = App(settings, store, games)
-    return app
+    return App(settings, store, worlds, games)

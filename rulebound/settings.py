@@ -15,19 +15,20 @@ from platformdirs import user_data_path
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things are kept.
-
-    `home` (`RULEBOUND_HOME`): everything on disk; default the platform's user data directory.
-    """
+    """What the environment says. `docs/reference/settings.md` explains each to users."""
 
     home: Path
+    """`RULEBOUND_HOME`: everything that is kept on disk; default the platform's user data directory."""
+    debug: bool = False
+    """`RULEBOUND_DEBUG`: an unexpected error shows its traceback."""
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         """The settings of this process."""
         environment = os.environ if environment is None else environment
         home = environment.get("RULEBOUND_HOME")
-        return Settings(Path(home).expanduser() if home else user_data_path("rulebound"))
+        debug = environment.get("RULEBOUND_DEBUG", "") not in ("", "0")
+        return Settings(Path(home).expanduser().absolute() if home else user_data_path("rulebound"), debug)
 
     @property
     def cache(self) -> Path:
@@ -35,11 +36,16 @@ class Settings:
         return self.home / "cache"
 
     @property
-    def journal(self) -> Path:
-        """The games of this machine."""
-        return self.home / "games.jsonl"
+    def games(self) -> Path:
+        """The games of this machine, a journal each."""
+        return self.home / "games"
 
     @property
     def history(self) -> Path:
         """What was typed at the prompt."""
         return self.home / "history"
+
+    @property
+    def crash(self) -> Path:
+        """The traceback of the last unexpected error."""
+        return self.home / "crash.txt"

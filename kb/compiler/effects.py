@@ -84,7 +84,8 @@ FORMS: Final[dict[str, str]] = {
 """Every effect and how it is written."""
 
 _WHEN = re.compile(r"when\s+(`+)(.+?)\1\s*(?:→|->)\s*")
-_QUOTED = r'(?:[^"\\{]|\\.|\{\{|\{[^{}"]*(?:"[^"]*"[^{}"]*)*\})*'
+_BALANCED = r'(?:[^"\\{]|\\.|\{\{|\{[^{}"]*(?:"[^"]*"[^{}"]*)*\})*'
+_QUOTED = rf'(?:{_BALANCED}|(?:[^"\\]|\\.)*)'
 _SPAN = rf'`[^`]+`|"{_QUOTED}"|\[\[[^\[\]]+\]\]|-?\d+(?:\.\d+)?|yes|no|true|false'
 _NAME = r"`?(?P<name>[a-z][a-z0-9_]*)`?"
 _PAGE = r"(?:\[\[(?P<link>[^\[\]|#]+)[^\[\]]*\]\]|`(?P<code>[a-z][a-z0-9-]*)`|(?P<word>[a-z][a-z0-9-]*))"

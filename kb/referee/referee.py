@@ -43,7 +43,7 @@ class Referee:
         self._events = {event: tuple(rules[id] for id in ids) for event, ids in rulebook.events.items()}
         self._enters = tuple(rules[id] for id in rulebook.enters)
         self._every_turn = tuple(rules[id] for id in rulebook.every_turn)
-        self._timed = {id: rules[id] if id in rules else rulebook.agents[id] for id in rulebook.timed}
+        self._timers = {id: clock.Timer(rules[id] if id in rules else rulebook.agents[id]) for id in rulebook.timed}
         self._agents = tuple(each for each in rulebook.agents.values() if each.trigger.kind == "turn")
         self._invariants = Invariants(rulebook)
 
@@ -87,7 +87,7 @@ class Referee:
         players = state.players
 
         def wait(turn: Turn) -> None:
-            clock.due(turn, self._timed, lambda what: self._fire(turn, what))
+            clock.due(turn, self._timers, lambda what: self._fire(turn, what))
             self._settle(turn)
             for player in players[1:]:
                 with turn.acting(player):
@@ -183,7 +183,7 @@ class Referee:
                 if state.rows[player]["ended"]:
                     raise Refused(_OVER)
             if self.rulebook.settings.clock is None:
-                clock.start_real_clock(turn, self._timed)
+                clock.start_real_clock(turn, self._timers)
             rule = run(turn)
             self._invariants.check(turn)
         except (Refused, EvaluationError) as error:
@@ -314,7 +314,7 @@ class Referee:
             except OverflowError:
                 raise Refused("Time ends here.", "the world's time is out of range") from None
             turn.write("world", "time", now, "the clock")
-        clock.due(turn, self._timed, lambda what: self._fire(turn, what))
+        clock.due(turn, self._timers, lambda what: self._fire(turn, what))
         if not turn.rows[player]["ended"]:
             for rule in self._every_turn:
                 self._follow(turn, rule)

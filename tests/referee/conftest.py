@@ -100,18 +100,26 @@ def pages(text: str) -> dict[str, str]:
     return found
 
 
-@pytest.fixture
-def rulebook(tmp_path: Path) -> Callable[..., Rulebook]:
-    """The rulebook of pages (added to the base world's, or replacing them; an empty page takes one away)."""
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A folder of pages: the base world's and these, or these instead; an empty page takes one away."""
 
-    def build(text: str = "", *, base: str = BASE) -> Rulebook:
-        folder = tmp_path / f"world-{len(list(tmp_path.iterdir()))}"
+    def write(text: str = "", *, base: str = BASE) -> Path:
+        root = tmp_path_factory.mktemp("world")
         for path, content in {**pages(base), **pages(text)}.items():
             if content.strip():
-                file = folder / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(content)
-        checked = check(open_source(folder), run=False)
+                (root / path).write_text(content)
+        return root
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def rulebook(folder: Callable[..., Path]) -> Callable[..., Rulebook]:
+    """The rulebook of such a folder."""
+
+    def build(text: str = "", *, base: str = BASE) -> Rulebook:
+        checked = check(open_source(folder(text, base=base)), run=False)
         assert not checked.errors, "\n".join(f"{p.span} {p.code} {p.message} {p.hint}" for p in checked.errors)
         return next(iter(checked.rulebooks.values()))
 

@@ -58,13 +58,23 @@ def trying(world):
 
 def test_set_writes_fields_map_entries_and_parts_of_records(trying):
     play, _ = trying(
-        "set `player.mana` to 7", "set `player.trust[item]` to 60", 'set `player.bag.label` to "old"', "set `player.friend` to [[box]]"
+        "set `player.mana` to 7",
+        "set `player.trust[item]` to 60",
+        'set `player.bag.label` to "old"',
+        "set `player.friend` to [[box]]",
     )
     row = play.state.rows["ann"]
-    assert (row["mana"], row["trust"], row["bag"], row["friend"]) == (7, {"lamp": 60}, {"size": 0, "label": "old"}, "box")
+    assert (row["mana"], row["trust"], row["bag"], row["friend"]) == (
+        7,
+        {"lamp": 60},
+        {"size": 0, "label": "old"},
+        "box",
+    )
 
 
-@pytest.mark.parametrize("effect", ["add 6 to `player.mana`", "subtract 6 from `player.mana`", "set `player.mana` to 11"])
+@pytest.mark.parametrize(
+    "effect", ["add 6 to `player.mana`", "subtract 6 from `player.mana`", "set `player.mana` to `player.mana + 6`"]
+)
 def test_an_effect_that_breaks_a_range_refuses_the_whole_action_and_names_line_and_field(trying, effect):
     play, outcome = trying("move `item` to [[box]]", effect)
     assert (outcome.status, outcome.text) == ("refused", "That goes too far.")
@@ -88,7 +98,10 @@ def test_adding_to_a_missing_key_of_a_map_counts_from_its_start(trying):
 
 def test_putting_and_taking_are_once_only(trying):
     play, _ = trying(
-        "put `item` in `player.seen`", "put [[box]] in `player.seen`", "put `item` in `player.seen`", "take [[box]] out of `player.seen`"
+        "put `item` in `player.seen`",
+        "put [[box]] in `player.seen`",
+        "put `item` in `player.seen`",
+        "take [[box]] out of `player.seen`",
     )
     assert play.get("ann", "seen") == ("lamp",)
 
@@ -199,10 +212,8 @@ def test_dice_come_from_the_recorded_seed(world):
 
 def test_dice_are_the_same_on_every_machine(world):
     text = RULE.replace("{effects}", '- roll 1..1000000 as `n`\n- say "{n}"')
-    assert world(text).do("try <item>", item="lamp", seed=42).text == FIRST_OF_SEED_42
+    assert world(text).do("try <item>", item="lamp", seed=42).text == "156926"
 
-
-FIRST_OF_SEED_42 = "0"
 
 TABLE = """
 === tab.md

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from kb.referee import Action
+
 
 def test_a_done_action_changes_the_world_and_takes_a_turn_and_a_minute(world):
     play = world()
@@ -88,13 +90,7 @@ def test_after_the_end_nothing_happens_any_more(world):
     before = play.state.hash
     assert play.do("leave").text == "The game is over."
     assert play.state.hash == before
-    assert not play.referee.allowed(play.state, "ann", type_action("leave"))
-
-
-def type_action(name):
-    from kb.referee import Action
-
-    return Action(name)
+    assert not play.referee.allowed(play.state, "ann", Action("leave"))
 
 
 ROLES = """
@@ -254,7 +250,9 @@ on: player enters [[cellar]]
 
 def test_entering_a_place_runs_its_rules_there_and_is_remembered(world):
     play = world(ENTERS)
-    assert play.do("go <direction>", direction="down").text == "You are in the Cellar, that is, the Cellar.\nIt is cold."
+    assert (
+        play.do("go <direction>", direction="down").text == "You are in the Cellar, that is, the Cellar.\nIt is cold."
+    )
     assert play.do("go <direction>", direction="up").text == "You are in the Hall, that is, the Hall."
     assert play.get("ann", "visited") == ("hall", "cellar")
 
