@@ -139,9 +139,7 @@ class GameService:
             game = await self._live(record)
             number = record.version + 1
             inputs = Inputs(now or self._now(), record.seed * 1_000_003 + number)
-            said = game.world.session.say(
-                game.state, record.player, line, Dialogue.load(record.dialogue), inputs
-            )
+            said = game.world.session.say(game.state, record.player, line, Dialogue.load(record.dialogue), inputs)
             notes = (*game.notes, *self._refusal(game))
             after = record.with_(
                 version=number,
@@ -247,7 +245,8 @@ class GameService:
             raise GameError(what, "Say something first.")
         chosen = turns[-1]
         actions = [
-            {name: action[name] for name in ("status", "rule", "reason", "lines")} for action in chosen.outcome["actions"]
+            {name: action[name] for name in ("status", "rule", "reason", "lines")}
+            for action in chosen.outcome["actions"]
         ]
         return {"turn": chosen.number, "said": chosen.text, "commit": chosen.commit, "actions": actions}
 

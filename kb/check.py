@@ -81,8 +81,8 @@ def check(
         )
         in_folders |= {page.path for page in folder.pages}
         found = list(result.problems)
-        if result.rulebook is not None:
-            found += _beyond(result.rulebook, folder, run=run, scenarios=scenarios)
+        if result.partial is not None:
+            found += _beyond(result.partial, folder, run=run, scenarios=scenarios and result.rulebook is not None)
         compiled[folder.experience.id] = replace(result, problems=tuple(found))
         problems += found
         if result.rulebook is not None and not any(each.severity is Severity.ERROR for each in found):

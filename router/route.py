@@ -21,8 +21,53 @@ _ASKS = re.compile(
 )
 # Words that every page and every question has say nothing about whether a page answers the question.
 _EMPTY = frozenset(
-    "a an and are about be can could did do does for from have how i in is it me may my of on or please should tell "
-    "that the there this to was were what when where which who whose why will with you".split()
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "about",
+        "be",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "for",
+        "from",
+        "have",
+        "how",
+        "i",
+        "in",
+        "is",
+        "it",
+        "me",
+        "may",
+        "my",
+        "of",
+        "on",
+        "or",
+        "please",
+        "should",
+        "tell",
+        "that",
+        "the",
+        "there",
+        "this",
+        "to",
+        "was",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "whose",
+        "why",
+        "will",
+        "with",
+        "you",
+    ]
 )
 MAX_CITATIONS = 3
 

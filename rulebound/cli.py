@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -23,8 +24,11 @@ kb_app = typer.Typer(help="Search and read a knowledge base.", no_args_is_help=T
 app.add_typer(kb_app, name="kb")
 
 PathArgument = Annotated[str, typer.Argument(metavar="[PATH]", help="A folder, a Git URL, or a bundled world's name.")]
+KbOption = Annotated[
+    str, typer.Option("--kb", metavar="PATH", help="The knowledge base: a folder, a URL, or a bundled world's name.")
+]
 AtOption = Annotated[
-    str | None,
+    Optional[str],
     typer.Option("--at", metavar="REV", help="A branch, tag or commit; default: the folder as it is."),
 ]
 
@@ -34,21 +38,25 @@ def play(
     world: Annotated[str, typer.Argument(metavar="[WORLD|PATH|URL]", help="What to play.")] = "cloak",
     at: AtOption = None,
     script: Annotated[
-        str | None,
+        Optional[str],
         typer.Option(metavar="FILE|-", help="Read commands from a file (- for standard input)."),
     ] = None,
-    seed: Annotated[Optional[int], typer.Option(help="The seed of chance; scripts have 0.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="With --script: one JSON object a turn.")] = False,
+    seed: Annotated[Optional[int], typer.Option(help="The seed of chance; a script without one has 0.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Read a script and print one JSON object a turn.")] = False,
     state: Annotated[
-        bool, typer.Option("--state", help="With --json: the perceivable and the true state as well.")
+        bool, typer.Option("--state", help="With --json: also the perceivable and the true state.")
     ] = False,
     player: Annotated[str, typer.Option(metavar="NAME", help="Who plays; a game goes on where it was left.")] = "you",
-    experience: Annotated[str | None, typer.Option(help="Which experience, where there are several.")] = None,
+    experience: Annotated[
+        Optional[str], typer.Option(metavar="ID", help="Which experience, where there are several.")
+    ] = None,
 ) -> None:
-    """Play a world in the terminal."""
+    """Play a world in the terminal, or a script."""
+    from agents.worlds import Where
     from rulebound.commands.play import play as run
 
-    _exit(run(world, at, script, seed, as_json=as_json, state=state, player=player, experience=experience))
+    where = Where.of(world, at, experience)
+    _exit(run(where, script, seed, as_json=as_json or state, state=state, player=player))
 
 
 @app.command()
@@ -60,27 +68,29 @@ def check(
     ] = "text",
 ) -> None:
     """Find every problem of a knowledge base. Exit 0: none, 1: problems, 2: it cannot be read."""
+    from agents.worlds import Where
     from rulebound.commands.check import check as run
 
-    _exit(run(path, at, form))
+    _exit(run(Where.of(path, at), form))
 
 
 @app.command()
 def test(
     path: PathArgument = ".",
     at: AtOption = None,
-    word: Annotated[str, typer.Option("-k", metavar="WORD", help="Only those whose name holds the word.")] = "",
+    word: Annotated[str, typer.Option("-k", metavar="WORD", help="Only those whose name or page holds the word.")] = "",
 ) -> None:
-    """Run every example and scenario. Exit 0: all pass, 1: some fail, 2: it cannot be read."""
+    """Run every example and scenario. Exit 0: all pass, 1: some fail, 2: nothing can be run."""
+    from agents.worlds import Where
     from rulebound.commands.check import test as run
 
-    _exit(run(path, at, word))
+    _exit(run(Where.of(path, at), word))
 
 
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
-    name: Annotated[Optional[str], typer.Option(help="The world's name.")] = None,
+    name: Annotated[Optional[str], typer.Option(help="The world's name; default: the folder's.")] = None,
 ) -> None:
     """Start a world: a few pages, a scenario, a Git repository."""
     from rulebound.commands.setup import init as run
@@ -90,7 +100,7 @@ def init(
 
 @app.command()
 def why(
-    turn: Annotated[int | None, typer.Argument(metavar="[TURN]", help="Which turn; default: the last.")] = None,
+    turn: Annotated[Optional[int], typer.Argument(metavar="[TURN]", help="Which turn; default: the last.")] = None,
 ) -> None:
     """Show the lines that decided a turn of the last game."""
     from rulebound.commands.play import why as run
@@ -109,52 +119,63 @@ def worlds() -> None:
 @app.command()
 def doctor() -> None:
     """Tell what is missing on this machine and how to get it."""
-    from rulebound.commands.setup import doctor as run
+    from rulebound.commands.doctor import doctor as run
 
     _exit(run())
 
 
 @app.command()
-def mcp() -> None:
-    """Serve the worlds over MCP on standard input and output."""
+def mcp(
+    worlds: Annotated[
+        Optional[list[str]],
+        typer.Argument(metavar="[WORLD|PATH|URL]...", help="What to serve besides the bundled worlds."),
+    ] = None,
+) -> None:
+    """Serve worlds to a chat client over MCP, on standard input and output."""
     from mcp_server.server import main as run
 
-    _exit(run())
+    _exit(run(worlds or []))
 
 
 @kb_app.command()
 def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
-    path: Annotated[str, typer.Option("--kb", metavar="PATH", help="The knowledge base.")] = ".",
-    limit: Annotated[int, typer.Option(help="How many results.")] = 10,
+    path: KbOption = ".",
+    limit: Annotated[int, typer.Option(min=1, max=50, help="How many results.")] = 10,
+    at: AtOption = None,
 ) -> None:
     """Find sections by words."""
+    from agents.worlds import Where
     from rulebound.commands.knowledge import search as run
 
-    _exit(run(path, query, limit))
+    _exit(run(Where.of(path, at), query, limit))
 
 
 @kb_app.command()
 def read(
     page: Annotated[str, typer.Argument(help="A path, an id or a file's name.")],
-    path: Annotated[str, typer.Option("--kb", metavar="PATH", help="The knowledge base.")] = ".",
+    path: KbOption = ".",
     section: Annotated[Optional[str], typer.Option(help="Only this section.")] = None,
+    at: AtOption = None,
 ) -> None:
     """Read a page or a section."""
+    from agents.worlds import Where
     from rulebound.commands.knowledge import read as run
 
-    _exit(run(path, page, section))
+    _exit(run(Where.of(path, at), page, section))
 
 
 @kb_app.command()
 def links(
     page: Annotated[str, typer.Argument(help="A path, an id or a file's name.")],
-    path: Annotated[str, typer.Option("--kb", metavar="PATH", help="The knowledge base.")] = ".",
+    path: KbOption = ".",
+    at: AtOption = None,
 ) -> None:
     """Show what a page links to and what links to it."""
+    from agents.worlds import Where
     from rulebound.commands.knowledge import links as run
 
-    _exit(run(path, page))
+    _exit(run(Where.of(path, at), page))
 
 
 def _exit(status: int) -> None:
@@ -162,22 +183,32 @@ def _exit(status: int) -> None:
         raise typer.Exit(status)
 
 
-def main() -> None:
-    """The `rulebound` command. Errors that are the user's are one line and a hint; Ctrl-C is quiet."""
-    from rulebound.errors import clash, explain
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
 
+
+def main() -> None:
+    """The `rulebound` command. Errors are a line and a hint with status 2, never a traceback; Ctrl-C is quiet."""
+    from rulebound.errors import clash, explain, unexpected
+    from rulebound.settings import Settings
+
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # pyright: ignore
     if (problem := clash()) is not None:
-        print(problem, file=sys.stderr)  # noqa: T201
+        _tell(problem)
         sys.exit(2)
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
+        # Whoever read the output is gone; what Python still holds of it must not be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
+        settings = Settings.from_environment()
         shown = explain(error)
-        if shown is None:
+        if shown is None and settings.debug:
             raise
-        print(shown, file=sys.stderr)  # noqa: T201
+        _tell(shown or unexpected(error, settings.crash))
         sys.exit(2)

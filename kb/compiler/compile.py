@@ -6,7 +6,7 @@ or whose answers from other pages, have changed are compiled again. It must not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -39,9 +39,12 @@ from kb.expressions import Expr, compile_expression
 from kb.rulebook import (
     Agent,
     Condition,
+    Decide,
     Derived,
+    Effect,
     Field,
     Kind,
+    Progress,
     Role,
     Rule,
     Rulebook,
@@ -81,6 +84,8 @@ class Compiled:
     """One experience, compiled: `rulebook` is None where an error keeps it from being whole."""
 
     rulebook: Rulebook | None
+    partial: Rulebook | None
+    """What did compile, for looking for further problems in the same run; never played."""
     problems: tuple[Diagnostic, ...]
     units: Mapping[tuple[str, str], Unit]
 
@@ -129,7 +134,7 @@ def compile_experience(
     problems += more
     problems = sorted(set(problems))
     whole = rulebook if not any(each.severity is Severity.ERROR for each in problems) else None
-    return Compiled(whole, tuple(problems), units)
+    return Compiled(whole, rulebook, tuple(problems), units)
 
 
 # --- Declarations ---------------------------------------------------------------------------------
@@ -414,7 +419,12 @@ def _links(folder: Folder, world: World) -> list[Diagnostic]:
 
 def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> tuple[Rulebook | None, list[Diagnostic]]:
     everything = list(units.values())
-    rules = {rule.id: rule for unit in everything for rule in unit.rules}
+    tables = {each.id: each for unit in everything for each in unit.tables}
+    flows = {each.id: each for unit in everything for each in unit.workflows}
+    while broken := [id for id, each in tables.items() if not all(_leads(r.effects, tables, flows) for r in each.rows)]:
+        for id in broken:
+            del tables[id]
+    rules = {rule.id: rule for unit in everything for rule in unit.rules if _leads(rule.then, tables, flows)}
     order, problems = order_rules(rules, world.actions.ids())
     settings = next((unit.settings for unit in everything if unit.settings is not None), None)
     if settings is None:
@@ -457,8 +467,8 @@ def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> t
         seeds=tuple(seed for unit in everything for seed in unit.seeds),
         actions=world.actions.build(order.actions, order.after),
         rules=rules,
-        tables={each.id: each for unit in everything for each in unit.tables},
-        workflows={each.id: each for unit in everything for each in unit.workflows},
+        tables=tables,
+        workflows=flows,
         agents=agents,
         scenarios=tuple(each for unit in everything for each in unit.scenarios),
         invariants=kind_invariants.get("world", ()),
@@ -470,6 +480,15 @@ def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> t
         timed=(*order.timed, *timed_agents),
         indexed=frozenset(pair for unit in everything for pair in _searches(unit)),
     ), problems
+
+
+def _leads(effects: Iterable[Effect], tables: Container[str], flows: Container[str]) -> bool:
+    """Whether everything that effects lead to did compile; where not, a partial rulebook leaves them out."""
+    return all(
+        effect.table in tables if isinstance(effect, Decide) else effect.id in flows
+        for effect in effects
+        if isinstance(effect, Decide | Progress)
+    )
 
 
 def _searches(unit: Unit) -> Iterable[tuple[str, str]]:

@@ -343,4 +343,3 @@ def _written(form: Canonical) -> str:
 
 def _verb(form: Canonical) -> str:
     return next((part for part in form if isinstance(part, str)), "go")
-

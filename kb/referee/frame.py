@@ -206,6 +206,11 @@ class Turn:
         row = self.rows.get(id)
         return row is not None and not self.shape.isa[row[TEMPLATE]].isdisjoint(type_.kinds)
 
+    def template(self, id: str) -> str:
+        """The id of the page that an instance is made from; "" where it is gone."""
+        row = self.rows.get(id)
+        return row[TEMPLATE] if row is not None else ""
+
     def isa(self, id: str, kind: str) -> bool:
         """Whether the id is an instance of the kind or one below it."""
         row = self.rows.get(id)

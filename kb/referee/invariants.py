@@ -76,7 +76,7 @@ def _instances(turn: Turn, invariant: _Invariant, changed: set[str]) -> list[str
             return [""]
         return [each for each in turn.every("player") if each in changed or each == turn.player]
     if invariant.local:
-        return [each for each in turn.rows if each in changed and turn.isa(each, invariant.kind)] if changed else []
+        return [each for each in sorted(changed) if turn.isa(each, invariant.kind)]
     return list(turn.every(invariant.kind))
 
 

@@ -135,6 +135,7 @@ class Referee:
         def run(turn: Turn) -> None:
             run_effects(turn, effects, self)
             self.arrive(turn)
+            self._settle(turn)
 
         return self._turn(state, player, inputs, run)
 
@@ -280,7 +281,7 @@ class Referee:
             with turn.acting(player):
                 turn.vars["place"] = place
                 for rule in self._enters:
-                    if rule.trigger.place is None or turn.isa(place, rule.trigger.place) or rule.trigger.place == place:
+                    if rule.trigger.place is None or rule.trigger.place in (place, turn.template(place)):
                         self._follow(turn, rule)
 
     # --- what follows

@@ -95,10 +95,10 @@ def _zeros(rulebook: Rulebook) -> dict[str, Any]:
 
 
 def _volatile(rulebook: Rulebook) -> frozenset[str]:
-    reads = {"location", "time", *(name for _, name in rulebook.indexed)}
+    reads = {"location", "time", "name", "plural", "proper", *(name for _, name in rulebook.indexed)}
     for kind in rulebook.kinds.values():
         for derived in kind.derived.values():
             reads |= {name for _, name in (*derived.expr.reads, *derived.expr.searches)}
     for template in rulebook.templates.values():
-        reads |= {name for _, name in template.description.reads} | {"name"}
+        reads |= {name for _, name in template.description.reads}
     return frozenset(reads)

@@ -15,7 +15,7 @@ _STEPS = {
     "northeast": (1, -1), "northwest": (-1, -1), "southeast": (1, 1), "southwest": (-1, 1),
 }  # fmt: skip
 _LINES = {"north": "|", "south": "|", "east": "-", "west": "-"}
-_WIDTH = 16
+_WIDTH = 22
 
 
 def atlas(state: State, player: str) -> str:
@@ -74,7 +74,8 @@ def _grid(
     rows = max(y for _, y in at.values()) - top + 1
     canvas = [[" "] * (columns * (_WIDTH + 3)) for _ in range(rows * 2)]
     for id, (x, y) in at.items():
-        name = _name(state, id)[: _WIDTH - 2]
+        name = _name(state, id)
+        name = name if len(name) <= _WIDTH - 2 else f"{name[: _WIDTH - 3]}…"
         column, line = (x - left) * (_WIDTH + 3), (y - top) * 2
         label = f"[{name}]" if id == here else f" {name} "
         label = label.center(_WIDTH)

@@ -1,62 +1,49 @@
-"""Owns `rulebound check` and `rulebound test`."""
+"""Owns `rulebound check` and `rulebound test`. It must not know how problems are found."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
-from agents.worlds import located
+from agents.worlds import Where, open_location
 from kb import report
 from kb.check import Checked
 from kb.check import check as check_source
-from kb.pages.source import SourceError, open_source
+from kb.diagnostics import Diagnostic
 from kb.session import Session
 from kb.testing import Result, run_examples, run_scenarios
 from rulebound.settings import Settings
 
 
-def _checked(path: str, at: str | None) -> Checked | None:
+def _checked(where: Where, *, run: bool) -> Checked:
     cache = Settings.from_environment().cache
-    try:
-        return check_source(open_source(located(path), at, cache=cache), cache=cache)
-    except SourceError as error:
-        print(
-            f"rulebound: {error} {error.hint}" if str(error).endswith(".") else f"rulebound: {error}. {error.hint}",
-            file=sys.stderr,
-        )
-        return None
+    return check_source(open_location(where, cache), cache=cache, run=run)
 
 
-def check(path: str, at: str | None, form: str) -> int:
-    """Prints every problem; 0 clean, 1 problems, 2 unusable."""
+def check(where: Where, form: str) -> int:
+    """Prints every problem; 0 clean, 1 problems. Raises `WorldError` where there is nothing to read."""
     if form not in report.FORMS:
         print(f"rulebound: there is no format {form!r}. Use one of {', '.join(report.FORMS)}.", file=sys.stderr)
         return 2
-    checked = _checked(path, at)
-    if checked is None:
-        return 2
+    checked = _checked(where, run=True)
     shown = report.render(checked.problems, form)
     if shown:
         print(shown)
     if form == "text":
         count, pages = len(checked.problems), len(checked.pages)
-        print(f"{pages} pages, {count} problem{'s' * (count != 1)}.", file=sys.stderr)
+        print(f"{pages} page{'s' * (pages != 1)}, {count or 'no'} problem{'s' * (count != 1)}.", file=sys.stderr)
     return 1 if checked.problems else 0
 
 
-def test(path: str, at: str | None, word: str) -> int:
-    """Runs examples and scenarios whose name holds the word; 0 all pass, 1 some fail, 2 unusable."""
-    checked = _checked(path, at)
-    if checked is None:
-        return 2
-    broken = [p for p in checked.errors if p.code not in {"RB701", "RB702"}]
-    if broken:
-        print(report.text(broken))
+def test(where: Where, word: str) -> int:
+    """Runs examples and scenarios whose name or page holds the word; 0 all pass, 1 some fail or the rules are broken."""
+    checked = _checked(where, run=False)
+    if checked.errors:
+        print(report.text(checked.errors))
+        print(f"{_many(checked.errors)} to mend before anything can run.", file=sys.stderr)
         return 1
-    failed = passed = 0
-    for compiled in checked.compiled.values():
-        rulebook = compiled.rulebook
-        if rulebook is None:
-            continue
+    passed, failed = 0, 0
+    for rulebook in checked.rulebooks.values():
         session = Session(rulebook)
         for result in (*run_examples(rulebook, session), *run_scenarios(rulebook, session)):
             if word.casefold() not in f"{result.name} {result.span.path}".casefold():
@@ -66,14 +53,21 @@ def test(path: str, at: str | None, word: str) -> int:
             else:
                 failed += 1
                 _show(result)
+    if word and not passed + failed:
+        print(f"rulebound: no example or scenario has {word!r} in its name. Leave -k out to run all.", file=sys.stderr)
+        return 2
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
 
+def _many(problems: Sequence[Diagnostic]) -> str:
+    return f"{len(problems)} problem{'s' * (len(problems) != 1)}"
+
+
 def _show(result: Result) -> None:
     """A failing example or scenario, with each line that took part and its value."""
-    print(f"FAILED {result.name} ({result.span})")
+    print(f"FAILED {result.name} ({result.span.path}:{result.span.line})")
     print(f"  {result.failure}")
     for line in result.trace:
-        value = "" if line.value is None else " yes" if line.value else " NO"
-        print(f"    {line.span.path}:{line.span.line} {line.kind}{value}: {line.text}")
+        value = {True: "yes", False: "NO"}.get(line.value, "")  # pyright: ignore[reportArgumentType]
+        print(f"    {value:3} {line.kind:9} {line.text}  ({line.span.path}:{line.span.line})")

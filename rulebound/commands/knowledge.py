@@ -1,60 +1,59 @@
-"""Owns `rulebound kb search|read|links`."""
+"""Owns `rulebound kb search|read|links`. It must not know how pages are found."""
 
 from __future__ import annotations
 
 import sys
 
-from agents.worlds import located
+from agents.worlds import Where, open_location
 from kb.pages.cache import load_pages
-from kb.pages.source import open_source
 from kb.search import SearchIndex
 from rulebound.settings import Settings
 
 
-def _index(path: str) -> SearchIndex:
+def _index(where: Where) -> SearchIndex:
     cache = Settings.from_environment().cache
-    source = open_source(located(path), cache=cache)
+    source = open_location(where, cache)
     return SearchIndex(load_pages(source, cache), source.commit)
 
 
-def search(path: str, query: str, limit: int) -> int:
-    """Prints the sections that fit, best first."""
-    hits = _index(path).search(query, limit)
+def search(where: Where, query: str, limit: int) -> int:
+    """Prints the sections that fit, best first; 1 when none does."""
+    hits = _index(where).search(query, limit)
     for hit in hits:
         print(f"{hit.citation}\n    {hit.snippet}")
     if not hits:
-        print("Nothing is found.", file=sys.stderr)
+        print(f"rulebound: no page has the words {query!r}. Try others.", file=sys.stderr)
     return 0 if hits else 1
 
 
-def read(path: str, page: str, section: str | None) -> int:
-    """Prints a page or a section."""
-    index = _index(path)
-    first: int | None = 1
-    found = False
-    while first is not None:
-        excerpt = index.read(page, section=section, first=first, characters=8_000)
-        if excerpt is None:
-            break
-        found = True
-        print(excerpt.text)
-        first = excerpt.next
-    if not found:
-        print(
-            f"rulebound: there is no page {page!r}" + (f" with a section {section!r}." if section else "."),
-            file=sys.stderr,
-        )
-    return 0 if found else 1
-
-
-def links(path: str, page: str) -> int:
-    """Prints links and backlinks."""
-    found = _index(path).links(page)
-    if found is None:
-        print(f"rulebound: there is no page {page!r}.", file=sys.stderr)
-        return 1
-    out, back = found
-    for title, paths in (("Links to", out), ("Linked from", back)):
-        print(f"{title}:")
-        print("\n".join(f"  {each}" for each in paths) or "  nothing")
+def read(where: Where, page: str, section: str | None) -> int:
+    """Prints a page or a section; 1 when there is none."""
+    index = _index(where)
+    excerpt = index.read(page, section=section)
+    if excerpt is None:
+        return _missing(page, section)
+    print(excerpt.text)
+    while excerpt is not None and excerpt.next is not None:
+        excerpt = index.read(page, section=section, first=excerpt.next)
+        if excerpt is not None:
+            print(excerpt.text)
     return 0
+
+
+def links(where: Where, page: str) -> int:
+    """Prints what a page links to and what links to it; 1 when there is no such page."""
+    found = _index(where).links(page)
+    if found is None:
+        return _missing(page, None)
+    for title, paths in (("links to", found[0]), ("linked from", found[1])):
+        for path in paths:
+            print(f"{title:12}{path}")
+    if not any(found):
+        print("No links.", file=sys.stderr)
+    return 0
+
+
+def _missing(page: str, section: str | None) -> int:
+    what = f"no page {page!r}" + (f" with a section {section!r}" if section else "")
+    print(f"rulebound: there is {what}. `rulebound kb search` finds pages by words.", file=sys.stderr)
+    return 1

@@ -18,9 +18,7 @@ from rulebound.settings import Settings
 from storage import MemoryStore
 
 
-def play(
-    where: Where, script: str | None, seed: int | None, *, as_json: bool, state: bool, player: str
-) -> int:
+def play(where: Where, script: str | None, seed: int | None, *, as_json: bool, state: bool, player: str) -> int:
     """Plays in the terminal, or a script; 0 when it ended well. Raises `WorldError` when it cannot start."""
     settings = Settings.from_environment()
     if script is None and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):

@@ -277,3 +277,54 @@ hit: first
 def test_a_table_that_leads_to_itself_is_refused(trying):
     _, outcome = trying("decide [[tab]]", more=LOOP)
     assert (outcome.status, outcome.text) == ("refused", "That goes round in circles.")
+
+
+OWNERS = """
+=== item.md
+---
+kind: item
+---
+## State
+| Field | Type | Start | Meaning |
+|---|---|---|---|
+| owner | player | | |
+=== claim.md
+---
+rule: claim
+on: claim <item>
+---
+## Then
+- set `item.owner` to `player`
+=== release.md
+---
+rule: release
+on: release <item>
+---
+## Then
+- set `item.owner` to ""
+=== list.md
+---
+rule: list
+on: list
+---
+## Then
+- say "{items.filter(i, i.owner == player)}"
+=== box.md
+---
+item: box
+in: hall
+---
+# Box
+"""
+
+
+def test_a_search_by_a_field_finds_what_the_field_holds_now(world, reloaded):
+    play = world(OWNERS)
+    assert ("item", "owner") in play.rulebook.indexed
+    play.do("claim <item>", item="lamp")
+    play.do("claim <item>", item="box")
+    assert play.do("list").text == "box and brass lamp"
+    play.do("release <item>", item="box")
+    assert play.do("list").text == "brass lamp"
+    play.state = reloaded(play.state)
+    assert play.do("list").text == "brass lamp"

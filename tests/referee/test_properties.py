@@ -161,6 +161,25 @@ def test_draws_lie_within_their_bounds(referee, seed, low, width):
     assert all(low <= turn.draw(low, low + width) <= low + width for _ in range(10))
 
 
+garbage = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(data=st.data(), values=st.lists(garbage, min_size=3, max_size=3), player=st.sampled_from(["ann", "lamp", ""]))
+@settings(max_examples=150, deadline=None)
+def test_hostile_actions_are_done_or_refused_and_never_crash(referee, data, values, player):
+    state = referee.join(referee.new(), "ann", "Ann")
+    chosen = referee.rulebook.actions[data.draw(st.sampled_from(sorted(referee.rulebook.actions)))]
+    roles = dict(zip([*chosen.roles, data.draw(st.text(max_size=4))], values, strict=False))
+    outcome = referee.resolve(state, player, Action(chosen.id, roles), Inputs(referee.rulebook.settings.begins))
+    assert outcome.text
+    assert outcome.status == "done" or outcome.state is state
+    well_formed(outcome.state)
+
+
 def test_allowed_agrees_with_what_conditions_decide(referee):
     state = referee.join(referee.new(), "ann", "Ann")
     now = referee.rulebook.settings.begins

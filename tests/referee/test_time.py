@@ -199,3 +199,19 @@ def test_time_alone_moves_no_world_without_a_real_clock(world):
     play = world(TIMES.replace("{clock}", "turn 1 minute"))
     outcome = play.referee.tick(play.state, Inputs(play.rulebook.settings.begins + timedelta(days=3)))
     assert (outcome.status, outcome.hash) == ("done", play.state.hash)
+
+
+def test_an_event_planned_for_the_past_comes_at_once_and_time_does_not_go_back(world):
+    late = SCHEDULE.replace("schedule early in 1 hour", 'schedule early at `world.time - duration("5h")`')
+    play = world((TIMES + late).replace("{clock}", "turn 1 minute"))
+    assert play.do("plan").text == "Bread for Ann!"
+    assert log(play) == ["bread at 18"]
+
+
+def test_time_passes_without_any_player(world):
+    play = world((TIMES + AGENT).replace("{clock}", "real"))
+    start = play.rulebook.settings.begins
+    state = play.referee.tick(play.referee.new(), Inputs(start)).state
+    outcome = play.referee.tick(state, Inputs(start + timedelta(hours=3)))
+    assert outcome.status == "done"
+    assert outcome.state.rows["world"]["log"] == ("bell 21",)

@@ -440,3 +440,39 @@ def test_what_cannot_be_worked_out_refuses_the_action_and_names_the_line(world):
     assert "division by zero" in outcome.reason
     assert "player.score" in outcome.reason
     assert play.get("ann", "score") == 2
+
+
+FOLLOWERS = """
+=== vault.md
+---
+rule: vault
+on: player enters [[cellar]]
+---
+## Unless
+| If | Say |
+|---|---|
+| `lamp.location != player.id` | Too dark: you step back. |
+## Then
+- say "You are in."
+=== tired.md
+---
+rule: tired
+on: every turn
+---
+## Unless
+| If | Say |
+|---|---|
+| `player.turns > 1` | You are too tired. |
+## Then
+- say "You yawn."
+"""
+
+
+def test_an_unless_of_a_rule_that_follows_refuses_the_action_but_never_time(world):
+    play = world(FOLLOWERS)
+    outcome = play.do("go <direction>", direction="down")
+    assert (outcome.status, outcome.text) == ("refused", "Too dark: you step back.")
+    assert play.get("ann", "location") == "hall"
+    assert play.do("take <item>", item="lamp").text == "Taken.\nYou yawn."
+    outcome = play.do("go <direction>", direction="down")
+    assert (outcome.status, outcome.text) == ("done", "You are in.")

@@ -1,0 +1,79 @@
+"""Owns `rulebound doctor`: what is missing on this machine and how to get it. It must not change anything but make home."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from kb import library
+from rulebound.errors import clash
+from rulebound.settings import Settings
+
+ROOM = 50 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is needed, whether it is there, and how to get it."""
+
+    good: bool
+    what: str
+    hint: str
+
+
+def findings(settings: Settings) -> list[Finding]:
+    """Everything that is looked at."""
+    git = shutil.which("git")
+    names = clash()
+    worlds = ", ".join(library.worlds())
+    return [
+        Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "Install Python 3.11 or newer."),
+        Finding(
+            git is not None, f"git: {git or 'not found'}", "Install git; without it only plain folders can be read."
+        ),
+        *_home(settings.home),
+        Finding(names is None, "the names of our modules are ours alone", names or ""),
+        *_packages(),
+        Finding(bool(worlds), f"bundled worlds: {worlds or 'none'}", "Install rulebound again."),
+    ]
+
+
+def _home(home: Path) -> list[Finding]:
+    hint = "Set RULEBOUND_HOME to a folder that can be written."
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            free = shutil.disk_usage(home).free
+    except OSError as error:
+        return [Finding(False, f"home {home}: {error.strerror}", hint)]
+    room = Finding(free > ROOM, f"{free // 2**20} MiB free there", f"Make room, or {hint[0].lower()}{hint[1:]}")
+    return [Finding(True, f"home {home} can be written", hint), room]
+
+
+def _packages() -> list[Finding]:
+    """The packages that rulebound depends on, by what its own metadata says."""
+    found: list[Finding] = []
+    for requirement in importlib.metadata.requires("rulebound") or []:
+        if ";" in requirement:
+            continue
+        name = re.split(r"[^\w.-]", requirement)[0]
+        try:
+            found.append(Finding(True, f"{name} {importlib.metadata.version(name)}", ""))
+        except importlib.metadata.PackageNotFoundError:
+            found.append(Finding(False, f"{name}: not installed", f"Install it: pip install '{requirement}'"))
+    return found
+
+
+def doctor() -> int:
+    """Prints each finding; 0 when nothing is missing, else 1."""
+    every = findings(Settings.from_environment())
+    for finding in every:
+        print(f"{'ok     ' if finding.good else 'MISSING'} {finding.what}")
+        if not finding.good:
+            print(f"        {finding.hint}")
+    return 0 if all(finding.good for finding in every) else 1
