@@ -74,7 +74,8 @@ def _prepare(turn: Turn, holder: Rule | Table, roles: list[Role], example: Examp
     """Sets what the row gives: names first, so that fields of roles have something to stand on."""
     given = {key: value for key, value in example.given if isinstance(key, str)}
     for role in roles:
-        turn.vars[role.name] = given[role.name] if role.name in given else _stand_in(turn, role)
+        allowed = holder.narrowing.get(role.name, ()) if isinstance(holder, Rule) else ()
+        turn.vars[role.name] = given[role.name] if role.name in given else _stand_in(turn, role, allowed)
     if isinstance(holder, Rule) and holder.requires != "player":
         turn.write(PLAYER, "role", holder.requires, "requires")
     for key, value in example.given:
@@ -85,8 +86,11 @@ def _prepare(turn: Turn, holder: Rule | Table, roles: list[Role], example: Examp
         turn.vars[name] = {key.removeprefix(prefix): v for key, v in given.items() if key.startswith(prefix)}
 
 
-def _stand_in(turn: Turn, role: Role) -> Any:
-    """What fills a role that no column gives: a fresh instance of its kind in the player's place."""
+def _stand_in(turn: Turn, role: Role, allowed: tuple[str, ...]) -> Any:
+    """What fills a role that no column gives: what the rule narrows it to, or a fresh thing in the player's place."""
+    for id in allowed:
+        if not isinstance(role.type, Ref) or id in turn.rows:
+            return id
     if not isinstance(role.type, Ref):
         return role.type.zero() if role.start is None else role.start
     kind = "item" if role.type.kinds[0] == "thing" else role.type.kinds[0]

@@ -53,10 +53,10 @@ class MemoryStore:
         kept = self._games.get(id)
         if kept is None and self._folder is not None and _ID.fullmatch(id):
             journal = Journal(self._folder / f"{id}.jsonl")
-            first, *others = journal.news() or [None]
-            if first is not None:
-                kept = self._games[id] = _Kept(GameRecord(**first["game"]), journal=journal)
-                for entry in others:
+            entries = journal.news()
+            if entries:
+                kept = self._games[id] = _Kept(GameRecord(**entries[0]["game"]), journal=journal)
+                for entry in entries[1:]:
                     kept.take(entry)
         elif kept is not None and kept.journal is not None:
             for entry in kept.journal.news():

@@ -22,7 +22,7 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Patch:
             if patch := diff(cast("dict[str, Any]", former), cast("dict[str, Any]", value)):
                 inner[key] = patch
         # 1, 1.0 and true are equal in Python and three things in JSON.
-        elif key not in old or former != value or repr(former) != repr(value):
+        elif key not in old or former != value or repr(cast("object", former)) != repr(value):
             put[key] = value
     gone = [key for key in old if key not in new]
     return {name: part for name, part in (("=", put), ("-", gone), ("~", inner)) if part}

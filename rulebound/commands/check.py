@@ -69,5 +69,5 @@ def _show(result: Result) -> None:
     print(f"FAILED {result.name} ({result.span.path}:{result.span.line})")
     print(f"  {result.failure}")
     for line in result.trace:
-        value = {True: "yes", False: "NO"}.get(line.value, "")  # pyright: ignore[reportArgumentType]
+        value = "" if line.value is None else "yes" if line.value else "NO"
         print(f"    {value:3} {line.kind:9} {line.text}  ({line.span.path}:{line.span.line})")

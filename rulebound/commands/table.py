@@ -165,7 +165,7 @@ def explained(why: dict[str, Any]) -> str:
         reason = f": {action['reason']}" if action["reason"] else ""
         lines.append(f"{action['status']}{rule}{reason}")
         for line in action["lines"]:
-            value = {True: "yes", False: "NO"}.get(line["value"], "")
+            value = "" if line["value"] is None else "yes" if line["value"] else "NO"
             lines.append(f"  {value:3} {line['kind']:9} {line['text']}  ({line['at']})")
     if not why["actions"]:
         lines.append("No rule was asked.")
