@@ -192,9 +192,9 @@ class GameService:
     async def _replace(
         self, record: GameRecord, back: GameRecord, kind: Literal["undo", "restore"], text: str
     ) -> Reply:
-        before, after = await self._live(record), await self._live(back)
         number = record.version + 1
         back = back.with_(version=number, updated=self._now().isoformat())
+        before, after = await self._live(record), await self._live(back)
         row = after.state.rows[record.player]
         outcome = {
             "text": f"{text}.",

@@ -6,11 +6,14 @@ resolved.
 
 from __future__ import annotations
 
+import json
 import random
-from typing import Protocol
+from typing import Any, Protocol
 
 from kb.referee import State
+from kb.rulebook import ActionType
 from kb.session import Session
+from kb.types import Bool, Choice, Int, Number, Ref, Type
 from kb.view import legal
 
 
@@ -21,14 +24,36 @@ class Player(Protocol):
 
 
 class RandomPlayer:
-    """Says commands that would be allowed, any of them alike; `wait` where there is none."""
+    """Says commands that would be allowed, any of them alike, and now and then an action with arguments of the right types."""
 
     def __init__(self, seed: int):
         self._random = random.Random(seed)
 
     def line(self, session: Session, state: State, player: str) -> str:
-        """One of the legal commands."""
-        return self._random.choice(legal(session, state, player) or ["wait"])
+        """A legal command, or `action {arguments}`; `wait` where there is neither."""
+        argued = [
+            each for each in session.rulebook.actions.values() if not all(r.in_pattern for r in each.roles.values())
+        ]
+        commands = legal(session, state, player)
+        if argued and (not commands or self._random.random() < 0.3):
+            return self._argued(self._random.choice(argued), state)
+        return self._random.choice(commands or ["wait"])
+
+    def _argued(self, action: ActionType, state: State) -> str:
+        given = {name: self._value(role.type, state) for name, role in action.roles.items() if role.required}
+        return f"{action.id} {json.dumps(given)}"
+
+    def _value(self, type_: Type, state: State) -> Any:
+        pick = self._random
+        if isinstance(type_, Ref):
+            return pick.choice([id for kind in type_.kinds for id in state.every(kind)] or [""])
+        if isinstance(type_, Choice):
+            return pick.choice(type_.options)
+        if isinstance(type_, Int):
+            return pick.randint(max(type_.low, -5), min(type_.high, 50)) if type_.low <= 50 else type_.low
+        if isinstance(type_, Number):
+            return round(pick.uniform(-5, 50), 2)
+        return pick.random() < 0.5 if isinstance(type_, Bool) else pick.choice(("", "1", "a word"))
 
 
 class HostilePlayer:

@@ -61,7 +61,8 @@ def declare_kinds(typed: Iterable[Typed]) -> Kinds:
     for each in kind_pages:
         if each.id not in result.kinds:
             result.kinds[each.id] = _new_kind(each)
-    for each in kind_pages:
+    # Libraries come last among the pages: extended first, so that a world may derive a field anew.
+    for each in reversed(kind_pages):
         _check_parent(each, result)
         _extend(each, each.id, result)
     for each in pages:

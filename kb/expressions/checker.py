@@ -429,7 +429,9 @@ class Checker:
         return ListOf(result) if node.kind == "map" else BOOL
 
     def _search(self, node: Macro, kind: str) -> None:
-        """Finds `x.field == value` among the conditions that are joined by &&."""
+        """Finds `x.field == value` (or a distance to x) among the conditions that are joined by &&."""
+        if node.kind != "map" and any(_is_near(part, node.var) for part in conjuncts(node.body)):
+            return
         if node.kind in {"exists", "exists_one", "filter"} or node.result is not None:
             for part in conjuncts(node.body):
                 if not isinstance(part, Binary) or part.op != "==":
@@ -458,6 +460,12 @@ def conjuncts(node: Node) -> list[Node]:
 
 def _is_field_of(node: Node, var: str) -> bool:
     return isinstance(node, Member) and isinstance(node.of, Name) and node.of.name == var and node.of.role == "bound"
+
+
+def _is_near(node: Node, var: str) -> bool:
+    """`distance(a, x.point) <= r`: a search that space bounds."""
+    near = node.left if isinstance(node, Binary) and node.op in {"<", "<="} else None
+    return isinstance(near, Call) and near.name == "distance" and any(_is_field_of(each, var) for each in near.args)
 
 
 def _mentions(node: Node, var: str) -> bool:

@@ -60,12 +60,19 @@ class Engine(Protocol):
 
 
 def run_effects(turn: Turn, effects: Iterable[Effect], engine: Engine) -> None:
-    """Runs effects in order; the first that cannot be done refuses the turn."""
+    """Runs effects in order; the first that cannot be done refuses the turn.
+
+    The effects of one line share its condition, which is asked once, before the first of them.
+    """
     trace = turn.trace
+    asked, held = None, True
     for effect in effects:
         turn.spend(1)
-        if effect.when is not None and not effect.when(turn):
-            continue
+        if effect.when is not None:
+            if effect.when is not asked:
+                asked, held = effect.when, effect.when(turn)
+            if not held:
+                continue
         trace.append(TraceLine("effect", effect.span, effect.source, None))
         try:
             _APPLY[type(effect)](turn, effect, engine)

@@ -1,0 +1,199 @@
+"""The referee service: a line becomes a turn that is stored with everything a replay needs."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.game import GameError
+from agents.worlds import Where
+from kb.referee import Inputs
+from kb.understand import Dialogue
+from rulebound.app import App
+from storage import NoSuchGame
+
+pytestmark = pytest.mark.anyio
+ANN = "ann"
+
+
+async def start(app: App, pages: Path, **options: Any) -> str:
+    handle, _ = await app.games.start(Where.of(str(pages)), ANN, **options)
+    return handle
+
+
+async def test_a_new_game_tells_its_introduction_and_the_first_room(app: App, pages: Path) -> None:
+    _, text = await app.games.start(Where.of(str(pages)), ANN)
+    assert text.startswith("Tiny\n\nSmall.\n\nHall\nA hall.")
+
+
+async def test_a_turn_answers_and_counts(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    reply = await app.games.act(handle, ANN, "take the coin")
+    assert (reply.status, reply.score, reply.turn, reply.ended) == ("done", 2, 1, None)
+    assert "Taken" in reply.text
+    assert {"what": "gold coin", "field": "location", "before": "Hall", "after": "you", "seen": True} in reply.changes
+
+
+@pytest.mark.parametrize(
+    ("line", "status"), [("take the moon", "not-understood"), ("go south", "refused"), ("take", "question")]
+)
+async def test_each_way_not_to_be_done_has_its_status(app: App, pages: Path, line: str, status: str) -> None:
+    handle = await start(app, pages)
+    reply = await app.games.act(handle, ANN, line)
+    assert reply.status == status
+    assert reply.changes == ()
+
+
+async def test_the_answer_to_a_question_completes_the_command(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    await app.games.act(handle, ANN, "take")
+    assert "Taken" in (await app.games.act(handle, ANN, "the coin")).text
+
+
+async def test_an_action_with_arguments_is_done_without_words(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    reply = await app.games.act(handle, ANN, action="take", arguments={"item": "gold coin"})
+    rules = [each["rule"] for each in (await app.games.why(handle, ANN))["actions"]]
+    assert (reply.status, reply.score) == ("done", 2), (reply, rules)
+
+
+async def test_the_stored_turn_replays_to_the_same_hash(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    for line in ("take the coin", "go north", "drop it"):
+        await app.games.act(handle, ANN, line)
+    session = app.worlds(Where.of(str(pages))).session
+    state = session.referee.join(session.referee.new(), "player", "you")
+    dialogue = Dialogue()
+    for turn in await app.store.turns(handle):
+        assert turn.hash_before == state.hash
+        inputs = Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"])
+        said = session.say(state, "player", turn.text, dialogue, inputs)
+        state, dialogue = said.state, said.dialogue
+        assert turn.hash_after == state.hash
+        assert turn.commit == session.rulebook.commit
+
+
+async def test_the_stored_turn_names_the_action_and_its_effects_by_id(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    await app.games.act(handle, ANN, "get shiny gold coin")
+    await app.games.act(handle, ANN, "get gold coin")
+    for turn in await app.store.turns(handle):
+        for action in turn.outcome["actions"]:
+            assert action["values"] == {"item": "coin"}
+            assert action["action"] == "take <item>"
+
+
+async def test_the_same_seed_and_lines_give_the_same_hashes_in_another_service(
+    make_app: Callable[[], App], pages: Path
+) -> None:
+    hashes: list[list[str]] = []
+    for _ in range(2):
+        app = make_app()
+        handle = await start(app, pages, seed=3)
+        hashes.append([(await app.games.act(handle, ANN, line)).state_hash for line in ("take coin", "north", "wait")])
+    assert hashes[0] == hashes[1]
+
+
+@pytest.mark.requirement("0.36")
+async def test_lines_that_arrive_together_are_all_done_one_after_the_other(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    replies = await asyncio.gather(*(app.games.act(handle, ANN, "wait") for _ in range(5)))
+    assert sorted(reply.turn for reply in replies) == [1, 2, 3, 4, 5]
+
+
+async def test_the_same_key_is_the_same_turn(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    first = await app.games.act(handle, ANN, "take coin", key="k")
+    assert await app.games.act(handle, ANN, "take coin", key="k") == first
+    assert len(await app.store.turns(handle)) == 1
+
+
+async def test_a_handle_is_of_no_use_to_another_principal(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    await app.games.act(handle, ANN, "take coin", key="k")
+    for call in (
+        app.games.act(handle, "eve", "look", key="k"),
+        app.games.observe(handle, "eve"),
+        app.games.why(handle, "eve"),
+        app.games.undo(handle, "eve"),
+        app.games.save(handle, "eve", "x"),
+        app.games.restore(handle, "eve", "x"),
+        app.games.transcript(handle, "eve"),
+    ):
+        with pytest.raises(NoSuchGame):
+            await call
+
+
+async def test_undo_goes_back_turn_by_turn_to_the_start(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    at_start = (await app.games.game(handle, ANN)).state.hash
+    first = await app.games.act(handle, ANN, "take coin")
+    await app.games.act(handle, ANN, "north")
+    undone = await app.games.undo(handle, ANN)
+    assert (undone.state_hash, undone.text) == (first.state_hash, "Undone: north.")
+    assert (await app.games.undo(handle, ANN)).state_hash == at_start
+    with pytest.raises(GameError, match="nothing to undo"):
+        await app.games.undo(handle, ANN)
+
+
+async def test_play_goes_on_after_an_undo_and_can_be_undone_again(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    first = await app.games.act(handle, ANN, "take coin")
+    await app.games.act(handle, ANN, "north")
+    await app.games.undo(handle, ANN)
+    await app.games.act(handle, ANN, "drop coin")
+    assert (await app.games.undo(handle, ANN)).state_hash == first.state_hash
+    assert [said for said, _ in await app.games.transcript(handle, ANN)][-1] == "Undone: drop coin"
+
+
+async def test_a_save_is_restored_and_undo_goes_on_from_there(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    saved = await app.games.act(handle, ANN, "take coin")
+    await app.games.save(handle, ANN, "rich")
+    await app.games.act(handle, ANN, "north")
+    await app.games.act(handle, ANN, "drop coin")
+    assert (await app.games.restore(handle, ANN, "rich")).state_hash == saved.state_hash
+    assert (await app.games.undo(handle, ANN)).score == 0
+    with pytest.raises(GameError) as error:
+        await app.games.restore(handle, ANN, "poor")
+    assert error.value.hint == "Saved are: rich."
+
+
+async def test_why_names_the_lines_that_decided_with_their_values(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    with pytest.raises(GameError, match="Nothing was said"):
+        await app.games.why(handle, ANN)
+    await app.games.act(handle, ANN, "go south")
+    await app.games.act(handle, ANN, "take coin")
+    last, first = await app.games.why(handle, ANN), await app.games.why(handle, ANN, 1)
+    commit = app.worlds(Where.of(str(pages))).commit
+    assert last["said"] == "take coin"
+    assert any(line["at"].startswith("coin.md:10@") and commit.startswith(line["at"][11:])
+               for action in last["actions"] for line in action["lines"])  # fmt: skip
+    assert first["actions"][0]["status"] == "refused"
+    with pytest.raises(GameError, match="no turn 9"):
+        await app.games.why(handle, ANN, 9)
+
+
+async def test_observe_tells_what_is_perceived_what_is_allowed_and_the_turns_since(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    await app.games.act(handle, ANN, "look")
+    await app.games.act(handle, ANN, "north")
+    seen = await app.games.observe(handle, ANN, since=1)
+    assert seen["perceived"]["room"] == "Attic"
+    assert seen["turn"] == 2
+    assert "go south" in seen["legal"]
+    assert [each["said"] for each in seen["since"]] == ["north"]
+
+
+async def test_a_game_is_found_again_by_world_and_player(app: App, pages: Path) -> None:
+    where = Where.of(str(pages))
+    handle = await start(app, pages, name="Ann")
+    await start(app, pages, name="Bob")
+    assert await app.games.resume(where, ANN, "Ann") == handle
+    assert await app.games.resume(where, ANN, "Eve") is None
+    assert await app.games.resume(where, "bob", "Ann") is None
+    assert await app.games.resume(Where(where.location, "main"), ANN, "Ann") is None
