@@ -33,6 +33,8 @@ class Checked:
     rulebooks: Mapping[str, Rulebook]
     problems: tuple[Diagnostic, ...]
     compiled: Mapping[str, Compiled]
+    known: Mapping[str, tuple[str, Page]]
+    """path → (content id, page), for the next check"""
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -62,7 +64,7 @@ def check(
 
     `run` also runs the examples of rules and tables, `scenarios` also the scenarios.
     """
-    pages = load_pages(source, cache)
+    pages = load_pages(source, cache, before.known if before else {})
     bundled = {name: bundled_pages(name) for name in library.libraries()}
     folders, problems = experiences_of(pages, bundled)
     problems = [*source.problems, *problems]
@@ -87,10 +89,11 @@ def check(
         problems += found
         if result.rulebook is not None and not any(each.severity is Severity.ERROR for each in found):
             rulebooks[folder.experience.id] = result.rulebook
+    known = {path: (blobs[path].id, page) for path, page in pages.items()}
     for path, page in pages.items():
         if path not in in_folders:
             problems += page.problems
-    return Checked(source.commit, pages, rulebooks, tuple(sorted(set(problems))), compiled)
+    return Checked(source.commit, pages, rulebooks, tuple(sorted(set(problems))), compiled, known)
 
 
 def _beyond(rulebook: Rulebook, folder: Folder, *, run: bool, scenarios: bool) -> list[Diagnostic]:

@@ -159,7 +159,7 @@ def _both(first: Rule, second: Rule) -> Mapping[str, Any] | None:
     """Values under which both rules apply."""
     for role, allowed in first.narrowing.items():
         other = second.narrowing.get(role)
-        if other is not None and not set(allowed) & set(other):
+        if other is not None and not any(each in other for each in allowed):
             return None
     facts = facts_of(c.expr for c in first.when)
     return facts_of((c.expr for c in second.when), facts).solve()

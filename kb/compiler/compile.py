@@ -77,6 +77,8 @@ class Unit:
     invariants: dict[str, tuple[Condition, ...]] = field(default_factory=dict[str, tuple[Condition, ...]])
     settings: Settings | None = None
     data: bytes | None = None
+    searches: frozenset[tuple[str, str]] = frozenset()
+    """(kind, field) pairs that its expressions search by."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +117,16 @@ def compile_experience(
     old: Mapping[tuple[str, str], Unit] = before.units if before else {}
     units: dict[tuple[str, str], Unit] = {}
     for _ in range(4):
+        settled: dict[tuple[Any, ...], bool] = {}
         for typed in pages.typed:
             key = (typed.page.path, typed.key)
             unit = units.get(key) or old.get(key)
             held = pages.data.get(typed.page.path)
             data = held[1] if held else None
-            if unit is None or unit.typed != typed or unit.data != data or not unit.asked.holds(world):
+            if unit is None or unit.typed != typed or unit.data != data or not unit.asked.holds(world, settled):
                 unit = _compile_page(typed, pages, world)
                 unit.data = data
+                unit.searches = frozenset(_searches(unit))
             units[key] = unit
         events = _events(units.values())
         if events == world.events:
@@ -478,7 +482,7 @@ def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> t
         events=order.events,
         every_turn=order.every_turn,
         timed=(*order.timed, *timed_agents),
-        indexed=frozenset(pair for unit in everything for pair in _searches(unit)),
+        indexed=frozenset(pair for unit in everything for pair in unit.searches),
     ), problems
 
 

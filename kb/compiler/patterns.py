@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from kb.compiler.builtin import DIRECTION
@@ -164,6 +165,7 @@ class ActionTable:
         self._kinds = kinds
         self._drafts: dict[str, _Draft] = {}
         self._by_form: dict[Canonical, str] = {}
+        self._by_length: dict[int, list[Canonical]] = {}
         raws = list(raws)
         general = [raw for raw in raws if not raw.pattern.narrowed]
         forms = {self._form(raw.pattern) for raw in general}
@@ -184,6 +186,7 @@ class ActionTable:
         for each in (form, *(self._form(also) for also in raw.also if not also.narrowed)):
             if each not in self._by_form:
                 self._by_form[each] = id
+                self._by_length.setdefault(len(each), []).append(each)
                 draft.patterns.append(each)
                 for part in each:
                     if isinstance(part, Hole):
@@ -257,8 +260,9 @@ class ActionTable:
         form = self._form(pattern)
         if not pattern.narrowed and form in self._by_form:
             return Resolved(self._by_form[form], {})
-        for other, action in self._by_form.items():
-            if len(other) != len(pattern.tokens):
+        first = pattern.tokens[0]
+        for other in self._by_length.get(len(pattern.tokens), ()):
+            if isinstance(first, str) and isinstance(other[0], str) and other[0] != first:
                 continue
             narrowing: dict[str, tuple[str, ...]] = {}
             for mine, theirs in zip(pattern.tokens, other, strict=True):
@@ -269,7 +273,7 @@ class ActionTable:
                     break
                 narrowing.update(fits)
             else:
-                return Resolved(action, narrowing)
+                return Resolved(self._by_form[other], narrowing)
         return None
 
     def match(self, text: str) -> tuple[str, dict[str, tuple[str, str]]] | None:
@@ -302,6 +306,7 @@ class ActionTable:
     def ids(self) -> Iterable[str]:
         return self._drafts
 
+    @cached_property
     def every_role(self) -> dict[str, Type]:
         """Every role's type over all actions (`action.item`); text where actions differ in more than kinds."""
         types: dict[str, Type] = {}

@@ -93,7 +93,7 @@ class World:
         return dict(self.actions.roles(action))
 
     def _every_role(self) -> dict[str, Type]:
-        return self.actions.every_role()
+        return self.actions.every_role
 
     def _event(self, name: str) -> Mapping[str, Type]:
         return self.events.get(name, {})
@@ -114,9 +114,15 @@ class Asked:
     emits: dict[str, dict[str, Type]] = field(default_factory=dict[str, dict[str, Type]])
     emit_spans: dict[str, Span] = field(default_factory=dict[str, Span])
 
-    def holds(self, world: World) -> bool:
-        """Whether `world` would answer every question as before."""
-        return all(world.ask(*question) == answer for question, answer in self.answers.items())
+    def holds(self, world: World, settled: dict[tuple[Any, ...], bool]) -> bool:
+        """Whether `world` would answer every question as before; `settled` keeps what was found for other pages."""
+        for question, answer in self.answers.items():
+            same = settled.get(question)
+            if same is None:
+                same = settled[question] = world.ask(*question) == answer
+            if not same:
+                return False
+        return True
 
 
 class Scope:

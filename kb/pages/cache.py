@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -27,14 +28,22 @@ def _version() -> str:
     return hashlib.sha256(code).hexdigest()[:16]
 
 
-def load_pages(source: Source, folder: Path | None) -> dict[str, Page]:
-    """Every page of a source by path; parsed once for each content where there is a cache folder."""
+def load_pages(
+    source: Source, folder: Path | None, before: Mapping[str, tuple[str, Page]] | None = None
+) -> dict[str, Page]:
+    """Every page of a source by path; parsed once for each content where there is a cache folder.
+
+    `before` has pages of the former commit by path, with their content ids.
+    """
     blobs = [blob for blob in source.files().values() if blob.path.lower().endswith(".md")]
-    known = _read(folder, blobs) if folder is not None else {}
+    before = before or {}
+    kept = {blob.path: held[1] for blob in blobs if (held := before.get(blob.path)) and held[0] == blob.id}
+    new = [blob for blob in blobs if blob.path not in kept]
+    known = _read(folder, new) if folder is not None and new else {}
     pages: dict[str, Page] = {}
     fresh: list[tuple[Blob, Page]] = []
     for blob in blobs:
-        found = known.get((blob.id, blob.path))
+        found = kept.get(blob.path) or known.get((blob.id, blob.path))
         if found is None:
             found = parse_bytes(blob.path, source.read(blob))
             fresh.append((blob, found))

@@ -92,12 +92,17 @@ class FolderSource:
 
     root: Path
     problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    former: FolderSource | None = None
 
     def __post_init__(self) -> None:
         self._seen = self._scan()
         self._contents: dict[str, bytes] = {}
         files: dict[str, Blob] = {}
-        for path in sorted(self._seen):
+        former, self.former = self.former, None
+        for path, status in sorted(self._seen.items()):
+            if former is not None and former._seen.get(path) == status and path in former._files:
+                self._contents[path], files[path] = former._contents[path], former._files[path]
+                continue
             data = self._read_file(path)
             if data is not None:
                 self._contents[path] = data
@@ -159,7 +164,7 @@ class FolderSource:
             self.problems[:] = kept
 
     def again(self) -> FolderSource:
-        return FolderSource(self.root)
+        return FolderSource(self.root, former=self)
 
 
 # --- Git ------------------------------------------------------------------------------------------

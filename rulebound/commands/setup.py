@@ -50,7 +50,7 @@ One low room, with a window to the garden and steps that lead down.
 ---
 place: cellar
 exits: {{up: cottage}}
-lit: no
+dark: yes
 ---
 # Cellar
 A vault of rough stone, dry and cool.

@@ -1,0 +1,5 @@
+"""Owns `python -m rulebound`."""
+
+from rulebound.cli import main
+
+main()
