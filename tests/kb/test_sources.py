@@ -1,0 +1,117 @@
+"""Sources: folders as they are, Git at a commit, and nothing that leaves the tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from git import Actor, Repo
+
+from kb.check import check
+from kb.pages.cache import load_pages
+from kb.pages.source import SourceError, open_source
+
+AUTHOR = Actor("Ada", "ada@example.org")
+
+
+def commit(repo: Repo, message: str, **files: str) -> str:
+    root = Path(repo.working_dir)
+    for name, text in files.items():
+        (root / f"{name}.md").write_text(text, encoding="utf-8")
+    repo.index.add([f"{name}.md" for name in files])
+    return repo.index.commit(message, author=AUTHOR, committer=AUTHOR).hexsha
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    repo = Repo.init(tmp_path / "world", initial_branch="main")
+    commit(repo, "one", world="---\nexperience: w\n---\n# One\n")
+    return repo
+
+
+@pytest.mark.requirement("0.23")
+def test_a_branch_a_tag_and_a_commit_are_read_from_git_and_not_from_the_folder(repo: Repo) -> None:
+    first = repo.head.commit.hexsha
+    repo.create_tag("v1")
+    commit(repo, "two", world="---\nexperience: w\n---\n# Two\n")
+    (Path(repo.working_dir) / "world.md").write_text("half saved", encoding="utf-8")
+    titles = {at: load_pages(open_source(repo.working_dir, at), None)["world.md"].title for at in ("main", "v1", first)}
+    assert titles == {"main": "Two", "v1": "One", first: "One"}
+    assert load_pages(open_source(repo.working_dir), None)["world.md"].text == "half saved"
+
+
+def test_a_remote_is_cloned_and_moves_when_it_is_pushed_to(repo: Repo, tmp_path: Path) -> None:
+    source = open_source(f"file://{repo.working_dir}", cache=tmp_path / "cache")
+    assert not source.moved()
+    commit(repo, "two", world="---\nexperience: w\n---\n# Two\n")
+    assert source.moved()
+    assert load_pages(source.again(), None)["world.md"].title == "Two"
+
+
+@pytest.mark.parametrize("at", ["-x", "--upload-pack=touch", "a..b", "a b", "", "x\ny", "@{-1}", "nowhere"])
+def test_a_revision_that_is_none_is_refused_with_what_to_do(repo: Repo, at: str) -> None:
+    with pytest.raises(SourceError) as error:
+        open_source(repo.working_dir, at)
+    assert error.value.hint
+
+
+@pytest.mark.parametrize("location", ["ext::sh -c touch% pwned", "no/such/folder", "ftp://example.org/x", __file__])
+def test_a_location_that_is_none_is_refused(location: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError):
+        open_source(location, cache=tmp_path)
+
+
+def test_links_are_never_followed(repo: Repo, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.md"
+    secret.write_text("# Secret\n", encoding="utf-8")
+    (Path(repo.working_dir) / "link.md").symlink_to(secret)
+    repo.index.add(["link.md"])
+    repo.index.commit("link", author=AUTHOR, committer=AUTHOR)
+    for at in (None, "main"):
+        source = open_source(repo.working_dir, at)
+        assert "link.md" not in source.files()
+        assert [each.code for each in source.problems] == ["RB103"]
+
+
+def test_a_plain_folder_has_a_commit_of_its_content(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# A\n", encoding="utf-8")
+    first = open_source(tmp_path).commit
+    assert open_source(tmp_path).commit == first
+    (tmp_path / "a.md").write_text("# B\n", encoding="utf-8")
+    assert open_source(tmp_path).commit != first
+
+
+@pytest.mark.requirement("0.24")
+def test_a_damaged_cache_costs_time_and_nothing_else(repo: Repo, tmp_path: Path) -> None:
+    source = open_source(repo.working_dir, "main")
+    cache = tmp_path / "cache"
+    before = load_pages(source, cache)
+    for file in cache.glob("*.sqlite"):
+        file.write_bytes(b"not a database" * 100)
+    assert load_pages(source, cache) == before
+    assert load_pages(source, None) == before
+
+
+@pytest.mark.requirement("0.01", "0.23")
+def test_only_what_an_edit_touches_is_compiled_again(tmp_path: Path) -> None:
+    pages = {
+        "world.md": "---\nexperience: w\nstart: hall\n---\n# W\n",
+        "hall.md": "---\nplace: hall\n---\n# Hall\n",
+        "npc.md": "---\nkind: npc\n---\n# N\n## State\n| Field | Type | Start |\n|---|---|---|\n| mood | int | 0 |\n",
+        "otto.md": "---\nnpc: otto\nin: hall\n---\n# Otto\n",
+        "wave.md": '---\nrule: wave\non: wave\n---\n# Wave\n## When\n- calm: `otto.mood < 3`\n## Then\n- say "Hello."\n',
+    }
+    for name, text in pages.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    source = open_source(tmp_path)
+    first = check(source)
+    assert first.problems == ()
+    (tmp_path / "hall.md").write_text("---\nplace: hall\n---\n# The long hall\n", encoding="utf-8")
+    second = check(source.again(), before=first)
+    kept = {key[0] for key, unit in second.compiled["w"].units.items() if unit is first.compiled["w"].units.get(key)}
+    assert "wave.md" in kept
+    assert "hall.md" not in kept
+    (tmp_path / "npc.md").write_text(pages["npc.md"].replace("mood", "temper"), encoding="utf-8")
+    third = check(source.again(), before=second)
+    assert [f"{each.span.path}:{each.span.line} {each.code}" for each in third.errors] == ["wave.md:7 RB203"]
+    assert "w" not in third.rulebooks
