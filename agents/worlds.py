@@ -7,12 +7,14 @@ transports.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from kb import library
-from kb.check import Checked, check
+from kb.check import Checked, bundled_pages, check
 from kb.diagnostics import Diagnostic
+from kb.pages.page import Page
 from kb.pages.source import Source, SourceError, open_source
 from kb.rulebook import Rulebook
 from kb.search import SearchIndex
@@ -60,6 +62,18 @@ def open_location(where: Where, cache: Path | None) -> Source:
         raise WorldError(str(error), f"{near} {error.hint}".strip()) from None
 
 
+def with_libraries(pages: Mapping[str, Page]) -> dict[str, Page]:
+    """A knowledge base's pages, and those of the bundled libraries that its experiences take in."""
+    entries = [entry for page in pages.values() if (entry := page.front.entries.get("uses")) is not None]
+    used = {
+        str(name) for entry in entries for name in (entry.value if isinstance(entry.value, list) else [entry.value])
+    }
+    found = {
+        path: page for name in sorted(used & library.libraries().keys()) for path, page in bundled_pages(name).items()
+    }
+    return {**found, **pages}
+
+
 class World:
     """One location at its last good commit. `refused` says what is wrong with a newer one that stays out."""
 
@@ -93,7 +107,7 @@ class World:
     def index(self) -> SearchIndex:
         """The search index of the commit that is live."""
         if self._index is None or self._index.commit != self.commit:
-            self._index = SearchIndex(self.checked.pages, self.commit)
+            self._index = SearchIndex(with_libraries(self.checked.pages), self.commit)
         return self._index
 
     def refresh(self) -> None:

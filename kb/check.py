@@ -101,7 +101,12 @@ def _beyond(rulebook: Rulebook, folder: Folder, *, run: bool, scenarios: bool) -
     own = {page.path for page in folder.own}
     found = analyse(rulebook, own)
     found += [
-        problem("RB606", condition.span, f"The invariant does not hold at the start{f' ({id})' if id else ''}", "Change it, or a start.")
+        problem(
+            "RB606",
+            condition.span,
+            f"The invariant does not hold at the start{f' ({id})' if id else ''}",
+            "Change it, or a start.",
+        )
         for condition, id in Referee(rulebook).start_problems
     ]
     if run:

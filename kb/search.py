@@ -76,12 +76,9 @@ class SearchIndex:
             for word, count in counts.items():
                 self._words.setdefault(word, []).append((number, count))
         self._average = sum(self._lengths) / max(1, len(self._lengths))
-        self._by_id = {
-            str(e.value): path
-            for path, page in pages.items()
-            for e in page.front.entries.values()
-            if isinstance(e.value, str)
-        }
+        # A page's id is the value of its first key; `start: bar` names another page's.
+        firsts = {path: next(iter(page.front.entries.values()), None) for path, page in pages.items()}
+        self._by_id = {str(first.value): path for path, first in firsts.items() if first and first.value}
 
     def search(self, query: str, limit: int = 10, kind: str | None = None) -> list[Hit]:
         """The sections that fit the query best (BM25, headings weigh more). Unknown words are mended."""

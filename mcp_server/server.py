@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from agents.game import GameError, Reply
 from agents.worlds import Where, World, WorldError
@@ -41,20 +41,33 @@ Name = Annotated[
 Handle = Annotated[str, Field(description="The game's handle, from start.", max_length=64)]
 
 
-class Started(BaseModel):
+def _untitled(schema: dict[str, Any]) -> None:
+    """Titles repeat the names; clients load every byte of a tool's schema into a model's context."""
+    schema.pop("title", None)
+    for each in schema.get("properties", {}).values():
+        each.pop("title", None)
+
+
+class Answer(BaseModel):
+    """What a tool gives, as data."""
+
+    model_config = ConfigDict(json_schema_extra=_untitled)
+
+
+class Started(Answer):
     handle: str
     text: str
     turn: int
 
 
-class Change(BaseModel):
+class Change(Answer):
     what: str
     field: str
     before: Any
     after: Any
 
 
-class Acted(BaseModel):
+class Acted(Answer):
     text: str
     status: Literal["done", "refused", "question", "not-understood"]
     changes: list[Change]
@@ -68,13 +81,13 @@ class Acted(BaseModel):
     citations: list[str]
 
 
-class Turn(BaseModel):
+class Turn(Answer):
     turn: int
     said: str
     text: str
 
 
-class Observed(BaseModel):
+class Observed(Answer):
     turn: int
     perceived: dict[str, Any]
     legal: list[str]
@@ -82,28 +95,28 @@ class Observed(BaseModel):
     notes: list[str]
 
 
-class Line(BaseModel):
+class Line(Answer):
     kind: str
     at: str
     text: str
     value: bool | None
 
 
-class Decided(BaseModel):
+class Decided(Answer):
     status: str
     rule: str | None
     reason: str | None
     lines: list[Line]
 
 
-class Why(BaseModel):
+class Why(Answer):
     turn: int
     said: str
     commit: str
     actions: list[Decided]
 
 
-class Found(BaseModel):
+class Found(Answer):
     citation: str
     path: str
     heading: str
@@ -111,11 +124,11 @@ class Found(BaseModel):
     snippet: str
 
 
-class Search(BaseModel):
+class Search(Answer):
     results: list[Found]
 
 
-class PageText(BaseModel):
+class PageText(Answer):
     path: str
     commit: str
     first: int
@@ -258,7 +271,7 @@ def server(app: App, served: Mapping[str, Where]) -> MCPServer[Any]:
     return mcp
 
 
-def _result(text: str, structured: BaseModel) -> CallToolResult:
+def _result(text: str, structured: Answer) -> CallToolResult:
     content = [TextContent(type="text", text=text)]
     return CallToolResult(content=[*content], structured_content=structured.model_dump(mode="json"))
 

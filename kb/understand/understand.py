@@ -61,7 +61,8 @@ class _Parse:
         """Smaller is better: whole, clear, without corrections, with more literal words."""
         wrong = sum(1 for each in self.nouns.values() if each.missing or each.unfit)
         unclear = sum(1 for each in self.nouns.values() if each.unclear)
-        return (1 if self.empty else 0, wrong, self.corrections, unclear, -self.form.literal)
+        literal = self.form.literal if self.empty else -self.form.literal
+        return (1 if self.empty else 0, wrong, self.corrections, unclear, literal)
 
 
 class Understander:
@@ -109,15 +110,14 @@ class Understander:
         words = [word.key for word in words_of(text) if word.key not in ARTICLES]
         if words in (["no"], ["none"], ["neither"], ["never", "mind"], ["cancel"]):
             return Reply("As you like.", replace(dialogue, asked=False, choices=()))
-        filled = text
         if dialogue.choices:
             chosen = self._chosen(look, words)
             if chosen is None:
                 return None
-            whole = f"{dialogue.before} {filled} {dialogue.after}".strip()
+            whole = f"{dialogue.before} {look.called(chosen, '')} {dialogue.after}".strip()
             cleared = replace(dialogue, asked=False, choices=())
             return self._command(look.again(cleared, chosen), whole, words_of(whole), only=chosen)
-        whole = f"{dialogue.before} {filled} {dialogue.after}".strip()
+        whole = f"{dialogue.before} {text} {dialogue.after}".strip()
         return self._command(look.again(replace(dialogue, asked=False)), whole, words_of(whole))
 
     def _chosen(self, look: _Look, words: Sequence[str]) -> str | None:
@@ -305,6 +305,9 @@ class Understander:
             word, self.lexicon.verbs, scorer=DamerauLevenshtein.distance, score_cutoff=allowed, limit=3
         )
         best = [verb for verb, distance, _ in found if distance == found[0][1]]
+        # Letters that changed places are the likelier slip: "taek" is take, not talk.
+        swapped = [verb for verb in best if sorted(verb) == sorted(word)]
+        best = swapped if len(swapped) == 1 else best
         if len(best) != 1 or len(best[0]) < 3 or direction(best[0]):
             return None
         fixed = text[: words[0].start] + best[0] + text[words[0].end :]

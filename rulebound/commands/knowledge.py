@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from agents.worlds import Where, open_location
+from agents.worlds import Where, open_location, with_libraries
 from kb.pages.cache import load_pages
 from kb.search import SearchIndex
 from rulebound.settings import Settings
@@ -13,7 +13,7 @@ from rulebound.settings import Settings
 def _index(where: Where) -> SearchIndex:
     cache = Settings.from_environment().cache
     source = open_location(where, cache)
-    return SearchIndex(load_pages(source, cache), source.commit)
+    return SearchIndex(with_libraries(load_pages(source, cache)), source.commit)
 
 
 def search(where: Where, query: str, limit: int) -> int:

@@ -92,7 +92,7 @@ scenario: key
 |---|---|---|
 | go in | Cottage | |
 | down | dark | |
-| take the key | not Taken | |
+| take the key | not "Taken" | |
 | up | | |
 | take the lantern | Taken | |
 | switch it on | | `lantern.on && player.score == 1` |
