@@ -64,14 +64,9 @@ def open_location(where: Where, cache: Path | None) -> Source:
 
 def with_libraries(pages: Mapping[str, Page]) -> dict[str, Page]:
     """A knowledge base's pages, and those of the bundled libraries that its experiences take in."""
-    entries = [entry for page in pages.values() if (entry := page.front.entries.get("uses")) is not None]
-    used = {
-        str(name) for entry in entries for name in (entry.value if isinstance(entry.value, list) else [entry.value])
-    }
-    found = {
-        path: page for name in sorted(used & library.libraries().keys()) for path, page in bundled_pages(name).items()
-    }
-    return {**found, **pages}
+    named = " ".join(str(e.value) for page in pages.values() if (e := page.front.entries.get("uses")) is not None)
+    used = [name for name in library.libraries() if re.search(rf"\b{re.escape(name)}\b", named)]
+    return {**{path: page for name in used for path, page in bundled_pages(name).items()}, **pages}
 
 
 class World:

@@ -134,9 +134,10 @@ class SearchIndex:
             end = parts[at + 1].line - 1 if at + 1 < len(parts) else end
         budget, taken = max(200, min(characters, MAX_CHARACTERS)), list[str]()
         for line in lines[first - 1 : end]:
-            if taken and sum(map(len, taken)) + len(line) > budget:
+            if taken and len(line) >= budget:
                 break
             taken.append(line[:budget])
+            budget -= len(taken[-1]) + 1
         last = first + len(taken) - 1
         return Excerpt(path, "\n".join(taken), first, last, last + 1 if last < end else None, self.commit)
 

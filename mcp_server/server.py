@@ -140,7 +140,7 @@ class PageText(Answer):
 def server(app: App, served: Mapping[str, Where]) -> MCPServer[Any]:
     """An MCP server over an app's services for the local principal; `served` are the worlds that a client may name."""
     instructions = f"{INSTRUCTIONS} Served worlds: {', '.join(served)}."
-    mcp: MCPServer[Any] = MCPServer("rulebound", version=__version__, instructions=instructions)
+    mcp: MCPServer[Any] = MCPServer("rulebound", version=__version__, instructions=instructions, log_level="ERROR")
     default = next(iter(served))
 
     def where(world: str) -> Where:

@@ -23,7 +23,7 @@ app = typer.Typer(
 kb_app = typer.Typer(help="Search and read a knowledge base.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(kb_app, name="kb")
 
-PathArgument = Annotated[str, typer.Argument(metavar="[PATH]", help="A folder, a Git URL, or a bundled world's name.")]
+PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="A folder, a Git URL, or a bundled world's name.")]
 KbOption = Annotated[
     str, typer.Option("--kb", metavar="PATH", help="The knowledge base: a folder, a URL, or a bundled world's name.")
 ]
@@ -33,9 +33,26 @@ AtOption = Annotated[
 ]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from rulebound import __version__
+
+        print(f"rulebound {__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Play, check and serve worlds that are written in markdown."""
+
+
 @app.command()
 def play(
-    world: Annotated[str, typer.Argument(metavar="[WORLD|PATH|URL]", help="What to play.")] = "cloak",
+    world: Annotated[str, typer.Argument(metavar="WORLD|PATH|URL", help="What to play.")] = "cloak",
     at: AtOption = None,
     script: Annotated[
         Optional[str],
@@ -100,7 +117,7 @@ def init(
 
 @app.command()
 def why(
-    turn: Annotated[Optional[int], typer.Argument(metavar="[TURN]", help="Which turn; default: the last.")] = None,
+    turn: Annotated[Optional[int], typer.Argument(metavar="TURN", help="Which turn; default: the last.")] = None,
 ) -> None:
     """Show the lines that decided a turn of the last game."""
     from rulebound.commands.play import why as run
@@ -128,7 +145,7 @@ def doctor() -> None:
 def mcp(
     worlds: Annotated[
         Optional[list[str]],
-        typer.Argument(metavar="[WORLD|PATH|URL]...", help="What to serve besides the bundled worlds."),
+        typer.Argument(metavar="WORLD|PATH|URL...", help="What to serve besides the bundled worlds."),
     ] = None,
 ) -> None:
     """Serve worlds to a chat client over MCP, on standard input and output."""

@@ -1,4 +1,4 @@
-"""Owns docs/reference/functions.md and effects.md: made from the registers of the code.
+"""Owns docs/reference/functions.md, effects.md and commands.md: made from the registers of the code.
 
 `python docs/tools/reference.py` rewrites them; `--check` fails when one is out of date.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+
+import commands
 
 from kb.compiler.effects import FORMS
 from kb.expressions.functions import FUNCTIONS
@@ -37,7 +39,7 @@ def effects() -> str:
 def main() -> int:
     """Rewrites or checks the pages; returns the exit status."""
     status = 0
-    for name, text in {"functions.md": functions(), "effects.md": effects()}.items():
+    for name, text in {"functions.md": functions(), "effects.md": effects(), "commands.md": commands.render()}.items():
         path = FOLDER / name
         if "--check" in sys.argv:
             if not path.exists() or path.read_text(encoding="utf-8") != text:

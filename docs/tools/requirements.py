@@ -45,7 +45,8 @@ def main() -> int:
         for path in sorted((ROOT / folder).rglob("*.py")):
             for id, name in named_in(path):
                 shown.setdefault(id, []).append(name)
-    lines, known = [], set[str]()
+    lines: list[str] = []
+    known: set[str] = set()
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         if match := _ROW.fullmatch(line):
             known.add(match[1])

@@ -73,7 +73,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("RULEBOUND_HOME", str(tmp_path / "file" / "home"))
-    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    monkeypatch.setattr(doctor.shutil, "which", dict[str, str]().get)
     ran = rulebound("doctor")
     assert ran.status == 1
     assert "MISSING git: not found\n        Install git" in ran.out
@@ -180,3 +180,8 @@ def test_settings_come_from_the_environment_alone(tmp_path: Path) -> None:
     )
     assert Settings.from_environment({"RULEBOUND_DEBUG": "0"}).debug is False
     assert Settings.from_environment({}).home.name == "rulebound"
+
+
+def test_the_library_that_a_world_uses_is_read_with_it(rulebound: Run, world: Path) -> None:
+    assert "take <item>" in rulebound("kb", "read", "shared/adventure/take.md", "--kb", str(world)).out
+    assert "shared/adventure/" in rulebound("kb", "search", "taking an item", "--kb", str(world)).out

@@ -15,35 +15,29 @@ from hypothesis import strategies as st
 from kb.compiler.builtin import DIRECTION
 from kb.compiler.declarations import Declarations
 from kb.compiler.kinds import builtin_kinds
+from kb.compiler.patterns import ActionTable, Kinds
+from kb.compiler.scope import Asked, Scope, World
 from kb.diagnostics import Diagnostic, Span
 from kb.expressions import EvaluationError, Expr, compile_expression, compile_text
 from kb.expressions.functions import FUNCTIONS
 from kb.types import BOOL, INT, NUMBER, TEXT, ListOf, Record, Ref, Type
 
+DECLARATIONS = Declarations(
+    kinds=builtin_kinds(),
+    templates={"brass-lamp": "item", "hall": "place"},
+    instances={"brass-lamp": "item", "hall": "place", "world": "world"},
+    categories={},
+    created=frozenset(),
+)
+TYPES: dict[str, Type] = {
+    "item": Ref(("item",)), "player": Ref(("player",)), "a": INT, "b": INT, "x": NUMBER, "p": BOOL, "q": BOOL,
+    "s": TEXT, "t": TEXT, "xs": ListOf(INT), "action": Record((("verb", TEXT), ("direction", DIRECTION))),
+}  # fmt: skip
 
-class Names:
+
+def names() -> Scope:
     """A hall, a lamp, a player, a few plain variables."""
-
-    declarations = Declarations(
-        kinds=builtin_kinds(),
-        templates={"brass-lamp": "item", "hall": "place"},
-        instances={"brass-lamp": "item", "hall": "place", "world": "world"},
-        categories={},
-        created=frozenset(),
-    )
-    types: dict[str, Type] = {
-        "item": Ref(("item",)), "player": Ref(("player",)), "a": INT, "b": INT, "x": NUMBER, "p": BOOL, "q": BOOL,
-        "s": TEXT, "t": TEXT, "xs": ListOf(INT), "action": Record((("verb", TEXT), ("direction", DIRECTION))),
-    }  # fmt: skip
-
-    def local(self, name: str) -> Type | None:
-        return self.types.get(name)
-
-    def locals(self) -> list[str]:
-        return list(self.types)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.declarations, name)
+    return Scope(World(DECLARATIONS, ActionTable((), Kinds((), {}, {}))), Asked(), TYPES)
 
 
 class Frame:
@@ -75,7 +69,7 @@ class Frame:
 
 
 def compiled(source: str, expected: Type | None = None) -> tuple[Expr | None, list[Diagnostic]]:
-    return compile_expression(source, Span("a.md", 3, 5, 5 + len(source)), Names(), expected)
+    return compile_expression(source, Span("a.md", 3, 5, 5 + len(source)), names(), expected)
 
 
 def value(source: str, **values: Any) -> Any:
@@ -147,7 +141,7 @@ def test_an_expression_survives_pickling() -> None:
 
 def test_text_shows_names_articles_lists_and_plain_numbers() -> None:
     source = "{The item} and {a item} lie in {item.location}: {player.inventory}, {x}, {p}, {{as it is}}."
-    text, problems = compile_text(source, Span("a.md", 1, 1, len(source) + 1), Names())
+    text, problems = compile_text(source, Span("a.md", 1, 1, len(source) + 1), names())
     assert text is not None, problems
     assert (
         text(Frame(x=2.50, p=True)) == "The brass lamp and a brass lamp lie in Hall: brass lamp, 2.5, yes, {as it is}."

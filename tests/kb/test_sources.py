@@ -35,9 +35,11 @@ def test_a_branch_a_tag_and_a_commit_are_read_from_git_and_not_from_the_folder(r
     repo.create_tag("v1")
     commit(repo, "two", world="---\nexperience: w\n---\n# Two\n")
     (Path(repo.working_dir) / "world.md").write_text("half saved", encoding="utf-8")
-    titles = {at: load_pages(open_source(repo.working_dir, at), None)["world.md"].title for at in ("main", "v1", first)}
+    titles = {
+        at: load_pages(open_source(str(repo.working_dir), at), None)["world.md"].title for at in ("main", "v1", first)
+    }
     assert titles == {"main": "Two", "v1": "One", first: "One"}
-    assert load_pages(open_source(repo.working_dir), None)["world.md"].text == "half saved"
+    assert load_pages(open_source(str(repo.working_dir)), None)["world.md"].text == "half saved"
 
 
 def test_a_remote_is_cloned_and_moves_when_it_is_pushed_to(repo: Repo, tmp_path: Path) -> None:
@@ -51,7 +53,7 @@ def test_a_remote_is_cloned_and_moves_when_it_is_pushed_to(repo: Repo, tmp_path:
 @pytest.mark.parametrize("at", ["-x", "--upload-pack=touch", "a..b", "a b", "", "x\ny", "@{-1}", "nowhere"])
 def test_a_revision_that_is_none_is_refused_with_what_to_do(repo: Repo, at: str) -> None:
     with pytest.raises(SourceError) as error:
-        open_source(repo.working_dir, at)
+        open_source(str(repo.working_dir), at)
     assert error.value.hint
 
 
@@ -68,7 +70,7 @@ def test_links_are_never_followed(repo: Repo, tmp_path: Path) -> None:
     repo.index.add(["link.md"])
     repo.index.commit("link", author=AUTHOR, committer=AUTHOR)
     for at in (None, "main"):
-        source = open_source(repo.working_dir, at)
+        source = open_source(str(repo.working_dir), at)
         assert "link.md" not in source.files()
         assert [each.code for each in source.problems] == ["RB103"]
 
@@ -83,7 +85,7 @@ def test_a_plain_folder_has_a_commit_of_its_content(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("0.24")
 def test_a_damaged_cache_costs_time_and_nothing_else(repo: Repo, tmp_path: Path) -> None:
-    source = open_source(repo.working_dir, "main")
+    source = open_source(str(repo.working_dir), "main")
     cache = tmp_path / "cache"
     before = load_pages(source, cache)
     for file in cache.glob("*.sqlite"):

@@ -1,0 +1,50 @@
+"""Every command, setting and MCP tool is documented, and the generated pages are up to date."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mcp_server.server import served, server
+from rulebound.app import build
+from rulebound.settings import Settings
+from storage import MemoryStore
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    ran = subprocess.run([sys.executable, "docs/tools/reference.py", "--check"], cwd=DOCS.parent, check=False)
+    assert ran.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "command", ["play", "check", "test", "init", "why", "worlds", "doctor", "mcp", "kb", "kb read"]
+)
+def test_every_command_has_its_help_in_the_reference(command: str) -> None:
+    assert f"\n## rulebound {command}\n" in (DOCS / "reference/commands.md").read_text(encoding="utf-8")
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    page = (DOCS / "reference/settings.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `RULEBOUND_(\w+)`", page, re.MULTILINE))
+    assert named == {field.name.upper() for field in dataclasses.fields(Settings)}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_every_tool_and_argument_is_documented_and_the_snippets_are_json(
+    tmp_path: Path, anyio_backend: str
+) -> None:
+    page = (DOCS / "clients/mcp.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", page, re.MULTILINE))
+    tools = await server(build(Settings(tmp_path), store=MemoryStore()), served(())).list_tools()
+    assert set(rows) == {tool.name for tool in tools}
+    for tool in tools:
+        assert set(re.findall(r"`(\w+)`", rows[tool.name])) == set(tool.input_schema["properties"])
+    for snippet in re.findall(r"```json\n(.*?)```", page, re.DOTALL):
+        assert json.loads(snippet)["mcpServers"]["rulebound"]["command"] == "rulebound"
