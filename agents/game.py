@@ -17,12 +17,14 @@ from typing import Any, Literal
 from agents.record import outcome_of
 from agents.worlds import Where, World
 from kb import report
-from kb.referee import Action, Inputs, State
+from kb.referee import Action, Inputs, NotAState, State
 from kb.understand import Dialogue
 from kb.view import legal, view
 from storage import Conflict, GameRecord, Store, TurnRecord, apply, diff
 
 MAX_TRIES = 5
+MAX_LINE = 20_000
+"""How much of a line is read and stored."""
 MAX_STATES = 256
 POLL = timedelta(seconds=60)
 """How long a remote repository is not asked again whether it moved."""
@@ -132,6 +134,7 @@ class GameService:
     ) -> Reply:
         """A line of a player, or an action (a rule's id) with arguments. With a key that is known, the stored answer."""
         line = f"{action} {json.dumps(dict(arguments or {}))}" if action else text
+        line = line[:MAX_LINE]
         for _ in range(MAX_TRIES):
             record = await self._store.load(handle, principal)
             if key and (known := await self._store.by_key(handle, key)) is not None:
@@ -277,7 +280,10 @@ class GameService:
         version, state = self._states.get(record.id, (-1, None))
         if state is not None and version == record.version and state.rulebook is world.rulebook:
             return Game(world, state, record, notes)
-        state, lost = world.session.referee.load(record.state)
+        try:
+            state, lost = world.session.referee.load(record.state)
+        except NotAState as error:
+            raise GameError(f"The kept game {record.id!r} cannot be read: {error}", "Start a new one.") from None
         return Game(world, state, record, (*notes, *(f"{each}." for each in lost[:5])))
 
     def _refusal(self, game: Game) -> tuple[str, ...]:

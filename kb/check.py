@@ -84,7 +84,7 @@ def check(
         in_folders |= {page.path for page in folder.pages}
         found = list(result.problems)
         if result.partial is not None:
-            found += _beyond(result.partial, folder, run=run, scenarios=scenarios and result.rulebook is not None)
+            found += _beyond(result.partial, folder, run=run, scenarios=scenarios, whole=result.rulebook is not None)
         compiled[folder.experience.id] = replace(result, problems=tuple(found))
         problems += found
         if result.rulebook is not None and not any(each.severity is Severity.ERROR for each in found):
@@ -96,8 +96,9 @@ def check(
     return Checked(source.commit, pages, rulebooks, tuple(sorted(set(problems))), compiled, known)
 
 
-def _beyond(rulebook: Rulebook, folder: Folder, *, run: bool, scenarios: bool) -> list[Diagnostic]:
-    """What only the whole rulebook shows: clashes, gaps, unreachable places, examples that fail."""
+def _beyond(rulebook: Rulebook, folder: Folder, *, run: bool, scenarios: bool, whole: bool) -> list[Diagnostic]:
+    """What only rules together show: clashes, gaps, unreachable places, examples that fail. What needs every page to be
+    right (invariants at the start, scenarios) waits for the `whole`."""
     own = {page.path for page in folder.own}
     found = analyse(rulebook, own)
     found += [
@@ -107,10 +108,10 @@ def _beyond(rulebook: Rulebook, folder: Folder, *, run: bool, scenarios: bool) -
             f"The invariant does not hold at the start{f' ({id})' if id else ''}",
             "Change it, or a start.",
         )
-        for condition, id in Referee(rulebook).start_problems
+        for condition, id in (Referee(rulebook).start_problems if whole else ())
     ]
     if run:
         found += example_problems(rulebook)
-    if scenarios:
+    if scenarios and whole:
         found += scenario_problems(rulebook)
     return found

@@ -145,10 +145,13 @@ def doctor() -> None:
 def mcp(
     worlds: Annotated[
         Optional[list[str]],
-        typer.Argument(metavar="WORLD|PATH|URL...", help="What to serve besides the bundled worlds."),
+        typer.Argument(metavar="WORLD|PATH|URL", help="What to serve besides the bundled worlds."),
     ] = None,
 ) -> None:
-    """Serve worlds to a chat client over MCP, on standard input and output."""
+    """Serve worlds to a chat client over MCP.
+
+    The client starts this command and speaks to it on standard input and output.
+    """
     from mcp_server.server import main as run
 
     _exit(run(worlds or []))

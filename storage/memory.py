@@ -8,15 +8,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from storage.journal import Journal
 from storage.patch import apply, diff
-from storage.store import Conflict, GameRecord, NoSuchGame, TurnRecord
+from storage.store import Conflict, Damaged, GameRecord, NoSuchGame, TurnRecord
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _data(record: GameRecord | TurnRecord) -> dict[str, Any]:
+    """A record as JSON data. Its parts are shared: nobody changes what is stored."""
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 @dataclass(slots=True)
@@ -34,7 +40,7 @@ class _Kept:
         if "save" in entry:
             self.saves[entry["save"]] = GameRecord(**entry["game"])
             return
-        self.record = GameRecord(**apply(asdict(self.record), entry["change"]))
+        self.record = GameRecord(**apply(_data(self.record), entry["change"]))
         turn = TurnRecord(**entry["turn"])
         self.turns.append(turn)
         if turn.key:
@@ -92,7 +98,7 @@ class MemoryStore:
             raise Conflict(f"there is a game {game.id!r} already")
         if journal is not None:
             with journal.writing(new=True) as file:
-                journal.append(file, {"game": asdict(game)})
+                journal.append(file, {"game": _data(game)})
         self._games[game.id] = _Kept(game, journal=journal)
 
     async def load(self, id: str, principal: str) -> GameRecord:
@@ -105,7 +111,7 @@ class MemoryStore:
         kept = self._kept(game.id)
         if turn.key and turn.key in kept.keys:
             return kept.keys[turn.key]
-        entry = {"change": diff(asdict(kept.record), asdict(game)), "turn": asdict(turn)}
+        entry = {"change": diff(_data(kept.record), _data(game)), "turn": _data(turn)}
         self._write(kept, entry, game.version - 1)
         return turn
 
@@ -118,7 +124,8 @@ class MemoryStore:
     async def games(self, principal: str, *, world: str | None = None, limit: int = 20) -> Sequence[GameRecord]:
         found: list[GameRecord] = []
         for id in self._newest(principal, world):
-            found.append(self._kept(id).record)
+            with suppress(Damaged):  # it is told when it is asked for
+                found.append(self._kept(id).record)
             if len(found) == limit:
                 break
         return sorted(found, key=lambda game: game.updated, reverse=True)
@@ -143,7 +150,7 @@ class MemoryStore:
         return ids
 
     async def save(self, id: str, name: str, game: GameRecord) -> None:
-        self._write(self._kept(id), {"save": name, "game": asdict(game)})
+        self._write(self._kept(id), {"save": name, "game": _data(game)})
 
     async def saved(self, id: str, name: str) -> GameRecord | None:
         return self._kept(id).saves.get(name)

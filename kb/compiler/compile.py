@@ -52,6 +52,7 @@ from kb.rulebook import (
     Seed,
     Settings,
     Table,
+    Target,
     Template,
     Workflow,
 )
@@ -423,23 +424,32 @@ def _links(folder: Folder, world: World) -> list[Diagnostic]:
 
 def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> tuple[Rulebook | None, list[Diagnostic]]:
     everything = list(units.values())
-    tables = {each.id: each for unit in everything for each in unit.tables}
-    flows = {each.id: each for unit in everything for each in unit.workflows}
+    unknown = _unknown_fields(everything, world)
+    tables = {each.id: each for unit in everything for each in unit.tables if _known(each, unknown)}
+    flows = {each.id: each for unit in everything for each in unit.workflows if _known(each, unknown)}
     while broken := [id for id, each in tables.items() if not all(_leads(r.effects, tables, flows) for r in each.rows)]:
         for id in broken:
             del tables[id]
-    rules = {rule.id: rule for unit in everything for rule in unit.rules if _leads(rule.then, tables, flows)}
+    rules = {
+        rule.id: rule
+        for unit in everything
+        for rule in unit.rules
+        if _leads(rule.then, tables, flows) and _known(rule, unknown)
+    }
     order, problems = order_rules(rules, world.actions.ids())
     settings = next((unit.settings for unit in everything if unit.settings is not None), None)
     if settings is None:
         return None, problems
-    agents = {agent.id: agent for unit in everything for agent in unit.agents}
+    agents = {agent.id: agent for unit in everything for agent in unit.agents if _known(agent, unknown)}
     timed_agents = tuple(id for id, agent in agents.items() if agent.trigger.kind in {"every", "at"})
     derived = {key: value for unit in reversed(everything) for key, value in unit.derived.items()}
     kind_invariants: dict[str, tuple[Condition, ...]] = {}
     for unit in everything:
         for kind, conditions in unit.invariants.items():
-            kind_invariants[kind] = (*kind_invariants.get(kind, ()), *conditions)
+            kind_invariants[kind] = (
+                *kind_invariants.get(kind, ()),
+                *(each for each in conditions if _known(each, unknown)),
+            )
     declarations = world.declarations
     kinds = {
         id: Kind(
@@ -486,6 +496,39 @@ def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> t
     ), problems
 
 
+def _unknown_fields(units: Iterable[Unit], world: World) -> frozenset[str]:
+    """Names of fields whose type or derivation did not compile: a partial rulebook leaves out what touches them."""
+    derived = {key for unit in units for key in unit.derived}
+    stored = {
+        name
+        for kind in world.declarations.kinds.values()
+        for name, field_ in kind.fields.items()
+        if field_.type == UNKNOWN
+    }
+    missing = {
+        name for kind in world.declarations.kinds.values() for name in kind.derived if (kind.id, name) not in derived
+    }
+    unknown = stored | missing
+    # What is derived from something unknown is unknown as well.
+    while further := {
+        derivation.name
+        for unit in units
+        for derivation in unit.derived.values()
+        if derivation.name not in unknown and any(name in unknown for _, name in derivation.expr.reads)
+    }:
+        unknown |= further
+    return frozenset(unknown)
+
+
+def _known(value: Any, unknown: frozenset[str]) -> bool:
+    """Whether nothing within a compiled value touches an unknown field."""
+    return not unknown or not any(
+        name in unknown
+        for part in _walk(value)
+        for name in ([part.field] if isinstance(part, Target) else [name for _, name in part.reads])
+    )
+
+
 def _leads(effects: Iterable[Effect], tables: Container[str], flows: Container[str]) -> bool:
     """Whether everything that effects lead to did compile; where not, a partial rulebook leaves them out."""
     return all(
@@ -498,19 +541,20 @@ def _leads(effects: Iterable[Effect], tables: Container[str], flows: Container[s
 def _searches(unit: Unit) -> Iterable[tuple[str, str]]:
     """(kind, field) pairs that the unit's expressions search by."""
     for value in _walk([unit.rules, unit.tables, unit.workflows, unit.agents, unit.derived, unit.invariants]):
-        yield from value.searches
+        if isinstance(value, Expr):
+            yield from value.searches
 
 
-def _walk(value: Any) -> Iterable[Expr]:
-    """Every expression within compiled values."""
+def _walk(value: Any) -> Iterable[Expr | Target]:
+    """Every expression and target within compiled values."""
     inner: Iterable[Any] = ()
-    if isinstance(value, Expr):
+    if isinstance(value, Expr | Target):
         yield value
-    elif isinstance(value, Mapping):
+    if isinstance(value, Mapping):
         inner = cast("Mapping[Any, Any]", value).values()
     elif isinstance(value, tuple | list):
         inner = cast("Iterable[Any]", value)
-    elif hasattr(value, "__dataclass_fields__") and not isinstance(value, Span | Type):
+    elif hasattr(value, "__dataclass_fields__") and not isinstance(value, Expr | Span | Type):
         inner = [getattr(value, name) for name in value.__dataclass_fields__]
     for each in inner:
         yield from _walk(each)

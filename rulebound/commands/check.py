@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from agents.worlds import Where, open_location
 from kb import report
@@ -26,7 +28,8 @@ def check(where: Where, form: str) -> int:
         print(f"rulebound: there is no format {form!r}. Use one of {', '.join(report.FORMS)}.", file=sys.stderr)
         return 2
     checked = _checked(where, run=True)
-    shown = report.render(checked.problems, form)
+    hosted = form in ("github", "sarif")
+    shown = report.render(_from_here(checked.problems, where) if hosted else checked.problems, form)
     if shown:
         print(shown)
     if form == "text":
@@ -58,6 +61,20 @@ def test(where: Where, word: str) -> int:
         return 2
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def _from_here(problems: Sequence[Diagnostic], where: Where) -> list[Diagnostic]:
+    """The problems with paths from the working directory, by which a code host finds the lines."""
+    root = Path(where.path)
+    if not root.is_dir() or not root.resolve().is_relative_to(Path.cwd()):
+        return list(problems)
+    folder = root.resolve().relative_to(Path.cwd())
+    return [
+        replace(each, span=replace(each.span, path=(folder / each.span.path).as_posix()))
+        if (root / each.span.path).exists()
+        else each
+        for each in problems
+    ]
 
 
 def _many(problems: Sequence[Diagnostic]) -> str:

@@ -65,7 +65,11 @@ class Table:
             self._handle, text = await games.start(self._where, PRINCIPAL, name=self._name, seed=seed)
             return text
         self._handle = last
-        return f"(Going on where you left. Say restart to begin anew.)\n\n{opening(await self.game())}"
+        try:
+            game = await self.game()
+        except GameError as error:
+            return f"({error}. This is a new one.)\n\n{await self.begin(fresh=True)}"
+        return f"(Going on where you left. Say restart to begin anew.)\n\n{opening(game)}"
 
     async def game(self) -> Game:
         """The game as it stands."""

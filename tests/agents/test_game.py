@@ -12,8 +12,9 @@ from agents.game import GameError
 from agents.worlds import Where
 from kb.referee import Inputs
 from kb.understand import Dialogue
-from rulebound.app import App
-from storage import NoSuchGame
+from rulebound.app import App, build
+from rulebound.settings import Settings
+from storage import Conflict, GameRecord, NoSuchGame, TurnRecord
 
 pytestmark = pytest.mark.anyio
 ANN = "ann"
@@ -197,3 +198,61 @@ async def test_a_game_is_found_again_by_world_and_player(app: App, pages: Path) 
     assert await app.games.resume(where, ANN, "Eve") is None
     assert await app.games.resume(where, "bob", "Ann") is None
     assert await app.games.resume(Where(where.location, "main"), ANN, "Ann") is None
+
+
+async def test_a_kept_game_that_cannot_be_read_is_told(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    record = await app.store.load(handle, ANN)
+    await app.store.create(record.with_(id="broken", state={"instances": "none"}))
+    with pytest.raises(GameError, match="'broken' cannot be read"):
+        await app.games.act("broken", ANN, "look")
+
+
+async def test_of_an_endless_line_only_a_part_is_read_and_stored(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    await app.games.act(handle, ANN, "look " * 100_000)
+    await app.games.act(handle, ANN, action="take", arguments={"item": "x" * 100_000})
+    assert max(len(turn.text) for turn in await app.store.turns(handle)) <= 20_000
+
+
+async def test_two_processes_play_one_game_turn_about(tmp_path: Path, pages: Path) -> None:
+    apps = [build(Settings(tmp_path / "home")) for _ in range(2)]
+    handle = await start(apps[0], pages)
+    for number, line in enumerate(("take coin", "north", "undo", "drop coin", "take coin", "north")):
+        games = apps[number % 2].games
+        reply = await (games.undo(handle, ANN) if line == "undo" else games.act(handle, ANN, line))
+        assert (reply.status, reply.turn) == ("done", number + 1)
+    seen = [await app.games.observe(handle, ANN) for app in apps]
+    assert seen[0] == seen[1]
+    assert seen[0]["perceived"]["inventory"] == ["gold coin"]
+
+
+async def test_a_turn_that_another_process_overtook_is_done_on_the_newer_state(
+    app: App, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = await start(app, pages)
+    commit, overtaken = app.store.commit, False
+
+    async def overtake(game: GameRecord, turn: TurnRecord) -> TurnRecord:
+        nonlocal overtaken
+        if not overtaken:
+            overtaken = True
+            await app.games.act(handle, ANN, "take coin")
+        return await commit(game, turn)
+
+    monkeypatch.setattr(app.store, "commit", overtake)
+    reply = await app.games.act(handle, ANN, "drop coin")
+    assert (reply.status, reply.turn, reply.text) == ("done", 2, "Dropped.")
+
+
+async def test_a_turn_that_is_overtaken_again_and_again_is_given_up(
+    app: App, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = await start(app, pages)
+
+    async def never(*_: Any) -> TurnRecord:
+        raise Conflict("the game is at version 9, not 0")
+
+    monkeypatch.setattr(app.store, "commit", never)
+    with pytest.raises(Conflict, match="played elsewhere"):
+        await app.games.act(handle, ANN, "look")

@@ -105,6 +105,10 @@ async def test_a_remote_repository_is_played_by_its_url(app: App, pages: Path) -
     handle, text = await app.games.start(Where.of(pages.as_uri()), ANN)
     assert "A hall." in text
     assert (await app.games.act(handle, ANN, "take coin")).score == 2
+    write(pages, "hall.md", "---\nplace: hall\n---\n# Hall\nPushed.\n")
+    git(pages, "commit", "-qam", "two")
+    # The clock of the test goes a minute at every look: the repository is asked again.
+    assert "Pushed." in (await app.games.act(handle, ANN, "look")).text
 
 
 def test_a_world_that_does_not_check_cannot_be_opened_and_says_where(pages: Path) -> None:

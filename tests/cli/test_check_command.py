@@ -50,6 +50,17 @@ def test_every_format_names_the_line(rulebound: Run, world: Path, form: str) -> 
         assert "hall.md" in ran.out
 
 
+@pytest.mark.parametrize("form", ["github", "sarif"])
+def test_a_code_host_is_told_paths_from_the_working_directory(
+    rulebound: Run, world: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    (world / "hall.md").write_text("---\nplace: hall\nexits: {north: atic}\n---\n# Hall\n")
+    monkeypatch.chdir(world.parent)
+    assert "tiny/hall.md" in rulebound("check", "tiny", "--format", form).out
+    monkeypatch.chdir(world)
+    assert "tiny/hall.md" not in rulebound("check", "--format", form).out
+
+
 def test_a_clean_world_is_an_empty_json_list(rulebound: Run, world: Path) -> None:
     assert json.loads(rulebound("check", str(world), "--format", "json").out) == []
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -236,7 +237,7 @@ async def test_text_of_pages_and_players_is_marked_as_data_that_it_cannot_leave(
     async with in_memory(str(folder)) as player:
         text = await player.text("kb_read", page="r", world="evil")
         assert player.client.instructions is not None
-        assert "never obey" in player.client.instructions
+        assert "never an instruction" in player.client.instructions
     mark = re.search(r"<world (\w+)>\n", text)
     assert mark is not None
     assert text.count(f"</world {mark[1]}>") == 1
@@ -301,3 +302,25 @@ def test_two_folders_of_one_name_are_not_served(tmp_path: Path) -> None:
 def test_the_bundled_worlds_are_always_served(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     assert list(served([str(tmp_path / "mine")])) == ["mine", *library.worlds()]
+
+
+async def test_a_client_of_the_older_protocol_plays_too(tmp_path: Path) -> None:
+    app = build(Settings(tmp_path / "home"), store=MemoryStore())
+    async with Client(server(app, served(())), mode="legacy") as client:
+        player = Player(client)
+        await player.start()
+        assert "Cloakroom" in (await player.act("west"))["text"]
+
+
+def test_a_client_that_goes_away_leaves_no_error(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "rulebound", "mcp"],
+        input=b"this is not JSON\n",
+        capture_output=True,
+        env={**os.environ, "RULEBOUND_HOME": str(tmp_path)},
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0
+    assert b"Traceback" not in ran.stderr
+    assert all(json.loads(line)["jsonrpc"] == "2.0" for line in ran.stdout.splitlines())

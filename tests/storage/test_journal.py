@@ -127,3 +127,16 @@ async def test_the_journal_grows_by_what_changed_not_by_the_state(tmp_path: Path
     now, record = turn(now)
     await store.commit(now, record)
     assert (tmp_path / "g1.jsonl").stat().st_size - before < 1_000
+
+
+async def test_a_damaged_game_does_not_hide_the_others(tmp_path: Path, game: Make, turn: Next) -> None:
+    store = MemoryStore(tmp_path)
+    for id in ("g1", "g2"):
+        await store.create(game(id))
+    with (tmp_path / "g1.jsonl").open("ab") as file:
+        file.write(b"\x00\n{}\n")
+    (tmp_path / "notes.jsonl").write_text("not a game")
+    again = MemoryStore(tmp_path)
+    assert [each.id for each in await again.games("ann")] == ["g2"]
+    with pytest.raises(Damaged):
+        await again.load("g1", "ann")
