@@ -7,10 +7,10 @@ any model.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from kb.compiler.classify import Typed
-from kb.compiler.effects import compile_block
+from kb.compiler.effects import FORMS, compile_block
 from kb.compiler.rules import timed_trigger
 from kb.compiler.scope import Scope
 from kb.diagnostics import Diagnostic, Span, problem
@@ -24,6 +24,8 @@ from kb.rulebook import (
     Judgement,
     Move,
     Put,
+    Roll,
+    Rule,
     Set,
     Take,
     Target,
@@ -37,22 +39,7 @@ _ANSWER = re.compile(
     r"(?P<question>.+?\?)\s*\*\*(?P<options>[^*]+)\*\*\s*(?:→|->)\s*`(?P<root>[a-z][a-z0-9_]*)\.(?P<field>[a-z][a-z0-9_]*)`\.?"
     r"\s*With no model: \*\*(?P<fallback>[^*]+)\*\*\.?"
 )
-_FREE = frozenset(
-    {
-        "say",
-        "tell",
-        "emit",
-        "schedule",
-        "roll",
-        "decide",
-        "award",
-        "refuse",
-        "start",
-        "advance",
-        "end",
-        "fail",
-    }
-)
+_FREE = frozenset(FORMS)
 FORM = "Write `> A question? **yes / no / unclear** → `otto.insulted`. With no model: **no**.`"
 
 
@@ -200,10 +187,25 @@ def _allowed(effect: Effect, typed: Typed, may: tuple[str, ...], scope: Scope) -
                     "Do an action that may.",
                 )
             ]
-        case Do():
-            return []
+        case Do() | Roll():
+            return []  # whether `may` lists the action is told once all rules are known
         case _:
-            return []
+            verb = effect.source.split()[0]
+            if verb in may:
+                return []
+            return [problem("RB505", effect.span, f"The agent may not `{verb}`", f"Add `{verb}` to `may`.")]
+
+
+def undone(agents: Iterable[Agent], rules: Mapping[str, Rule]) -> list[Diagnostic]:
+    """The actions that agents do though `may` lists no rule of them."""
+    found: list[Diagnostic] = []
+    for agent in agents:
+        actions = {rules[id].trigger.action for id in agent.may if id in rules}
+        for effect in (*agent.always, *agent.then):
+            if isinstance(effect, Do) and effect.action not in actions:
+                hint = "List the id of one of its rules in `may`."
+                found.append(problem("RB505", effect.span, f"The agent may not do `{effect.action}`", hint))
+    return found
 
 
 def _compile_judgements(typed: Typed, scope: Scope) -> tuple[tuple[Judgement, ...], list[Diagnostic]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from kb.compiler.agents import compile_agent, judgement_fields
+from kb.compiler.agents import compile_agent, judgement_fields, undone
 from kb.compiler.classify import Folder, Typed, classify, duplicates, kind_page_ids
 from kb.compiler.data import DataRow, data_path, read_rows
 from kb.compiler.data import compile_rows as compile_data
@@ -441,6 +441,7 @@ def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> t
     if settings is None:
         return None, problems
     agents = {agent.id: agent for unit in everything for agent in unit.agents if _known(agent, unknown)}
+    problems += undone(agents.values(), rules)
     timed_agents = tuple(id for id, agent in agents.items() if agent.trigger.kind in {"every", "at"})
     derived = {key: value for unit in reversed(everything) for key, value in unit.derived.items()}
     kind_invariants: dict[str, tuple[Condition, ...]] = {}

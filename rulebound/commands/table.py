@@ -100,10 +100,11 @@ class Table:
 
     async def _help(self, rest: str) -> Answer:
         game = await self.game()
-        own = ""
         if game.world.session.understander.lexicon.is_verb("help"):
             own = (await self._app.games.act(self._handle, PRINCIPAL, "help")).text
-        return Answer("\n\n".join(part for part in (own, HELP) if part))
+        else:
+            own = "\n  ".join(("You can say:", *(str(a.patterns[0]) for a in game.world.rulebook.actions.values())))
+        return Answer(f"{own}\n\n{HELP}")
 
     async def _why(self, rest: str) -> Answer:
         return Answer(explained(await self._app.games.why(self._handle, PRINCIPAL, int(rest) if rest else None)))

@@ -86,6 +86,13 @@ def test_help_tells_the_commands_about_the_game(rulebound: Run) -> None:
         assert f"\n  {word}" in out
 
 
+def test_help_tells_the_actions_of_a_world_that_has_no_help_of_its_own(rulebound: Run, world: Path) -> None:
+    (world / "world.md").write_text("---\nexperience: tiny\nstart: hall\n---\n# Tiny\nSmall.\n")
+    (world / "s.md").unlink()
+    (world / "pat.md").write_text('---\nrule: pat\non: pat <item>\n---\n# Patting\n## Then\n- say "Nice."\n')
+    assert "You can say:\n  pat <item>\n" in rulebound("play", str(world), stdin="help").out
+
+
 def test_quit_ends_a_script(rulebound: Run) -> None:
     assert "> look" not in rulebound("play", stdin="quit\nlook\n").out
 
