@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kb.compiler.builtin import ALWAYS, DERIVED, PARENTS
+from kb.compiler.builtin import ALWAYS, DERIVED
 from kb.diagnostics import Span
 from kb.expressions.names import FieldInfo
 from kb.rulebook import Field
@@ -101,9 +101,6 @@ class Declarations:
     def collection(self, name: str) -> str | None:
         return self._by_plural.get(name)
 
-    def collections(self) -> Iterable[str]:
-        return self._by_plural
-
     def kinds_within(self, kind: str) -> frozenset[str]:
         return self._below.get(kind, frozenset((kind,)))
 
@@ -164,7 +161,3 @@ class Declarations:
 def builtin_derived_type(name: str) -> Type:
     """The type that the built-in field of this name has (yes/no where there is none)."""
     return next((fields[name] for fields in DERIVED.values() if name in fields), BOOL)
-
-
-def is_builtin_kind(kind: str) -> bool:
-    return kind in PARENTS

@@ -67,8 +67,14 @@ def compile_template(
         name = key.replace("-", "_")
         stored = scope.stored(kind, name)
         if stored is None or name in {"location", "id", "kind"}:
-            hint = suggest(key, [*scope.fields(kind), *allowed]) or f"Declare it in the State of `{kind}`."
-            problems.append(problem("RB203", entry.key_span, f"A {kind} has no field `{key}`", hint))
+            if name in scope.fields(kind):
+                what = f"`{key}` of a {kind} is worked out, not set"
+                hint = "Set the fields that it comes from, or derive it here: `derived: {…}`."
+            else:
+                what = f"A {kind} has no field `{key}`"
+                known = [field for field in scope.fields(kind) if scope.stored(kind, field) is not None]
+                hint = suggest(key, [*known, *allowed]) or f"Declare it in the State of `{kind}`."
+            problems.append(problem("RB203", entry.key_span, what, hint))
         elif name == "exits":
             exits, more = _exits(entry, scope)
             values["exits"], problems = exits, problems + more
