@@ -508,9 +508,6 @@ class Rulebook:
     scenarios: tuple[Scenario, ...]
     invariants: tuple[Condition, ...]
     """Of the experience; each kind carries its own."""
-    any_rules: tuple[str, ...]
-    """Rules on `any` action, in the order in which they are considered."""
-    any_after: tuple[str, ...]
     enters: tuple[str, ...]
     events: Mapping[str, tuple[str, ...]]
     """event → rules"""

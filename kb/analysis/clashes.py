@@ -129,12 +129,13 @@ def clashes(rulebook: Rulebook) -> list[Diagnostic]:
             problems.append(
                 problem("RB309", rule.span, "The rule can never apply: its conditions contradict each other", hint)
             )
+    behind = _behind(rulebook.rules)
     for action in rulebook.actions.values():
         rules = [rulebook.rules[id] for id in action.rules]
         for index, second in enumerate(rules):
             for first in rules[:index]:
                 pair = (first.id, second.id)
-                if pair in told or _ordered(first, second):
+                if pair in told or _ordered(first, second, behind):
                     continue
                 witness = _both(first, second)
                 if witness is not None:
@@ -143,14 +144,34 @@ def clashes(rulebook: Rulebook) -> list[Diagnostic]:
     return problems
 
 
-def _ordered(first: Rule, second: Rule) -> bool:
+def _behind(rules: Mapping[str, Rule]) -> dict[str, set[str]]:
+    """Rule → every rule that it stands before, directly or through others."""
+    behind: dict[str, set[str]] = {}
+    for id in rules:
+        found: set[str] = set()
+        waiting = list(rules[id].instead_of)
+        while waiting:
+            target = waiting.pop()
+            if target in found or target not in rules:
+                continue
+            found.add(target)
+            # What was worked out for another rule is taken over whole.
+            if target in behind:
+                found |= behind[target]
+            else:
+                waiting += rules[target].instead_of
+        behind[id] = found
+    return behind
+
+
+def _ordered(first: Rule, second: Rule, behind: Mapping[str, set[str]]) -> bool:
     """Whether the order between two rules is stated."""
     return (
         first.own
         or second.own
         or first.requires != second.requires
-        or second.id in first.instead_of
-        or first.id in second.instead_of
+        or second.id in behind[first.id]
+        or first.id in behind[second.id]
         or ("all" in first.instead_of) != ("all" in second.instead_of)
     )
 

@@ -487,8 +487,6 @@ def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> t
         agents=agents,
         scenarios=tuple(each for unit in everything for each in unit.scenarios),
         invariants=kind_invariants.get("world", ()),
-        any_rules=(),
-        any_after=(),
         enters=order.enters,
         events=order.events,
         every_turn=order.every_turn,

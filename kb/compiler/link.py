@@ -6,8 +6,9 @@ its libraries'. It must not know how pages are compiled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 from kb.diagnostics import Diagnostic, problem
 from kb.rulebook import Rule
@@ -73,29 +74,15 @@ def _unknown_instead(rules: Mapping[str, Rule]) -> list[Diagnostic]:
 
 
 def _ranks(rules: Mapping[str, Rule]) -> tuple[dict[str, int], list[Diagnostic]]:
-    """How many rules each rule stands before, along `instead of`; and the circles."""
+    """How many rules each rule stands before, along `instead of`; and the first circle."""
+    targets = {id: [target for target in rule.instead_of if target in rules] for id, rule in rules.items()}
+    try:
+        order = list(TopologicalSorter(targets).static_order())
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        what = f"`instead of` goes round in a circle: {' → '.join(reversed(circle))}"
+        return dict.fromkeys(rules, 0), [problem("RB306", rules[circle[0]].span, what, "Leave one of them out.")]
     ranks: dict[str, int] = {}
-    problems: list[Diagnostic] = []
-
-    def rank(id: str, path: Sequence[str]) -> int:
-        if id in ranks:
-            return ranks[id]
-        if id in path:
-            circle = " → ".join((*path[path.index(id) :], id))
-            problems.append(
-                problem(
-                    "RB306",
-                    rules[id].span,
-                    f"`instead of` goes round in a circle: {circle}",
-                    "Leave one of them out.",
-                )
-            )
-            return 0
-        targets = [target for target in rules[id].instead_of if target in rules]
-        result = max((rank(target, (*path, id)) + 1 for target in targets), default=0)
-        ranks[id] = result
-        return result
-
-    for id in rules:
-        rank(id, ())
-    return {id: ranks.get(id, 0) for id in rules}, problems
+    for id in order:
+        ranks[id] = max((ranks[target] + 1 for target in targets[id]), default=0)
+    return ranks, []
