@@ -79,8 +79,9 @@ def main() -> int:
         return 0
     if task == "bench":
         prepare("requirements-dev.txt")
-        names = arguments or sorted(p.stem for p in (ROOT / "benchmarks").glob("[a-z]*.py"))
-        return max(run(PYTHON, "-m", f"benchmarks.{name}") for name in names)
+        numbers = [word for word in arguments if word.isdecimal()]
+        names = [word for word in arguments if not word.isdecimal()] or ["expressions", "turns", "checking", "soak"]
+        return max(run(PYTHON, "-m", f"benchmarks.{name}", *numbers) for name in names)
     if task in tasks or task == "ci":
         prepare("requirements-dev.txt")
         chosen = list(tasks) if task == "ci" else [task]
