@@ -180,6 +180,7 @@ AGENT = """
 === cook.md
 ---
 agent: cook
+may: [say, tell]
 in: cellar
 every: 1 hour
 ---

@@ -390,7 +390,7 @@ AGENT = """
 ---
 agent: otto
 in: cellar
-may: [world.anger]
+may: [say, world.anger]
 state: {patience: int 0..5 = 5}
 ---
 # Otto
