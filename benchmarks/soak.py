@@ -55,7 +55,7 @@ def lines(count: int) -> None:
     for number, (name, folder) in enumerate(worlds.items()):
         (rulebook,) = check(open_source(folder), run=False).rulebooks.values()
         session = Session(rulebook)
-        for seed in range(max(1, count // len(worlds) // 500)):
+        for seed in range(-(-count // (len(worlds) * 500))):
             players = (HostilePlayer(seed), RandomPlayer(seed))
             state, dialogue = session.referee.join(session.referee.new(), "player"), Dialogue()
             for turn in range(500):

@@ -326,7 +326,8 @@ class Understander:
             each
             for each, _, _ in process.extract(verb, known, scorer=DamerauLevenshtein.normalized_similarity, limit=6)
         ]
-        return Reply(f"I don't know how to “{verb}”. You can, for example: {', '.join(near)}.", dialogue)
+        hint = f" You can, for example: {', '.join(near)}." if near else " There is nothing that one can do here."
+        return Reply(f"I don't know how to “{verb}”.{hint}", dialogue)
 
     # --- actions with arguments
 
