@@ -408,6 +408,21 @@ _SIMPLE: Final[dict[str, Type]] = {
 TYPE_WORDS: Final = (*_SIMPLE, "one of …", "list of …", "… per …", "record (…)")
 
 
+def joined(one: Type | None, other: Type) -> Type:
+    """The type that holds values of both (`npc` and `item`: `item or npc`); text where nothing else does."""
+    if one is None or one == other:
+        return other
+    match one, other:
+        case Ref(), Ref():
+            return Ref(tuple(sorted({*one.kinds, *other.kinds})))
+        case Int(), Int():
+            return INT
+        case (Int() | Number()), (Int() | Number()):
+            return NUMBER
+        case _:
+            return TEXT
+
+
 class TypeSyntaxError(ValueError):
     """The words do not name a type. `args[0]` says why."""
 

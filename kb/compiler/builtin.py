@@ -32,7 +32,7 @@ TEMPLATE_KEYS: Final = ("place", "item", "npc", "waypoint", "quest", "agent")
 PAGE_KEYS: Final = (
     "experience", "kind", *TEMPLATE_KEYS, "rule", "table", "workflow", "persona", "scenario",
 )  # fmt: skip
-RESERVED: Final = frozenset(
+RESERVED: Final = frozenset(PARENTS) | frozenset(
     {
         "action",
         "agent",

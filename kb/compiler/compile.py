@@ -57,7 +57,7 @@ from kb.rulebook import (
     Workflow,
 )
 from kb.suggest import suggest
-from kb.types import UNKNOWN, Choice, Ref, Type
+from kb.types import UNKNOWN, Choice, Ref, Type, joined
 
 
 @dataclass
@@ -396,7 +396,9 @@ def _events(units: Iterable[Unit]) -> dict[str, dict[str, Type]]:
     events: dict[str, dict[str, Type]] = {}
     for unit in units:
         for event, values in unit.asked.emits.items():
-            events.setdefault(event, {}).update(values)
+            known = events.setdefault(event, {})
+            for name, type_ in values.items():
+                known[name] = joined(known.get(name), type_)
     return events
 
 

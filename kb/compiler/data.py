@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import yaml
 
+from kb.compiler.builtin import RESERVED
 from kb.compiler.classify import ID, Typed
 from kb.compiler.scope import Scope
 from kb.compiler.values import read_value
@@ -125,9 +126,11 @@ def compile_rows(
     problems: list[Diagnostic] = []
     unknown: set[str] = set()
     for row in rows:
-        if not ID.fullmatch(row.id):
+        if not ID.fullmatch(row.id) or row.id in RESERVED:
             hint = "Give each row a column `id` in small letters and hyphens."
-            problems.append(problem("RB802", row.span, f"The row's id {row.id!r} is not kebab-case", hint))
+            problems.append(
+                problem("RB802", row.span, f"The row's id {row.id!r} is not kebab-case, or is reserved", hint)
+            )
             continue
         values = dict(starts)
         location = ""

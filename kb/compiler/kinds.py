@@ -69,6 +69,10 @@ def declare_kinds(typed: Iterable[Typed]) -> Kinds:
         kind = template_kind(each, result.kinds)
         if kind is None:
             continue
+        if each.id in result.kinds:
+            what = f"`{each.id}` is the name of a kind"
+            result.problems.append(problem("RB110", each.span, what, "Choose another id."))
+            continue
         sections = [s for s in each.page.sections if s.heading in {"State", "Derived"}]
         if sections or {"state", "derived"} & each.page.front.entries.keys():
             result.kinds[each.id] = KindDecl(each.id, f"{each.id}s".replace("-", "_"), kind, {}, {}, each.span)

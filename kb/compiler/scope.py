@@ -16,7 +16,7 @@ from kb.compiler.patterns import ActionTable, RawPattern, Resolved
 from kb.diagnostics import Span
 from kb.expressions.names import FieldInfo
 from kb.rulebook import Field, Role
-from kb.types import TEXT, TIME, Record, Ref, Type
+from kb.types import TEXT, TIME, Record, Ref, Type, joined
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class World:
         merged: dict[str, Type] = {}
         for values in self.events.values():
             for name, type_ in values.items():
-                merged[name] = type_ if merged.get(name, type_) == type_ else TEXT
+                merged[name] = joined(merged.get(name), type_)
         return merged
 
 
@@ -229,7 +229,7 @@ class Scope:
         """An effect of this page emits or schedules the event with these values."""
         known = self._record.emits.setdefault(event, {})
         for name, type_ in values.items():
-            known[name] = type_ if known.get(name, type_) == type_ else TEXT
+            known[name] = joined(known.get(name), type_)
         self._record.emit_spans.setdefault(event, span)
 
 

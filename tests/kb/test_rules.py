@@ -92,3 +92,20 @@ def test_a_rule_table_stands_before_rule_pages_and_its_first_row_that_fits_decid
         ),
     )
     assert said(checked(tmp_path, lamp, rule("a")), "shake lamp") == "Small."
+
+
+@pytest.mark.parametrize("id", ["world", "player", "item", "room", "now", "Old", "a_b", "-x", "1st"])
+def test_an_id_that_expressions_use_or_cannot_write_is_refused(tmp_path: Path, id: str) -> None:
+    page = ("markdown", "x.md", f"---\nitem: {id}\nin: hall\n---\n# X\n")
+    assert codes(tmp_path, page) == ["x.md RB109"]
+
+
+def test_a_thing_cannot_have_the_name_of_a_kind(tmp_path: Path) -> None:
+    kind = ("markdown", "k.md", "---\nkind: loan\n---\n# Loan\n")
+    page = ("markdown", "x.md", "---\nitem: loan\nin: hall\nstate: {open: yes/no}\n---\n# X\n")
+    assert "x.md RB110" in codes(tmp_path, kind, page)
+
+
+def test_a_data_row_cannot_be_the_world(tmp_path: Path) -> None:
+    kind = ("markdown", "k.md", "---\nkind: loan\nfrom: l.csv\n---\n# Loan\n")
+    assert codes(tmp_path, kind, ("text", "l.csv", "id\nworld\n")) == ["l.csv RB802"]
