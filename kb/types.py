@@ -417,7 +417,7 @@ def joined(one: Type | None, other: Type) -> Type:
             return Ref(tuple(sorted({*one.kinds, *other.kinds})))
         case Int(), Int():
             return INT
-        case (Int() | Number()), (Int() | Number()):
+        case ((Int() | Number()), (Int() | Number())):
             return NUMBER
         case _:
             return TEXT
