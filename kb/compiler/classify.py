@@ -123,8 +123,10 @@ def classify(pages: Iterable[Page], kinds: set[str]) -> tuple[list[Typed], list[
         key = present[0]
         entry = entries[key]
         id = entry.value
-        if not isinstance(id, str) or not ID.fullmatch(id) or (id in RESERVED and key != "kind"):
-            why = "is reserved" if isinstance(id, str) and id in RESERVED else "is not kebab-case"
+        # Only what instances are made from is named in expressions.
+        reserved = id in RESERVED and (key in TEMPLATE_KEYS or key not in PAGE_KEYS)
+        if not isinstance(id, str) or not ID.fullmatch(id) or reserved:
+            why = "is reserved" if reserved else "is not kebab-case"
             problems.append(
                 problem(
                     "RB109",
