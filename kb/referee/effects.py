@@ -178,10 +178,14 @@ def _remove(turn: Turn, effect: Remove, engine: Engine) -> None:
     for inner in inside:
         turn.write(inner, "location", row.get("location", ""), effect.source)
     turn.remove_instance(id)
-    gone = turn.book["gone"]
-    seed = id.partition("@")[0]
-    if id not in gone and any(each.id == seed for each in turn.shape.rulebook.seeds):
-        turn.book = {**turn.book, "gone": [*gone, id]}
+    name, _, owner = id.partition("@")
+    seed = turn.shape.seeds.get(name)
+    if seed is None:
+        return
+    if seed.location != "player":
+        turn.book = {**turn.book, "gone": [*turn.book["gone"], id]}
+    elif (owner := owner or next(iter(turn.every("player")), "")) in turn.rows:
+        turn.keep(owner, "gone", [*turn.own.get(owner, {}).get("gone", ()), id])
 
 
 # --- Words, events, progress ----------------------------------------------------------------------
