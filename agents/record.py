@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def outcome_of(game: Game, said: Said, notes: Sequence[str]) -> dict[str, Any]:
     """`text`, `status`, `score`, `ended`, `notes`, `changes` by name, and per action what decided it and came of it."""
-    row = said.state.rows[game.record.player]
+    row = said.state.rows[game.player]
     status = "question" if said.question else "done" if said.understood else "not-understood"
     if said.outcomes and all(outcome.status == "refused" for outcome in said.outcomes):
         status = "refused"
@@ -35,6 +35,20 @@ def outcome_of(game: Game, said: Said, notes: Sequence[str]) -> dict[str, Any]:
             _action(game.world.commit, action, outcome)
             for action, outcome in zip(said.actions, said.outcomes, strict=True)
         ],
+    }
+
+
+def ticked(commit: str, outcome: Outcome) -> dict[str, Any]:
+    """As `outcome_of`, for time that passed with nobody acting."""
+    action = _action(commit, Action(""), outcome)
+    return {
+        "text": "",
+        "status": "done",
+        "score": 0,
+        "ended": None,
+        "notes": [],
+        "changes": [],
+        "actions": [action],
     }
 
 
@@ -69,7 +83,7 @@ def _changes(game: Game, said: Said) -> list[dict[str, Any]]:
     changes = [change for outcome in said.outcomes for change in outcome.changes]
     if not changes:
         return []
-    player, referee = game.record.player, game.world.session.referee
+    player, referee = game.player, game.world.session.referee
     seen = {player, *perceived(referee.frame(game.state, player), game.state)}
     seen.update(perceived(referee.frame(said.state, player), said.state))
     told: list[dict[str, Any]] = []

@@ -1,12 +1,15 @@
 """Owns the composition: settings in, an `App` with its services out.
 
-`build(settings)`; every seam is a parameter. It must not know transports.
+`async with open_app(settings) as app` uses the real stores; `build(settings, store=…)` takes any: every seam is a parameter.
+It must not know transports.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -48,17 +51,41 @@ def build(
     *,
     store: Store | None = None,
     now: Callable[[], datetime] | None = None,
-    new_id: Callable[[], str] | None = None,
+    new_handle: Callable[[], str] | None = None,
     new_seed: Callable[[], int] | None = None,
 ) -> App:
-    """An app with the given seams, or the real ones: games on disk, the clock, 128 random bits."""
-    store = store or MemoryStore(settings.games)
+    """An app with the given seams, or the real ones: the clock, 128 random bits. Without a store nothing is kept."""
+    store = store or MemoryStore()
     worlds = Worlds(settings)
     games = GameService(
         store,
         worlds,
         now=now or (lambda: datetime.now(UTC)),
-        new_id=new_id or (lambda: secrets.token_hex(16)),
+        new_handle=new_handle or (lambda: secrets.token_hex(16)),
         new_seed=new_seed or (lambda: secrets.randbits(63)),
     )
     return App(settings, store, worlds, games)
+
+
+@asynccontextmanager
+async def open_app(settings: Settings) -> AsyncGenerator[App]:
+    """An app over PostgreSQL: the one that the settings name, or the embedded one, which runs while somebody uses it.
+
+    Raises `storage.StoreError` or `storage.embedded.ServiceError`.
+    """
+    # Only who keeps games pays for importing the drivers.
+    from storage.embedded import Supervisor
+    from storage.postgres import PostgresStore
+
+    supervisor = Supervisor(settings.home, database_url=settings.database_url, redis_url=settings.redis_url)
+    try:
+        servers = await asyncio.to_thread(supervisor.acquire)
+        store = await PostgresStore.open(servers.database_url, lambda: asyncio.to_thread(supervisor.acquire))
+        app = build(settings, store=store)
+        try:
+            yield app
+        finally:
+            await app.games.close()
+            await store.close()
+    finally:
+        await asyncio.to_thread(supervisor.release)

@@ -36,11 +36,6 @@ class Settings:
         return self.home / "cache"
 
     @property
-    def games(self) -> Path:
-        """The games of this machine, a journal each."""
-        return self.home / "games"
-
-    @property
     def history(self) -> Path:
         """What was typed at the prompt."""
         return self.home / "history"

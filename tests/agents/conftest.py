@@ -48,7 +48,7 @@ def make_app(tmp_path: Path) -> Callable[[], App]:
             Settings(tmp_path / "home"),
             store=MemoryStore(),
             now=lambda: begin + timedelta(minutes=next(minutes)),
-            new_id=lambda: f"game-{next(ids)}",
+            new_handle=lambda: f"game-{next(ids)}",
             new_seed=lambda: 5,
         )
 
