@@ -1,5 +1,6 @@
 """Homes with servers of a test's own, and other processes that use them."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -33,20 +34,37 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    """A home; whatever still runs in it at the end is stopped."""
+def empty(tmp_path: Path) -> Iterator[Path]:
+    """A home where nothing ever ran; whatever still runs in it at the end is stopped."""
     folder = tmp_path / "home"
     yield folder
     with suppress(ServiceError, OSError):
         Supervisor(folder).stop(force=True)
 
 
+@pytest.fixture(scope="session")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose servers ran once and were stopped; only to be copied."""
+    folder = tmp_path_factory.mktemp("used")
+    supervisor = Supervisor(folder)
+    supervisor.acquire()
+    supervisor.release()
+    return folder
+
+
 @pytest.fixture
-def member(home: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """Starts another process that uses the servers until its standard input ends; options are those of Popen."""
+def home(empty: Path, used: Path) -> Path:
+    """A home where servers ran before."""
+    shutil.copytree(used / "services/postgres", empty / "services/postgres")
+    return empty
+
+
+@pytest.fixture
+def member() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """`member(home)` is another process that uses the servers until its standard input ends; options are those of Popen."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(**options: object) -> "subprocess.Popen[str]":
+    def start(home: Path, **options: object) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [sys.executable, "-c", MEMBER, str(home)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options,  # pyright: ignore

@@ -30,8 +30,8 @@ def said(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline()
 
 
-def test_what_was_committed_is_there_after_the_last_user_left_and_came_back(home: Path, ask: Ask) -> None:
-    supervisor = Supervisor(home)
+def test_what_was_committed_is_there_after_the_last_user_left_and_came_back(empty: Path, ask: Ask) -> None:
+    supervisor = Supervisor(empty)
     supervisor.acquire()
     ask(supervisor, "CREATE TABLE t (id int)", "INSERT INTO t VALUES (7)")
     supervisor.release()
@@ -59,7 +59,7 @@ def test_a_second_user_attaches_and_the_servers_stay_until_both_have_left(home: 
     supervisor = Supervisor(home)
     supervisor.acquire()
     before = pids(supervisor)
-    other = member()
+    other = member(home)
     assert said(other).startswith("ready")
     assert supervisor.status().users == tuple(sorted((os.getpid(), other.pid)))
     supervisor.release()
@@ -79,22 +79,22 @@ def test_to_acquire_again_is_to_be_the_same_user_and_to_release_twice_is_to_leav
     assert states(second) == {"stopped"}
 
 
-def test_sixteen_that_start_at_once_share_one_server_each(home: Path, member: Member) -> None:
-    members = [member() for _ in range(16)]
+def test_sixteen_that_start_at_once_share_one_server_each(empty: Path, member: Member) -> None:
+    members = [member(empty) for _ in range(16)]
     assert len({said(process) for process in members}) == 1
-    status = Supervisor(home).status()
+    status = Supervisor(empty).status()
     assert len(status.users) == 16
-    lines = (home / "services/postgres.log").read_text().count("starting PostgreSQL")
+    lines = (empty / "services/postgres.log").read_text().count("starting PostgreSQL")
     assert (lines, {server.state for server in status.servers}) == (1, {"ready"})
     for process in members:
         process.communicate()
-    assert states(Supervisor(home)) == {"stopped"}
+    assert states(Supervisor(empty)) == {"stopped"}
 
 
 def test_a_user_that_was_killed_is_not_counted(home: Path, member: Member) -> None:
     supervisor = Supervisor(home)
     supervisor.acquire()
-    other = member()
+    other = member(home)
     said(other)
     other.kill()
     other.wait()
@@ -122,21 +122,21 @@ def test_a_server_that_was_killed_comes_back_with_what_was_committed(home: Path,
 
 
 def test_a_start_that_was_killed_while_the_cluster_was_made_leaves_nothing(
-    home: Path, member: Member, ask: Ask
+    empty: Path, member: Member, ask: Ask
 ) -> None:
-    starter = member()
-    assert wait(lambda: any(home.glob("services/postgres.new-*")), 20)
+    starter = member(empty)
+    assert wait(lambda: any(empty.glob("services/postgres.new-*")), 20)
     starter.kill()
     starter.wait()
-    supervisor = Supervisor(home)
+    supervisor = Supervisor(empty)
     supervisor.acquire()
     assert ask(supervisor, "SELECT 1") == [["1"]]
-    assert list(home.glob("services/postgres.new-*")) == []
+    assert list(empty.glob("services/postgres.new-*")) == []
     supervisor.release()
 
 
 def test_a_start_that_was_killed_while_the_server_started_is_taken_over(home: Path, member: Member, ask: Ask) -> None:
-    starter = member()
+    starter = member(home)
     assert wait(lambda: held(home / "services/postgres.lock"), 20)
     starter.kill()
     starter.wait()
@@ -159,15 +159,15 @@ def test_pinned_servers_stay_until_they_are_stopped(home: Path) -> None:
     assert (supervisor.status().pinned, states(supervisor)) == (False, {"stopped"})
 
 
-def test_servers_given_by_url_are_neither_started_nor_touched(home: Path) -> None:
-    supervisor = Supervisor(home, database_url="postgresql://db/x", redis_url="redis://cache/0")
+def test_servers_given_by_url_are_neither_started_nor_touched(empty: Path) -> None:
+    supervisor = Supervisor(empty, database_url="postgresql://db/x", redis_url="redis://cache/0")
     assert supervisor.acquire() == Servers("postgresql://db/x", "redis://cache/0")
     supervisor.release()
-    assert not home.exists()
-    one = Supervisor(home, database_url="postgresql://db/x")
+    assert not empty.exists()
+    one = Supervisor(empty, database_url="postgresql://db/x")
     one.acquire()
     assert [server.name for server in one.status().servers] == ["valkey"]
-    assert not (home / "services/postgres").exists()
+    assert not (empty / "services/postgres").exists()
     one.release()
 
 
