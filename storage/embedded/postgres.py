@@ -44,6 +44,14 @@ SETTINGS = {
 }
 """Written once, when the cluster is made; `ALTER SYSTEM` or an edit of postgresql.conf changes them for good."""
 
+OWNER = """\
+CREATE ROLE rulebound LOGIN NOSUPERUSER NOCREATEDB CREATEROLE;
+CREATE DATABASE rulebound OWNER rulebound;
+DO $$BEGIN IF 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression' THEN \
+EXECUTE 'ALTER DATABASE rulebound SET default_toast_compression = lz4'; END IF; END$$;
+"""
+"""Who owns the tables, and where they are; a statement a line."""
+
 
 class Postgres(Server):
     """PostgreSQL in `services/postgres`, reached by its socket alone."""
@@ -108,6 +116,8 @@ class Postgres(Server):
         try:
             # The files are flushed once, at the end.
             process.run([*initdb, "-U", "postgres", "-A", "trust", *locale, "--no-sync", *settings], data=new)
+            single = [binaries.postgres(), "--single", "-D", new, "-c", "exit_on_error=on", "postgres"]
+            process.run(single, data=new, said=OWNER)
             process.run([*initdb, "--sync-only"], data=new)
             new.rename(self.folder)
         except BaseException:
@@ -116,24 +126,6 @@ class Postgres(Server):
         parent = os.open(self.services, os.O_RDONLY)
         os.fsync(parent)
         os.close(parent)
-
-    def complete(self, run: Path) -> None:
-        """The owner and its database, where they are not there yet."""
-        ((role, database, lz4),) = ask_postgres(
-            self.socket(run),
-            "SELECT (SELECT count(*) FROM pg_roles WHERE rolname = 'rulebound'),"
-            " (SELECT count(*) FROM pg_database WHERE datname = 'rulebound'),"
-            " (SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression')",
-        )
-        wanted: list[str] = []
-        if role == "0":
-            wanted.append("CREATE ROLE rulebound LOGIN NOSUPERUSER NOCREATEDB CREATEROLE")
-        if database == "0":
-            wanted.append("CREATE DATABASE rulebound OWNER rulebound")
-            if lz4 == "t":
-                wanted.append("ALTER DATABASE rulebound SET default_toast_compression = lz4")
-        if wanted:
-            ask_postgres(self.socket(run), *wanted, timeout=60)
 
     def failed(self, said: str) -> ServiceError:
         if "already exists" in said or "still in use" in said:

@@ -94,9 +94,10 @@ def run(
     lock: Path | None = None,
     log: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    said: str = "",
     seconds: float = 60,
 ) -> None:
-    """Runs a tool to its end, or with `lock` and `log` starts a server that outlives us. Raises `ServiceError`."""
+    """Runs a tool to its end, told what is `said`, or with `lock` and `log` starts a server that outlives us. Raises `ServiceError`."""
     wanted = {
         "command": [str(word) for word in command],
         "environment": {"LC_ALL": "C", "PATH": os.defpath, **(environment or {})},
@@ -107,13 +108,13 @@ def run(
     program = [sys.executable, "-I", "-S", launch.__file__, json.dumps(wanted)]
     try:
         done = subprocess.run(  # noqa: S603
-            program, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, timeout=seconds, check=False
+            program, input=said.encode(), capture_output=True, start_new_session=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise ServiceError(f"{Path(command[0]).name} did not end within {seconds:.0f} s") from error
     if done.returncode:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip()
-        raise failure(Path(command[0]).name, said or f"exit status {done.returncode}")
+        answer = (done.stderr or done.stdout).decode(errors="replace").strip()
+        raise failure(Path(command[0]).name, answer or f"exit status {done.returncode}")
 
 
 def failure(program: str, said: str) -> ServiceError:

@@ -48,10 +48,6 @@ class Server(ABC):
     def launch(self, run: Path) -> None:
         """Starts the process, its files made or checked first. Raises `ServiceError`."""
 
-    @abstractmethod
-    def complete(self, run: Path) -> None:
-        """Does what a server that was just started still lacks."""
-
     def failed(self, said: str) -> ServiceError:
         """The error for a server that ended with these words in its log."""
         return process.failure(self.name, said)
@@ -88,7 +84,6 @@ class Server(ABC):
             with self.log.open(encoding="utf-8", errors="replace") as log:
                 log.seek(self._logged)
                 raise self.failed(log.read())
-        self.complete(run)
 
     def _settled(self, run: Path) -> str:
         """What a server is that was seen alive: `ready`, or `silent` when it ended or said nothing for too long."""

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,12 +87,16 @@ class Supervisor:
             with self._locked():
                 run = run_folder(self._services)
                 self._join()
+                begun: list[Server] = []
                 try:
-                    for server in [server for server in self._servers if server.begin(run)]:
+                    for server in self._servers:
+                        if server.begin(run):
+                            begun.append(server)
+                    for server in begun:
                         server.finish(run)
                 except BaseException:
                     with suppress(Exception):
-                        self._leave()
+                        self._leave(begun)
                     raise
                 urls.update((server.name, server.url(run)) for server in self._servers)
         return Servers(urls["postgres"], urls["valkey"])
@@ -101,7 +105,7 @@ class Supervisor:
         """Leaves; the last user stops the servers unless they are pinned. Nothing when this process is no user."""
         if self._user is not None and self._user[0] == os.getpid():
             with self._locked():
-                self._leave()
+                self._leave(self._servers)
 
     def pin(self) -> Servers:
         """Starts the servers and lets them stay when the last user leaves."""
@@ -126,11 +130,13 @@ class Supervisor:
     def status(self) -> Status:
         """What runs now; nothing is started."""
         if not self._services.exists():
-            return Status((), (), pinned=False)
+            return Status(self._look(self._services / "run"), (), pinned=False)
         with self._locked():
-            run = run_folder(self._services)
-            servers = tuple(self._status(server, run) for server in self._servers)
+            servers = self._look(run_folder(self._services))
             return Status(servers, self._users(), (self._services / "pinned").exists())
+
+    def _look(self, run: Path) -> tuple[ServerStatus, ...]:
+        return tuple(self._status(server, run) for server in self._servers)
 
     def _status(self, server: Server, run: Path) -> ServerStatus:
         version, state = "", "stopped"
@@ -171,7 +177,8 @@ class Supervisor:
         self._user = (os.getpid(), file, path)
         atexit.register(self.release)
 
-    def _leave(self) -> None:
+    def _leave(self, servers: Iterable[Server]) -> None:
+        """Counts this process out; stops the given servers when nobody is left."""
         if self._user is not None:
             _, file, path = self._user
             self._user = None
@@ -179,7 +186,7 @@ class Supervisor:
             os.close(file)
             atexit.unregister(self.release)
         if not self._users() and not (self._services / "pinned").exists():
-            for server in self._servers:
+            for server in servers:
                 server.stop()
 
     def _users(self) -> tuple[int, ...]:

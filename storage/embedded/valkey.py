@@ -45,6 +45,3 @@ class Valkey(Server):
         settings = {**SETTINGS, "unixsocket": str(self.socket(run)), "dir": str(run)}
         command = [binaries.valkey(), *(word for name, value in settings.items() for word in (f"--{name}", value))]
         process.run(command, lock=self.lock, log=self.log)
-
-    def complete(self, run: Path) -> None:
-        """Nothing: it starts empty."""

@@ -12,6 +12,8 @@ from pathlib import Path
 
 STARTING = "57P03"
 FULL = "53300"
+PATIENCE = 5.0
+"""Seconds that an answer may take."""
 
 
 class Refused(Exception):
@@ -22,9 +24,9 @@ class Refused(Exception):
         self.code = code
 
 
-def _connect(path: Path, timeout: float) -> socket.socket:
+def _connect(path: Path, timeout: float | None = None) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(timeout)
+    connection.settimeout(timeout or PATIENCE)
     try:
         connection.connect(str(path))
     except OSError:
@@ -34,7 +36,7 @@ def _connect(path: Path, timeout: float) -> socket.socket:
 
 
 def ask_postgres(
-    path: Path, *statements: str, user: str = "postgres", database: str = "postgres", timeout: float = 5.0
+    path: Path, *statements: str, user: str = "postgres", database: str = "postgres", timeout: float | None = None
 ) -> list[list[str | None]]:
     """The rows of the last statement. Raises `Refused`, or OSError where nobody answers (`TimeoutError` included)."""
     rows: list[list[str | None]] = []
@@ -78,9 +80,9 @@ def _row(body: bytes) -> list[str | None]:
     return row
 
 
-def ask_valkey(path: Path, command: str, timeout: float = 5.0) -> str:
+def ask_valkey(path: Path, command: str) -> str:
     """The answer to a command in line, a status or a bulk string. Raises `Refused` or OSError."""
-    with _connect(path, timeout) as connection, connection.makefile("rb") as stream:
+    with _connect(path) as connection, connection.makefile("rb") as stream:
         connection.sendall(command.encode() + b"\r\n")
         line = stream.readline().decode().rstrip("\r\n")
         if not line:
