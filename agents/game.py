@@ -191,7 +191,7 @@ class GameService:
             settings, inputs = world.rulebook.settings, self._inputs(held, None)
             if seat.instance in held.state.rows:
                 return Step(held, None)
-            if len(held.state.players) >= getattr(settings, 'players', 100):
+            if len(held.state.players) >= getattr(settings, "players", 100):
                 raise GameError(f"{settings.name} is full: it takes {settings.players} players", "Come back later.")
             state = world.session.referee.join(held.state, seat.instance, name)
             made = Made("join", "", state, {}, _outcome("", 0, None), inputs, extra={"name": name})
@@ -333,7 +333,7 @@ class GameService:
             if each.kind == "say" and each.instance == seat.instance and turn in (None, each.number)
         ]
         if not said:
-            what = "Nothing was said yet" if turn is None else f"There is no turn {turn} of yours"
+            what = "Nothing was said yet" if turn is None else f"You took no turn {turn}"
             raise GameError(what, "Say something first.")
         chosen = said[-1]
         actions = [
@@ -366,7 +366,7 @@ class GameService:
         return turn
 
     def _inputs(self, held: Held, now: datetime | None) -> Inputs:
-        return Inputs(now or self._now(), held.record.seed * 1_000_003 + held.record.version + 1)
+        return Inputs(now or self._now(), (held.record.seed * 1_000_003 + held.record.version + 1) % 2**63)
 
     async def _step(self, world: World, held: Held, seat: Seat | None, made: Made, key: str) -> Step:
         """A turn of a player, or of the clock, with everything that is stored with it."""

@@ -126,7 +126,7 @@ class MemoryStore:
         return found if limit is None else found[-limit:]
 
     async def by_key(self, game: str, key: str) -> TurnRecord | None:
-        return self._kept(game).keys.get(key)
+        return self._games[game].keys.get(key) if game in self._games else None
 
     async def save(self, name: str, loaded: Loaded, *, backup: bool = False) -> None:
         saves = self._kept(loaded.game.id).saves

@@ -1,7 +1,7 @@
 """Owns databases for tests: real ones, each a copy of a template, on servers of the test session's own.
 
 `with running(folder) as servers, database(servers) as url:`. Ships, so that other packages' tests use it too. It must not
-know pytest or tables.
+know pytest.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
+
 from storage.embedded import Servers, Supervisor
 from storage.embedded.wire import ask_postgres
+from storage.postgres.migrate import migrate
 
 
 @contextmanager
@@ -38,3 +41,12 @@ def database(servers: Servers, template: str = "rulebound") -> Generator[str]:
         yield place._replace(path=f"/{name}").geturl()
     finally:
         ask_postgres(socket, f"DROP DATABASE {name} WITH (FORCE)", timeout=60)
+
+
+async def migrated(url: str) -> None:
+    """Brings a database up to date, so that it can be a template."""
+    connection = await asyncpg.connect(url)
+    try:
+        await migrate(connection, url)
+    finally:
+        await connection.close()

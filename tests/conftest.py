@@ -1,12 +1,14 @@
 """Shared by all tests: the `requirement` marker; real servers, started once a session; a database for each module."""
 
+import asyncio
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from storage.embedded import Servers
 from storage.testing import database as new_database
-from storage.testing import running
+from storage.testing import migrated, running
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,8 +22,30 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def template(servers: Servers) -> Iterator[str]:
+    """The name of a database with the schema and nothing in it, of which others are copies."""
+    with new_database(servers) as url:
+        asyncio.run(migrated(url))
+        yield urlsplit(url).path.lstrip("/")
+
+
 @pytest.fixture(scope="module")
-def database(servers: Servers) -> Iterator[str]:
-    """The URL of a database with nothing in it, the module's own."""
+def database(servers: Servers, template: str) -> Iterator[str]:
+    """The URL of a database, the module's own."""
+    with new_database(servers, template) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_database(servers: Servers, template: str) -> Iterator[str]:
+    """The URL of a database, the test's own."""
+    with new_database(servers, template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database(servers: Servers) -> Iterator[str]:
+    """The URL of a database without tables, the test's own."""
     with new_database(servers) as url:
         yield url

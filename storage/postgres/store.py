@@ -134,7 +134,8 @@ class PostgresStore:
         except Conflict:
             # The connection may have broken before the answer, and what was kept was sent again: then it is ours.
             if commit.base == NEW:
-                if await self.connections.row(GAME, commit.game.id) is None:
+                row = await self.connections.row(GAME, commit.game.id)
+                if row is None or _game(row) != commit.game:
                     raise
                 return await self.fence()
             keys = [turn.key for turn in commit.turns if turn.key]

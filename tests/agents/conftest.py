@@ -48,7 +48,9 @@ async def new_store(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[]
         async def new() -> Store:
             if request.param == "memory":
                 return MemoryStore()
-            return await stack.enter_async_context(_closing(await PostgresStore.open(request.getfixturevalue("database"))))
+            return await stack.enter_async_context(
+                _closing(await PostgresStore.open(request.getfixturevalue("database")))
+            )
 
         yield new
 

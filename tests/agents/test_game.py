@@ -178,7 +178,7 @@ async def test_why_names_the_lines_that_decided_with_their_values(app: App, page
     assert any(line["at"].startswith("coin.md:10@") and commit.startswith(line["at"][11:])
                for action in last["actions"] for line in action["lines"])  # fmt: skip
     assert first["actions"][0]["status"] == "refused"
-    with pytest.raises(GameError, match="no turn 9"):
+    with pytest.raises(GameError, match="took no turn 9"):
         await app.games.why(handle, ANN, 9)
 
 
