@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from kb.referee.save import NotAState, load_parts
-from kb.referee.state import State, in_order, new_state
+from kb.referee.state import State, new_state
 
 __all__ = ["NotAState", "Part", "changed", "head", "load_parts", "parts", "rewritten"]
 
 Part: TypeAlias = dict[str, Any]
 """`template`, `kind`, `number` (order of creation, never given anew), `fields` that differ from the template's; where there
-are any: `contents` (ids, where they did not arrive in the order of their creation), `steps` and `gone` of a player."""
+are any: `contents` (ids, where they did not arrive in the order of their creation), `steps` and `had` of a player."""
 
 
 def head(state: State) -> dict[str, Any]:
@@ -37,10 +37,12 @@ def changed(before: State, after: State, ids: Iterable[str] | None = None) -> di
     looked = _all(before, after) if ids is None else set(ids)
     found: dict[str, Part | None] = {}
     for id in sorted(looked):
-        old = before.part(id) if _differs(before, id) else None
-        new = after.part(id) if _differs(after, id) else None
-        if old != new:
-            found[id] = new
+        if _same(before, after, id):
+            continue
+        if _differs(after, id):
+            found[id] = after.part(id)
+        elif _differs(before, id):
+            found[id] = None
     return found
 
 
@@ -60,6 +62,14 @@ def _all(before: State, after: State) -> set[str]:
     return found - {""}
 
 
+def _same(before: State, after: State, id: str) -> bool:
+    """Whether nothing of an instance has changed."""
+    one, two = before.rows.get(id), after.rows.get(id)
+    if one is not two and one != two:
+        return False
+    return before.own.get(id) == after.own.get(id) and before.arrived(id) == after.arrived(id)
+
+
 def _differs(state: State, id: str) -> bool:
     """Whether the instance is there and not just what a fresh world has."""
     row = state.rows.get(id)
@@ -68,4 +78,4 @@ def _differs(state: State, id: str) -> bool:
     seed = new_state(state.shape).rows.get(id)
     if seed is not row and seed != row:
         return True
-    return id in state.own or not in_order(state.numbers, state.index["location"].get(id, ()))
+    return id in state.own or bool(state.arrived(id))

@@ -12,20 +12,19 @@ from kb.referee.shape import Row, Shape
 from kb.referee.state import new_state, seeded
 
 
-def carried(shape: Shape, player: str, first: bool, known: Container[str]) -> list[Row]:
-    """What a player begins with, without what is known already. The first player's things have their seeds' ids."""
-    rows: list[Row] = []
-    for seed in shape.seeds.values():
-        own = f"{seed.id}@{player}"
-        if seed.location == "player" and own not in known and not (first and seed.id in known):
-            rows.append(seeded(shape, seed.id if first else own, seed, player))
-    return rows
+def given(shape: Shape, player: str, first: bool, had: Container[str]) -> dict[str, Row]:
+    """Seed → row of what a player is given from the start, without what they had. The first one's have the seeds' ids."""
+    return {
+        seed.id: seeded(shape, seed.id if first else f"{seed.id}@{player}", seed, player)
+        for seed in shape.given
+        if seed.id not in had
+    }
 
 
 def join(turn: Turn, player: str, name: str, role: str) -> None:
     """A new player at the start. Raises ValueError where the id is taken or empty."""
     shape, rulebook = turn.shape, turn.shape.rulebook
-    if not player or player in turn.rows or player in rulebook.templates:
+    if not player or player in turn.rows or player in rulebook.templates or player in shape.seeds:
         raise ValueError(f"{player!r} cannot be a player's id: it is empty or taken")
     flows = [flow for flow in rulebook.workflows.values() if flow.begin]
     start = rulebook.settings.start
@@ -42,8 +41,12 @@ def join(turn: Turn, player: str, name: str, role: str) -> None:
         }
     )
     turn.keep(player, "steps", {flow.id: [flow.steps[0].slug, 0, False] for flow in flows if flow.steps})
-    for row in carried(shape, player, first, turn.rows):
-        turn.add_instance(row)
+    things = given(shape, player, first, ())
+    turn.keep(player, "had", sorted(things))
+    for row in things.values():
+        # Someone of this name may have been here before and have given the thing away.
+        if row["id"] not in turn.rows:
+            turn.add_instance(row)
 
 
 def leave(turn: Turn, player: str) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from kb.referee.players import carried
+from kb.referee.players import given
 from kb.referee.shape import TEMPLATE, Row, Shape
-from kb.referee.state import FIRST_MADE, FORMAT, Own, State, build, new_state
+from kb.referee.state import FIRST_MADE, FORMAT, State, build, new_state
 from kb.rulebook import Rulebook
 from kb.types import TypeMismatch
 
@@ -26,7 +26,7 @@ def load(shape: Shape, data: Mapping[str, Any]) -> tuple[State, list[str]]:
     Raises `NotAState`.
     """
     try:
-        data = _of_format_1(data) if data["format"] == 1 else data
+        data = _of_format_1(shape, data) if data["format"] == 1 else data
         return _load(shape, data, data["instances"], whole=True)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise NotAState(f"this is not a saved state: {error!r}") from error
@@ -61,10 +61,10 @@ def _load(shape: Shape, head: Mapping[str, Any], parts: Mapping[str, Any], whole
             if whole:
                 notes.append(f"{id}: new in this version")
     own = _own(shape.rulebook, parts, rows)
-    _add_carried(shape, rows, own, notes)
+    _give(shape, rows, own, notes)
     _mend(shape, rows, fresh, notes)
     orders = {id: part["contents"] for id, part in parts.items() if "contents" in part}
-    return build(shape, rows, _numbers(rows, parts, fresh), book, own, orders), notes
+    return build(shape, rows, _numbers(rows, parts, fresh), book, own, orders, fresh), notes
 
 
 def _numbers(rows: Mapping[str, Row], parts: Mapping[str, Any], fresh: State) -> dict[str, int]:
@@ -95,14 +95,18 @@ def _row(shape: Shape, id: str, template: str, fields: Mapping[str, Any], notes:
     return row
 
 
-def _add_carried(shape: Shape, rows: dict[str, Row], own: Own, notes: list[str]) -> None:
+def _give(shape: Shape, rows: dict[str, Row], own: dict[str, dict[str, Any]], notes: list[str]) -> None:
     """What a later version gives to players from the start, for those who were there before."""
     players = [id for id, row in rows.items() if "player" in shape.isa[row[TEMPLATE]]]
     for player in players:
-        known = rows.keys() | set(own.get(player, {}).get("gone", ()))
-        for row in carried(shape, player, player == players[0], known):
-            rows[row["id"]] = row
-            notes.append(f"{row['id']}: new in this version")
+        mine = own.get(player, {})
+        things = given(shape, player, player == players[0], mine.get("had", ()))
+        if things:
+            own[player] = {**mine, "had": sorted((*mine.get("had", ()), *things))}
+        for row in things.values():
+            if row["id"] not in rows:
+                rows[row["id"]] = row
+                notes.append(f"{row['id']}: new in this version")
 
 
 def _mend(shape: Shape, rows: dict[str, Row], fresh: State, notes: list[str]) -> None:
@@ -147,13 +151,13 @@ def _own(rulebook: Rulebook, parts: Mapping[str, Any], rows: Mapping[str, Row]) 
         steps = {
             flow: [str(at[0]), int(at[1]), bool(at[2])] for flow, at in flows.items() if flow in rulebook.workflows
         }
-        kept = {"steps": steps, "gone": list(part.get("gone", ()))}
+        kept = {"steps": steps, "had": sorted(map(str, part.get("had", ())))}
         if any(kept.values()):
             own[id] = {name: value for name, value in kept.items() if value}
     return own
 
 
-def _of_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
+def _of_format_1(shape: Shape, data: Mapping[str, Any]) -> dict[str, Any]:
     """A dump of the first format, which kept numbers, orders of arrival and players' bookkeeping elsewhere."""
     saved, book = data["instances"], dict(data["book"])
     steps = book.pop("steps")
@@ -165,6 +169,11 @@ def _of_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
         if holder in instances:
             instances[holder]["contents"] = ids
     players = [id for id, each in instances.items() if each["kind"] == "player"]
+    known = {*instances, *book["gone"]}
     for player in players:
-        instances[player]["gone"] = [id for id in book["gone"] if id.endswith(f"@{player}") or player == players[0]]
+        instances[player]["had"] = [
+            seed.id
+            for seed in shape.given
+            if f"{seed.id}@{player}" in known or (player == players[0] and seed.id in known)
+        ]
     return {"format": FORMAT, "commit": data["commit"], "instances": instances, "book": book}

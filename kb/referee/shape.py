@@ -37,6 +37,8 @@ class Shape:
     zeros: Mapping[str, Any]
     """field → zero, for things that lack it"""
     seeds: Mapping[str, Seed]
+    given: tuple[Seed, ...]
+    """Those that each new player carries."""
     volatile: frozenset[str]
     """Fields on which derived ones may depend."""
 
@@ -54,9 +56,10 @@ class Shape:
             fresh[template.id] = {**_fresh(kind, shown, template.id), **template.values}
             types[template.id], isa[template.id] = types[template.kind], isa[template.kind]
         within = {kind: frozenset(each for each in kinds if kind in isa[each]) for kind in kinds}
+        given = tuple(seed for seed in rulebook.seeds if seed.location == "player")
         seeds = {seed.id: seed for seed in rulebook.seeds}
         indexed, zeros, volatile = _indexed(rulebook), _zeros(rulebook), _volatile(rulebook)
-        return Shape(rulebook, fresh, types, isa, within, indexed, zeros, seeds, volatile)
+        return Shape(rulebook, fresh, types, isa, within, indexed, zeros, seeds, given, volatile)
 
     def diff(self, row: Row) -> dict[str, Any]:
         """The fields in which a row differs from its template."""

@@ -5,8 +5,8 @@ A `State` is never changed; a turn makes the next one and shares what stayed. It
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect, bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -30,7 +30,7 @@ Book = Mapping[str, Any]
 firing of each timed rule, `due` scheduled events (time, number, event, values, player), `gone` the ids of removed seeds."""
 Own = Mapping[str, Mapping[str, Any]]
 """player → their own bookkeeping, plain JSON, where there is any: `steps`, their positions in workflows
-([step, line, asked]); `gone`, the ids of removed things that they came with."""
+([step, line, asked]); `had`, the seeds that they were given when they came."""
 
 
 def canonical(value: Any) -> str:
@@ -75,20 +75,18 @@ def row_digest(shape: Shape, row: Row) -> int:
     return total
 
 
-def in_order(numbers: Mapping[str, int], ids: Iterable[str]) -> bool:
-    """Whether ids lie in the order of their creation."""
-    last = -1
-    for each in ids:
-        number = numbers[each]
-        if number < last:
-            return False
-        last = number
-    return True
+def out_of_order(numbers: Mapping[str, int], ids: tuple[str, ...]) -> tuple[str, ...]:
+    """The ids; none where they lie in the order of their creation."""
+    found = [numbers[each] for each in ids]
+    return ids if found != sorted(found) else ()
 
 
-def order_digest(numbers: Mapping[str, int], holder: str, ids: Sequence[str]) -> int:
+def order_digest(numbers: Mapping[str, int], holder: str, ids: tuple[str, ...]) -> int:
     """A holder's part of the hash: 0 where its contents lie in the order of their creation."""
-    return digest("@order", holder, ids) if holder and not in_order(numbers, ids) else 0
+    if not holder or not out_of_order(numbers, ids):
+        return 0
+    text = ",".join(map(encode_basestring_ascii, ("@order", holder, *ids)))
+    return int.from_bytes(blake2b(text.encode(), digest_size=16).digest(), "big")
 
 
 def own_digest(own: Own, player: str) -> int:
@@ -148,15 +146,18 @@ class State:
 
     def part(self, id: str) -> dict[str, Any]:
         """One instance as JSON: `template`, `kind`, `number`, the `fields` that differ from its template; `contents`
-        where they did not arrive in the order of their creation; of a player `steps` and `gone`."""
+        where they did not arrive in the order of their creation; of a player `steps` and `had`."""
         row = self.rows[id]
         types = self.shape.types[row[TEMPLATE]]
         fields = {name: types[name].dump(value) for name, value in self.shape.diff(row).items()}
         part = {"template": row[TEMPLATE], "kind": row["kind"], "number": self.numbers[id], "fields": fields}
-        inside = self.index["location"].get(id, ())
-        if not in_order(self.numbers, inside):
-            part["contents"] = list(inside)
+        if contents := self.arrived(id):
+            part["contents"] = list(contents)
         return {**part, **self.own.get(id, {})}
+
+    def arrived(self, id: str) -> tuple[str, ...]:
+        """What is in it, where that did not arrive in the order of its creation; else nothing."""
+        return out_of_order(self.numbers, self.index["location"].get(id, ()))
 
     def dump(self) -> dict[str, Any]:
         """The whole state as JSON, in order of creation; `kb.referee.save` reads it."""
@@ -169,9 +170,13 @@ def build(
     numbers: dict[str, int],
     book: Book,
     own: Own,
-    orders: Mapping[str, Sequence[str]] | None = None,
+    orders: Mapping[str, Sequence[str]],
+    seeds: State | None,
 ) -> State:
-    """A state from complete rows and their `numbers`; `orders` gives a holder's order of arrival where it differs."""
+    """A state from complete rows and their `numbers`; `orders` gives a holder's order of arrival where it differs.
+
+    `seeds`, the fresh world: the rows that are its very own are not added up again.
+    """
     numbers = dict(sorted(numbers.items(), key=itemgetter(1)))
     by_id = {key: rows[key] for key in numbers}
     found: dict[str, dict[Any, list[str]]] = {name: {} for name in shape.indexed}
@@ -179,12 +184,16 @@ def build(
         for name, values in found.items():
             if name in row:
                 values.setdefault(row[name], []).append(key)
-    for holder, ids in (orders or {}).items():
+    for holder, ids in orders.items():
         there = found["location"].get(holder, [])
         rank = {each: number for number, each in enumerate(ids)}
         there.sort(key=lambda each: rank.get(each, len(rank)))
     index: Index = {name: {key: tuple(ids) for key, ids in values.items()} for name, values in found.items()}
-    total = digest("@book", book) + sum(row_digest(shape, row) for row in by_id.values())
+    total, known = digest("@book", book), dict[str, Row]()
+    if seeds is not None:
+        total, known = total + seeds.total - digest("@book", seeds.book), seeds.rows
+    total += sum(row_digest(shape, row) for key, row in by_id.items() if known.get(key) is not row)
+    total -= sum(row_digest(shape, row) for key, row in known.items() if by_id.get(key) is not row)
     total += sum(order_digest(numbers, holder, ids) for holder, ids in index["location"].items())
     total += sum(own_digest(own, player) for player in own)
     return State(shape, by_id, numbers, index, book, own, grouped(shape, by_id), total & MASK)
@@ -194,7 +203,7 @@ def moved(index: Index, numbers: Mapping[str, int], field: str, id: str, before:
     """Moves an id within `index[field]`, which belongs to the caller; None stands for not there at all."""
     values = index[field]
     if before is not None:
-        left = tuple([each for each in values[before] if each != id])
+        left = without(values[before], id, numbers)
         if left:
             values[before] = left
         else:
@@ -204,9 +213,21 @@ def moved(index: Index, numbers: Mapping[str, int], field: str, id: str, before:
         if field == "location" and after:
             values[after] = (*ids, id)
         else:
-            new = list(ids)
-            insort(new, id, key=numbers.__getitem__)
-            values[after] = tuple(new)
+            values[after] = within(ids, id, numbers)
+
+
+def without(ids: tuple[str, ...], id: str, numbers: Mapping[str, int]) -> tuple[str, ...]:
+    """The ids but this one, which is among them; they are in order of creation, or nearly."""
+    at = bisect_left(ids, numbers[id], key=numbers.__getitem__)
+    if at == len(ids) or ids[at] != id:
+        at = ids.index(id)
+    return ids[:at] + ids[at + 1 :]
+
+
+def within(ids: tuple[str, ...], id: str, numbers: Mapping[str, int]) -> tuple[str, ...]:
+    """The ids and this one, in order of creation."""
+    at = bisect(ids, numbers[id], key=numbers.__getitem__)
+    return (*ids[:at], id, *ids[at:])
 
 
 @lru_cache(maxsize=64)
@@ -223,7 +244,7 @@ def new_state(shape: Shape) -> State:
     # A real clock starts with the first recorded time; see `kb.referee.clock`.
     timers = {} if settings.clock is None else {id: settings.begins.isoformat() for id in rulebook.timed}
     numbers = {id: number for number, id in enumerate(rows)}
-    return build(shape, rows, numbers, {"made": 0, "timers": timers, "due": [], "gone": []}, {})
+    return build(shape, rows, numbers, {"made": 0, "timers": timers, "due": [], "gone": []}, {}, {}, None)
 
 
 def seeded(shape: Shape, id: str, seed: Seed, location: str) -> Row:
