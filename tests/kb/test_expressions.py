@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import re2
 from cel_expr_python import cel
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -218,3 +219,60 @@ def test_deep_and_long_expressions_are_refused_with_a_problem(source: str) -> No
     _, problems = compiled(source)
     assert {each.code for each in problems} <= {"RB201", "RB202"}
     assert problems
+
+
+# --- Patterns -------------------------------------------------------------------------------------
+
+HOSTILE = [
+    "(a*)*b", "(a|a)*b", "(a|aa)+$", "(x+x+)+y", "^(([a-z])+.)+[A-Z]([a-z])+$", "(.*)*(.*)*(.*)*z", "((a?){30}){30}b",
+    "(?:a|b|ab){0,500}c", ".{0,900}x.{0,900}y", "(.?){300}" * 6 + "z", "[^x]{1000}[^y]{1000}$",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", HOSTILE)
+def test_a_hostile_pattern_costs_linear_time_or_the_turns_budget(pattern: str) -> None:
+    expr, problems = compiled("s.matches(t)", BOOL)
+    assert expr is not None, problems
+    for text in ("a" * 4_000, "ab" * 2_000, "x" * 3_999 + "y"):
+        frame = Frame(s=text, t=pattern)
+        expr(frame)
+        assert frame.spent == len(text) * re2.compile(pattern).programsize // 250
+
+
+def test_a_pattern_that_is_too_dear_ends_with_the_budget() -> None:
+    class Poor(Frame):
+        def spend(self, steps: int) -> None:
+            if steps > 200_000:
+                raise EvaluationError("the budget is spent")
+
+    expr, _ = compiled("s.matches(t)")
+    assert expr is not None
+    with pytest.raises(EvaluationError, match="budget"):
+        expr(Poor(s="é" * 20_000, t=HOSTILE[-2]))
+
+
+@pytest.mark.parametrize("pattern", ["(a", "a{1001}", "(?=a)", "\\1", "[b-a]", "*", "\\pX", "((a{99}){99}){99}"])
+def test_a_pattern_that_is_none_is_told_when_checked_and_is_an_error_when_it_runs(pattern: str) -> None:
+    written = pattern.replace("\\", "\\\\")
+    expr, (found,) = compiled(f's.matches("{written}")')
+    assert expr is None
+    assert (found.code, found.span.column) == ("RB208", 15)
+    with pytest.raises(EvaluationError, match="pattern is wrong"):
+        value("s.matches(t)", s="a", t=pattern)
+
+
+def test_text_that_no_encoding_holds_matches_nothing_and_breaks_nothing() -> None:
+    for s, t in (("\ud800", "a"), ("a", "\ud800"), ("a\x00b", "a.b")):
+        with contextlib.suppress(EvaluationError):
+            assert value("s.matches(t)", s=s, t=t) is (s == "a\x00b")
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(alphabet="ab.*+?()[]{}|^$\\\\d\\wé1,-:iP<>", max_size=14), st.text(alphabet="abéÉ1 \n", max_size=12))
+def test_patterns_mean_what_they_mean_to_googles_engine(pattern: str, text: str) -> None:
+    theirs = str(THEIRS.compile("s.matches(t)").eval(data={"s": text, "t": pattern}))
+    try:
+        ours = str(value("s.matches(t)", s=text, t=pattern)).lower()
+    except EvaluationError:
+        ours = "error"
+    assert ours == (theirs if theirs in {"true", "false"} else "error"), theirs
