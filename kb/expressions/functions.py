@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from kb.expressions.frame import EvaluationError, Frame
 from kb.types import (
@@ -246,23 +246,25 @@ def timestamp(text: str) -> datetime:
 
 
 @lru_cache(maxsize=128)
-def pattern(source: str) -> re.Pattern[str]:
+def pattern(source: str) -> Any:
     """A regular expression of RE2, as CEL has them: searched in linear time, whatever the pattern. Imported when first used."""
     import re2
 
+    wrong = cast("type[Exception]", re2.error)
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _PATTERN_BYTES
     try:
         return re2.compile(source, options=options)
-    except (re2.error, UnicodeEncodeError) as error:
-        what = error.args[0].decode(errors="replace") if isinstance(error, re2.error) else "no text"
+    except (wrong, UnicodeEncodeError) as error:
+        said = error.args[0]
+        what = said.decode(errors="replace") if isinstance(said, bytes) else "it is no text"
         raise EvaluationError(f"the pattern is wrong: {what}") from None
 
 
 def _matches(frame: Frame, text: str, source: str) -> bool:
     found = pattern(source)
-    frame.spend(found.programsize * len(text) // _STEPS_PER_LOOP)  # pyright: ignore[reportAttributeAccessIssue]
+    frame.spend(found.programsize * len(text) // _STEPS_PER_LOOP)
     return found.search(text) is not None
 
 
