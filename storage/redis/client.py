@@ -113,11 +113,6 @@ class RedisClient:
         link = self._link
         return "" if link is None or link.closed.done() else link.run_id
 
-    @property
-    def connects(self) -> int:
-        """Counts the connections; the number of the present one."""
-        return self._connects
-
     async def connected(self) -> str:
         """Waits for a connection; gives the run id."""
         while not self.run_id:

@@ -124,7 +124,7 @@ class HotCopies:
         keys, held, ask = site.keys(game), self._held(game), site.ask(game)
         version = -1 if held is None else held.copy.version
         try:
-            reply = await site.client.run(READ, keys, (site.reader, site.lease, version, token, FILLING, site.life))
+            reply = await site.client.run(READ, keys, (site.worker, site.lease, version, token, FILLING, site.life))
         except StoreError:
             return None, ()
         finally:
@@ -143,7 +143,7 @@ class HotCopies:
         ask = site.ask(game)
         pairs = fields(copy.version, copy.head, copy.parts)
         try:
-            if await site.client.run(FILL, keys, (site.reader, site.lease, token, site.life, *pairs)):
+            if await site.client.run(FILL, keys, (site.worker, site.lease, token, site.life, *pairs)):
                 self.stats.filled += 1
                 if keys == site.keys(game):
                     site.hold(ask, copy)

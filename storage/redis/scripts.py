@@ -18,7 +18,7 @@ local marked = redis.call('ZCARD', KEYS[2])
 """
 _LEASE = """
 local function lease(worker, length)
-  -- kept three times as long as the reader believes: a step of the server's clock does no harm
+  -- kept three times as long as the worker believes: a step of the server's clock does no harm
   redis.call('ZADD', KEYS[4], now + 3 * length, worker)
   redis.call('PEXPIRE', KEYS[4], 4 * length)
 end
@@ -37,7 +37,7 @@ READ = Script.of(
     + _MARKED
     + _LEASE
     + """
--- ARGV: reader, lease in ms, version that the reader has or -1, fill token or nothing, its ms, life of the copy in ms
+-- ARGV: worker, lease in ms, version that the worker has or -1, fill token or nothing, its ms, life of the copy in ms
 if marked > 0 then return {'busy'} end
 local found = redis.call('HMGET', KEYS[1], '@version', '@mark')
 if found[1] and not found[2] then
@@ -58,7 +58,7 @@ FILL = Script.of(
     + _LEASE
     + _STORE
     + """
--- ARGV: reader, lease in ms, fill token, life of the copy in ms, then fields and values
+-- ARGV: worker, lease in ms, fill token, life of the copy in ms, then fields and values
 if marked > 0 or redis.call('GET', KEYS[3]) ~= ARGV[3] then return 0 end
 redis.call('DEL', KEYS[1], KEYS[3])
 store(5)
@@ -71,7 +71,7 @@ return 1
 BEGIN = Script.of(
     CLOCK
     + """
--- ARGV: worker, token, life of the mark in ms, life of the copy in ms, what channels of workers begin with, the game
+-- ARGV: worker, token, life of the mark in ms, life of the copy in ms, what channels of workers begin with, message
 redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], 2 * ARGV[3])
 redis.call('DEL', KEYS[3])
@@ -80,11 +80,10 @@ redis.call('HSET', KEYS[1], '@mark', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now)
 local others = {}
-for _, reader in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
-  local worker = string.match(reader, '^(.*)/')
+for _, worker in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
   if worker ~= ARGV[1] then
-    others[#others + 1] = reader
-    redis.call('PUBLISH', ARGV[5] .. worker, table.concat({'drop', ARGV[2], ARGV[1], reader, ARGV[6]}, ' '))
+    others[#others + 1] = worker
+    redis.call('PUBLISH', ARGV[5] .. worker, ARGV[6])
   end
 end
 return others
@@ -97,7 +96,7 @@ PUBLISH = Script.of(
     + _LEASE
     + _STORE
     + """
--- ARGV: reader, lease in ms, token, base version, life of the copy in ms, number of fields to drop, these, fields and values
+-- ARGV: worker, lease in ms, token, base version, life of the copy in ms, number of fields to drop, these, fields and values
 if not redis.call('ZSCORE', KEYS[2], ARGV[3]) then return 'lost' end
 redis.call('ZREM', KEYS[2], ARGV[3])
 local found = redis.call('HMGET', KEYS[1], '@version', '@mark')

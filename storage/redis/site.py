@@ -40,7 +40,7 @@ class HotStats:
 
 @dataclass(slots=True)
 class Site:
-    """One worker. `worker` is new at every start of a process and has no space and no slash in it."""
+    """One worker. `worker` is new at every start of a process and has no space in it."""
 
     worker: str
     prefix: str
@@ -60,11 +60,6 @@ class Site:
     def lease(self) -> int:
         """Milliseconds of a lease."""
         return int(self.times.lease * 1000)
-
-    @property
-    def reader(self) -> str:
-        """Our name among the readers of a game. A new connection is a new reader: what an old one sent may come late."""
-        return f"{self.worker}/{self.client.connects}"
 
     @property
     def channels(self) -> str:

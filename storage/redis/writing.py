@@ -43,15 +43,15 @@ class Writes:
 
 
 class _Waiting:
-    """Readers in other workers that a writer waits for, as (game, reader)."""
+    """Readers in other workers that a writer waits for, as (game, worker)."""
 
     def __init__(self) -> None:
         self.free: set[tuple[str, str]] = set()
         self.held: set[tuple[str, str]] = set()
         self.done = asyncio.Event()
 
-    def released(self, game: str, reader: str) -> None:
-        self.free.add((game, reader))
+    def released(self, game: str, worker: str) -> None:
+        self.free.add((game, worker))
         if self.held <= self.free:
             self.done.set()
 
@@ -113,7 +113,7 @@ class Writing:
         writes.keys = {game: site.keys(game) for game in games}
         try:
             replies = await site.client.run_many(BEGIN, [
-                (keys, (site.worker, writes.token, life, site.life, site.channels, game))
+                (keys, (site.worker, writes.token, life, site.life, site.channels, f"drop {writes.token} {site.worker} {game}"))
                 for game, keys in writes.keys.items()
             ])  # fmt: skip
             for game in games:  # what we read before the marks, also where it is on its way still
@@ -139,7 +139,7 @@ class Writing:
             gone = ["/" + id for id, data in change.parts.items() if data is None]
             pairs = fields(change.version, change.head, change.parts)
             calls.append((writes.keys[game], (
-                site.reader, site.lease, writes.token, change.base, site.life, len(gone), *gone, *pairs,
+                site.worker, site.lease, writes.token, change.base, site.life, len(gone), *gone, *pairs,
             )))  # fmt: skip
         lost: list[str] = []
         try:
@@ -163,16 +163,14 @@ class Writing:
     # --- messages between workers
 
     def heard(self, message: bytes | None) -> None:
-        """`drop token writer reader game`: let go of a copy. `free token reader game`: another worker has."""
+        """`drop token writer game`: let go of a copy. `free token worker game`: another worker has."""
         site = self._site
         if message is None:
             return site.memory.drop_all()
-        kind, token, rest = message.decode().split(" ", 2)
+        kind, token, other, game = message.decode().split(" ", 3)
         if kind == "drop":
-            writer, reader, game = rest.split(" ", 2)
             site.memory.drop(game)
-            site.client.tell("PUBLISH", site.channels + writer, f"free {token} {reader} {game}")
+            site.client.tell("PUBLISH", site.channels + other, f"free {token} {site.worker} {game}")
         elif token in self._waiting:
-            reader, game = rest.split(" ", 1)
-            self._waiting[token].released(game, reader)
+            self._waiting[token].released(game, other)
         return None
