@@ -84,6 +84,7 @@ class Replay:
         self._wanted = set(tape.backs.values())
         self._kept: dict[int, tuple[State, Dialogues]] = {}
         self._lost = ""
+        self._experience = head.where.experience
         self._begun = since is None
 
     def turn(self, turn: Recorded) -> None:
@@ -109,6 +110,7 @@ class Replay:
         dialogues = self._dialogues
         try:
             session = self._at(self._head.where, turn.commit)
+            self._experience = session.rulebook.settings.id
             before = self._before(turn, session)
             if turn.hash_before and before.hash != turn.hash_before:
                 self._report.unreproduced.add(turn, _hashes("(state before)", turn.hash_before, before.hash))
@@ -128,7 +130,7 @@ class Replay:
             self._kept[turn.number] = (resolved.state, resolved.dialogues)
         if counts and self._against is not None and turn.kind in ("say", "tick"):
             where, commit = self._against
-            other = self._at(Where(where.location, None, session.rulebook.settings.id), commit)
+            other = self._at(where, commit)
             if other.rulebook is not session.rulebook:
                 self._compare(turn, resolved, resolve(turn, other, self._carried(before, other), dialogues), commit)
 
@@ -137,8 +139,9 @@ class Replay:
         self._state, self._lost = None, why
 
     def _at(self, where: Where, commit: str) -> Session:
+        """The session at a commit. A game keeps to its experience, also where there was only one at first."""
         try:
-            return self._rulebooks.at(where, commit)
+            return self._rulebooks.at(where, commit, self._experience)
         except Gone as gone:
             raise _Skipped(str(gone)) from None
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 
-from agents.worlds import Where, World, WorldError, open_location
-from kb.check import check
+from agents.worlds import Where, WorldError, chosen, open_location
+from kb.check import Checked, check
 from kb.pages.history import History
 from kb.pages.source import GitSource, Source, SourceError
 from kb.referee import State
@@ -31,17 +31,19 @@ class Rulebooks:
 
     def __init__(self, cache: Path | None):
         self._cache = cache
-        self._sessions: OrderedDict[tuple[Where, str], Session | Gone] = OrderedDict()
+        self._sessions: OrderedDict[tuple[Where, str, str | None], Session | Gone] = OrderedDict()
         self._sources: dict[str, Source | Gone] = {}
+        self._checks: dict[str, Checked] = {}
         self._histories: dict[str, History | None] = {}
         self._alike: dict[tuple[int, int], tuple[Shape, Shape, bool]] = {}
 
-    def at(self, where: Where, commit: str) -> Session:
-        """The session of a world as it was at a commit. Raises `Gone`."""
-        key = (where, commit)
+    def at(self, where: Where, commit: str, prefer: str | None = None) -> Session:
+        """The session of a world as it was at a commit; of the experience `prefer` where `where` names none and there are
+        several. Raises `Gone`."""
+        key = (where, commit, prefer)
         found = self._sessions.get(key)
         if found is None:
-            found = self._sessions[key] = self._compiled(where, commit)
+            found = self._sessions[key] = self._compiled(where, commit, prefer)
             while len(self._sessions) > MAX_SESSIONS:
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(key)
@@ -50,8 +52,8 @@ class Rulebooks:
         return found
 
     def pin(self, where: Where, revision: str) -> tuple[Where, str]:
-        """A revision of a world's repository, or a folder, as a location and a commit that `at` takes; the branch may move
-        on. Raises `WorldError` where there is no such thing or its rules have problems."""
+        """A revision of a world's repository, or a folder, as a location and a commit that `at` takes; a branch may move on
+        meanwhile. Raises `WorldError` where there is no such thing or its rules have problems."""
         named = Where(where.location, revision, where.experience)
         try:
             source = open_location(named, self._cache)
@@ -60,7 +62,9 @@ class Rulebooks:
                 raise
             named = Where(str(Path(revision).expanduser().resolve()), None, where.experience)
             source = open_location(named, self._cache)
-        self._session(named, source)
+        checked = self._checked(named.path, source)
+        if checked.errors or where.experience is not None:
+            chosen(checked, where.experience)
         return Where(named.location, None, where.experience), source.commit
 
     def carried(self, state: State, session: Session) -> State:
@@ -77,17 +81,23 @@ class Rulebooks:
             known = self._alike[key] = (state.shape, shape, alike(state.shape, shape))
         return carry(state, shape, same=known[2])
 
-    def _compiled(self, where: Where, commit: str) -> Session | Gone:
+    def _compiled(self, where: Where, commit: str, prefer: str | None) -> Session | Gone:
         try:
-            return self._session(where, self._source(where, commit))
+            checked = self._checked(where.path, self._source(where, commit))
+            several = where.experience is None and len(checked.rulebooks) > 1
+            return Session(chosen(checked, prefer if several else where.experience))
         except Gone as gone:
             return gone
         except (WorldError, SourceError) as error:
             return Gone(f"commit {commit[:14]} of {where.location} cannot be read: {error}")
 
-    def _session(self, where: Where, source: Source) -> Session:
-        """Compiled without running examples: what was live once was good."""
-        return World(where, source, check(source, cache=self._cache, run=False), self._cache).session
+    def _checked(self, path: str, source: Source) -> Checked:
+        """Compiled, from the commit that was compiled last where only a little differs; examples are not run: what was live
+        once was good."""
+        known = self._checks.get(path)
+        if known is None or known.commit != source.commit:
+            known = self._checks[path] = check(source, cache=self._cache, before=known, run=False)
+        return known
 
     def _source(self, where: Where, commit: str) -> Source:
         live = self._sources.get(where.path)
