@@ -12,7 +12,7 @@ from typing import Any
 
 from agents.record import action_of, status_of
 from agents.replay.compare import Difference, Side, difference
-from agents.replay.recorded import Head, Recorded, Snapshot, Tape
+from agents.replay.recorded import Head, Recorded, Tape
 from agents.replay.report import Report
 from agents.replay.rulebooks import Gone, Rulebooks
 from agents.worlds import Where
@@ -147,22 +147,28 @@ class Replay:
 
     def _before(self, turn: Recorded, session: Session) -> State:
         """The state that the turn began with, under its rulebook."""
-        snapshot = self._tape.snapshots.get(turn.number - 1)
-        if self._state is None and snapshot is not None and turn.kind != "join":
-            self._resume(snapshot)
+        if (
+            self._state is None
+            and turn.kind != "join"
+            and (found := self._version(turn.number - 1, session)) is not None
+        ):
+            self._state, self._dialogues = found
         if self._state is None:
             if turn.kind != "join" or self._lost:
                 raise _Skipped(self._lost or "the turns before are not stored")
             return session.referee.new()
         return self._carried(self._state, session)
 
-    def _resume(self, snapshot: Snapshot) -> None:
-        session = self._at(self._head.where, snapshot.commit)
+    def _version(self, version: int, session: Session) -> tuple[State, Dialogues] | None:
+        """The game as it was at a version, from this replay or as it was kept then."""
+        snapshot = self._tape.snapshots.get(version)
+        if version in self._kept or snapshot is None:
+            return self._kept.get(version)
         try:
-            self._state, _ = session.referee.load(snapshot.state)
+            state, _ = session.referee.load(snapshot.state)
         except NotAState as error:
             raise _Skipped(f"a kept state cannot be read: {error}") from None
-        self._dialogues = {id: Dialogue.load(each) for id, each in snapshot.dialogues.items()}
+        return state, {id: Dialogue.load(each) for id, each in snapshot.dialogues.items()}
 
     def _carried(self, state: State, session: Session) -> State:
         try:
@@ -177,10 +183,10 @@ class Replay:
             state = session.referee.join(state, turn.instance, turn.inputs["name"])
             return Resolved(state, self._dialogues, "done", "", (), ())
         if turn.kind in ("undo", "restore"):
-            kept = self._kept.get(self._tape.backs.get(turn.number, -1))
-            if kept is None:
+            found = self._version(self._tape.backs.get(turn.number, -1), session)
+            if found is None:
                 raise _Skipped(f"what a turn of kind {turn.kind!r} went back to is not known")
-            return Resolved(*kept, "done", "", (), ())
+            return Resolved(*found, "done", "", (), ())
         raise _Skipped(f"turns of kind {turn.kind!r} are not replayed")
 
     def _verify(self, turn: Recorded, session: Session, resolved: Resolved) -> bool:

@@ -52,7 +52,6 @@ class Snapshot:
 
     state: Mapping[str, Any]
     dialogues: Mapping[str, Mapping[str, Any]]
-    commit: str
 
 
 @dataclass(frozen=True, slots=True)

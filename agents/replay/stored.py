@@ -47,9 +47,7 @@ class StoredGames:
 def tape_of(record: GameRecord, turns: Sequence[TurnRecord], saves: Iterable[GameRecord] = ()) -> Tape:
     """A game's turns after a `join` that is not stored: it is taken to have happened under the first turn's commit."""
     kept = {each.version: each for each in saves}
-    snapshots = {
-        version: Snapshot(each.state, {each.player: each.dialogue}, each.commit) for version, each in kept.items()
-    }
+    snapshots = {version: Snapshot(each.state, {each.player: each.dialogue}) for version, each in kept.items()}
     commit = turns[0].commit if turns else record.commit
     joined = Recorded(
         game=record.id,
