@@ -53,7 +53,7 @@ def as_markdown(report: Report) -> str:
             fence = "`" * max(3, *(len(run) + 1 for line in shown for run in re.findall("`+", line)), 3)
             summary = f"{_html(_rules(group))}: {_counted(group)}"
             lines += ["", f"<details><summary>{summary}</summary>", "", f"{fence}diff", *shown, fence, "</details>"]
-    lines += ["", "#### Not replayed", "", *(f"- {each}" for each in _skipped(report))] if report.skipped else []
+    lines += ["", "#### Not replayed", "", *(f"- {_html(each)}" for each in _skipped(report))] if report.skipped else []
     return "\n".join(lines)
 
 

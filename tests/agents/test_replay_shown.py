@@ -90,6 +90,7 @@ def test_what_players_typed_cannot_pretend_to_be_the_report() -> None:
     assert "\u202e" not in shown
     assert "\n# Approved" not in shown
     assert "<i>" not in shown.split("diff")[0]
+    assert "</details>" not in shown.split("#### Not replayed")[1]
     assert "\x1b" not in as_text(report((turn(text=hostile), differs(gone=hostile))))
 
 
