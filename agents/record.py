@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kb.referee import Action, Change, Outcome, State
 from kb.session import Said
@@ -21,18 +21,15 @@ if TYPE_CHECKING:
 def outcome_of(game: Game, said: Said, notes: Sequence[str]) -> dict[str, Any]:
     """`text`, `status`, `score`, `ended`, `notes`, `changes` by name, and per action what decided it and came of it."""
     row = said.state.rows[game.player]
-    status = "question" if said.question else "done" if said.understood else "not-understood"
-    if said.outcomes and all(outcome.status == "refused" for outcome in said.outcomes):
-        status = "refused"
     return {
         "text": said.text,
         "changes": _changes(game, said),
         "score": row["score"],
         "ended": row["ended"] or None,
-        "status": status,
+        "status": status_of(said),
         "notes": list(notes),
         "actions": [
-            _action(game.world.commit, action, outcome)
+            action_of(game.world.commit, action, outcome)
             for action, outcome in zip(said.actions, said.outcomes, strict=True)
         ],
     }
@@ -40,7 +37,7 @@ def outcome_of(game: Game, said: Said, notes: Sequence[str]) -> dict[str, Any]:
 
 def ticked(commit: str, outcome: Outcome) -> dict[str, Any]:
     """As `outcome_of`, for time that passed with nobody acting."""
-    action = _action(commit, Action(""), outcome)
+    action = action_of(commit, Action(""), outcome)
     return {
         "text": "",
         "status": "done",
@@ -52,7 +49,15 @@ def ticked(commit: str, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _action(commit: str, action: Action, outcome: Outcome) -> dict[str, Any]:
+def status_of(said: Said) -> Literal["done", "refused", "question", "not-understood"]:
+    """What became of a line."""
+    if said.outcomes and all(outcome.status == "refused" for outcome in said.outcomes):
+        return "refused"
+    return "question" if said.question else "done" if said.understood else "not-understood"
+
+
+def action_of(commit: str, action: Action, outcome: Outcome) -> dict[str, Any]:
+    """One action: what was done, what decided it, and what came of it, by id."""
     return {
         "action": action.type,
         "values": plain(action.roles),
