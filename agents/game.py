@@ -44,6 +44,8 @@ MAX_LINE = 20_000
 MAX_GAMES = 1024
 """How many games are held in memory."""
 MAX_SEATS = 16_384
+ASLEEP = timedelta(hours=1)
+"""How long the clock of one player's own world goes on without them."""
 POLL = timedelta(seconds=60)
 """How long a remote repository is not asked again whether it moved."""
 
@@ -107,13 +109,17 @@ class GameService:
         self._members: dict[str, dict[str, Seat]] = {}
         self._asked: dict[Where, datetime] = {}
         self._told: dict[str, str] = {}
-        self._due: dict[str, datetime | None] = {}
+        self._wake: list[Callable[[], None]] = []
         self._last_turn: OrderedDict[str, datetime] = OrderedDict()
         self._lanes = Lanes(self._held, self._commit)
 
     async def close(self) -> None:
         """Finishes the turns that were begun."""
         await self._lanes.close()
+
+    def on_told(self, wake: Callable[[], None]) -> None:
+        """`wake` is called after each commit that others are told of."""
+        self._wake.append(wake)
 
     # --- beginning
 
@@ -168,7 +174,7 @@ class GameService:
         started = [ProgressEvent(new_id(), seat.player, name, "experience_started", now) for seat in seats]
         progress = [progress_of(name, seat, None, held, now, turns=0, playtime=0.0) for seat in seats]
         new = Commit(record, NEW, whole(held), (), seats, progress=tuple(progress), events=tuple(started))
-        await self._store.commit(replace(new, due=_due(world, state)))
+        await self._store.commit(replace(new, due=_due(world, held, now)))
         self._keep(held)
 
     async def _join(self, world: World, principal: str, name: str, player: str, seed: int | None) -> Seat:
@@ -382,7 +388,7 @@ class GameService:
 
         await self._lanes.do(game, wait, "tick")
         world, held = await self._held(game, False)
-        return _due(world, held.state)
+        return _due(world, held, self._now())
 
     # --- looking
 
@@ -468,7 +474,12 @@ class GameService:
         )
         after = held.after(
             record.with_(
-                version=number, commit=world.commit, hash=state.hash, head=parts.head(state), last=last, updated=now
+                version=number,
+                commit=world.commit,
+                hash=state.hash,
+                head=parts.head(state),
+                last=last,
+                updated=record.updated if made.kind == "tick" else now,
             ),
             state,
             {**held.dialogues, **made.dialogues},
@@ -548,7 +559,8 @@ class GameService:
         last = steps[-1].held
         touched = [step.touched for step in steps]
         ids = None if None in touched else frozenset[str]().union(*(each for each in touched if each is not None))
-        due = _due(world, last.state)
+        now = self._now()
+        was, due = _due(world, held, now), _due(world, last, now)
         commit = Commit(
             game=last.record,
             base=held.record.version,
@@ -559,11 +571,13 @@ class GameService:
             progress=summed(each for step in steps for each in step.progress),
             events=tuple(event for step in steps for event in step.events),
             told=tuple(told for step in steps for told in step.told),
-            due=None if due == self._due.get(last.record.id) else due,
+            due=None if due == was and held.carried is None else due,
         )
         await self._store.commit(commit)
-        self._due[last.record.id] = due
         self._keep(replace(last, carried=None))
+        if commit.told:
+            for wake in self._wake:
+                wake()
 
     # --- games in memory
 
@@ -595,7 +609,7 @@ class GameService:
         self._games.move_to_end(held.record.id)
         while len(self._games) > MAX_GAMES:
             game, _ = self._games.popitem(last=False)
-            for each in (self._told, self._due, self._members):
+            for each in (self._told, self._members):
                 each.pop(game, None)
 
     async def _seat(self, handle: str, principal: str) -> Seat:
@@ -716,5 +730,8 @@ def _reply(turn: TurnRecord) -> Reply:
     )
 
 
-def _due(world: World, state: State) -> datetime | None:
-    return getattr(world.session.referee, "next_due", lambda state: None)(state)
+def _due(world: World, held: Held, now: datetime) -> datetime | None:
+    """When time is to pass next without a turn. One player's world sleeps when they leave; their next turn catches up."""
+    if held.record.scope is None and now - held.record.updated > ASLEEP:
+        return None
+    return world.session.referee.next_due(held.state)
