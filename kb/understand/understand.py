@@ -38,7 +38,8 @@ class _Nouns:
     unclear: tuple[str, ...] = ()
     """Candidates between which the words do not decide."""
     missing: str = ""
-    """The words that name nothing here."""
+    """The words that name nothing here; with a `holder`, the id of what another player has in hand."""
+    holder: str = ""
     unfit: str = ""
     """The id of what is here but is no such thing."""
     echo: str = ""
@@ -229,6 +230,8 @@ class Understander:
             asked = "What" if not _is_person(action.roles[parse.empty].type) else "Whom"
             return Question(f"{asked} do you want to {verb}?", (), replace(dialogue, asked=True, before=text))
         for name, nouns in parse.nouns.items():
+            if nouns.holder:
+                return Reply(f"{look.called(nouns.holder, 'The')} has {look.called(nouns.missing, 'the')}.", dialogue)
             if nouns.missing:
                 return Reply(f"You can't see any “{nouns.missing}” here.", dialogue)
             if nouns.unfit:
@@ -547,9 +550,21 @@ class _Look:
                     return _Nouns((found[0],), echo=f"(taking “{last}” as “{near[0][0]}”)")
                 if found:
                     return _Nouns(unclear=tuple(found), echo=f"(taking “{last}” as “{near[0][0]}”)")
+        if held := self._held_by_others(plain):
+            return held
         if not self.owner.lexicon.has_places and len(words) == 1 and words[0] in self.state.rows and words[0] in pool:
             return _Nouns((words[0],))
         return _Nouns(missing=" ".join(word for word in words if word not in ARTICLES)[:60])
+
+    def _held_by_others(self, plain: list[str]) -> _Nouns | None:
+        """Something that another player in the room has in hand."""
+        contents = self.turn.index["location"]
+        for other in contents.get(self.turn.vars["room"], ()):
+            if other != self.player and self.turn.isa(other, "player"):
+                for id in contents.get(other, ()):
+                    if matches(self.names(id), plain):
+                        return _Nouns(missing=id, holder=other)
+        return None
 
     def by_name(self, value: Any, role: Role | None) -> Any:
         """An argument's reference: an id among the candidates, or a name that means exactly one of them."""
