@@ -428,14 +428,10 @@ def _say(work: _Work) -> Effect | None:
 
 
 def _tell(work: _Work) -> Effect | None:
-<<<<<<< HEAD
-    to, text = _thing(work, "to", ("player", "place"), "a player or a place"), work.text()
-=======
     text = work.text()
     if work.match["to"] is None:
         return Tell(to=None, text=text, **work.common) if text is not None else None
-    to = _thing(work, "to")
->>>>>>> 5d30cf09de3f3490eff531164fa6e54a665526ca
+    to = _thing(work, "to", ("player", "place"), "a player or a place")
     return Tell(to=to, text=text, **work.common) if to is not None and text is not None else None
 
 
