@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -182,10 +183,8 @@ class GameService:
         scope = experience_of(world.where)
         game = await self._store.shared(scope)
         if game is None:
-            try:
+            with suppress(Conflict):  # another worker was faster
                 await self._create(world, new_id(), world.session.referee.new(), seed, ())
-            except Conflict:  # another worker was faster
-                pass
             game = await self._store.shared(scope)
             assert game is not None, "it was made just now, and games of shared worlds are not removed"
         known = next((seat for seat in await self._store.members(game) if seat.player == player), None)

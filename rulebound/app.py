@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from agents.game import GameService
 from agents.worlds import Where, World
@@ -69,23 +70,23 @@ def build(
 
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncGenerator[App]:
-    """An app over PostgreSQL: the one that the settings name, or the embedded one, which runs while somebody uses it.
+    """An app over PostgreSQL and Redis: those that the settings name, or the embedded ones, which run while somebody uses them.
 
     Raises `storage.StoreError` or `storage.embedded.ServiceError`.
     """
     # Only who keeps games pays for importing the drivers.
     from storage.embedded import Supervisor
-    from storage.postgres import PostgresStore
+    from storage.fenced import FencedStore
 
     supervisor = Supervisor(settings.home, database_url=settings.database_url, redis_url=settings.redis_url)
     try:
         servers = await asyncio.to_thread(supervisor.acquire)
-        store = await PostgresStore.open(servers.database_url, lambda: asyncio.to_thread(supervisor.acquire))
-        app = build(settings, store=store)
-        try:
-            yield app
-        finally:
-            await app.games.close()
-            await store.close()
+        revive = partial(asyncio.to_thread, supervisor.acquire)
+        async with FencedStore.opened(servers.database_url, servers.redis_url, revive) as store:
+            app = build(settings, store=store)
+            try:
+                yield app
+            finally:
+                await app.games.close()
     finally:
         await asyncio.to_thread(supervisor.release)

@@ -94,7 +94,7 @@ class Store(Protocol):
         """The game as it is now; None where its version is still `known`. Raises `NoSuchGame`."""
         ...
 
-    async def commit(self, commit: Commit) -> object:
+    async def commit(self, commit: Commit) -> None:
         """Keeps the game after one or more turns, or a new one. Raises `Conflict` where its version is no more `commit.base`
         (of a new game: where its scope is taken), `KnownTurn` where a turn's key is known."""
         ...

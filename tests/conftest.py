@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,7 +27,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 def template(servers: Servers) -> Iterator[str]:
     """The name of a database with the schema and nothing in it, of which others are copies."""
     with new_database(servers) as url:
-        asyncio.run(migrated(url))
+        # In a thread, because an asynchronous fixture may be what asks for it.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(migrated(url))).result()
         yield urlsplit(url).path.lstrip("/")
 
 

@@ -11,7 +11,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import inf
+from typing import Any, Protocol
 
 import asyncpg
 
@@ -22,41 +23,59 @@ from storage.store import Conflict, Full, StoreAway, StoreError
 
 MOST = 256
 """Commits in one round trip."""
-TRIED_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+TRIED_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """How the hot copies' fence stood at a commit."""
+class Marks(Protocol):
+    """Games that are marked as being written."""
 
-    epoch: int
-    away: bool
+    deadline: float
+    """By the database's clock: later no game may be changed under these marks."""
+
+
+class Guard(Protocol):
+    """Who must know of writes before and after: the hot copies. Its methods raise `StoreAway`."""
+
+    async def begin(self, commits: Sequence[Commit]) -> Marks: ...
+
+    async def settle(
+        self, marks: Any, kept: Sequence[Commit], refused: Sequence[Commit], fence: Any, asked: float
+    ) -> None:
+        """What must come before anybody is told of the commits. `fence` is how it stood, as a row; `asked` when."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
     change: Commit
-    done: asyncio.Future[Fence]
+    done: asyncio.Future[None]
     since: float
 
 
 class GroupCommit:
     """Writers' queue. `connect` opens a connection; `patience` is how many seconds a commit waits for a lost server."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], *, lanes: int = 2, patience: float = 10.0):
-        self._connect, self._patience = connect, patience
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        guard: Guard | None = None,
+        *,
+        lanes: int = 2,
+        patience: float = 10.0,
+    ):
+        self._connect, self._guard, self._patience = connect, guard, patience
         self._waiting: deque[_Waiting] = deque()
         self._news = asyncio.Event()
         self._lanes = [asyncio.ensure_future(self._lane()) for _ in range(lanes)]
 
-    async def commit(self, change: Commit) -> Fence:
+    async def commit(self, change: Commit) -> None:
         """Raises `Conflict` where the game's version moved or a key is known (the caller tells which), `Full`,
         `StoreAway` or `StoreError`."""
         loop = asyncio.get_running_loop()
         waiting = _Waiting(change, loop.create_future(), loop.time())
         self._waiting.append(waiting)
         self._news.set()
-        return await waiting.done
+        await waiting.done
 
     async def close(self) -> None:
         """Finishes what waits, then stops."""
@@ -110,25 +129,33 @@ class GroupCommit:
 
     async def _send(self, connection: Connection, batch: list[_Waiting]) -> bool:
         """One round trip; False where the connection is lost."""
+        changes = [each.change for each in batch]
+        guard = None if changes[0].base == NEW else self._guard
+        marks = None
         try:
-            query, parameters = statement([each.change for each in batch])
+            marks = await guard.begin(changes) if guard else None
+            asked = asyncio.get_running_loop().time()
+            query, parameters = statement(changes, marks.deadline if marks else inf)
             rows = await connection.fetch(query, *parameters)
-        except LOST:
+            won = {row["id"].hex for row in rows if row["id"] is not None}
+            if guard:
+                kept = [each for each in changes if each.game.id in won]
+                await guard.settle(marks, kept, [each for each in changes if each.game.id not in won], rows[0], asked)
+        except (*LOST, StoreAway):
             self._again(batch)
             return False
         except TRIED_AGAIN:
             self._again(batch)
         except (asyncpg.PostgresError, ValueError, TypeError) as error:
             # One that cannot be kept must not take the others with it.
-            if len(batch) == 1:
-                _fail(batch[0], _told(error))
-            else:
+            if len(batch) > 1:
                 return all([await self._send(connection, [each]) for each in batch])
+            _fail(batch[0], _told(error))
         except BaseException:
             self._again(batch)
             raise
         else:
-            _settle(batch, rows)
+            _settle(batch, won)
         return True
 
     def _again(self, batch: list[_Waiting]) -> None:
@@ -146,15 +173,13 @@ class GroupCommit:
             self._news.clear()
 
 
-def _settle(batch: list[_Waiting], rows: Sequence[Any]) -> None:
-    won = {row["id"].hex for row in rows if row["id"] is not None}
-    fence = Fence(rows[0]["epoch"], rows[0]["away"])
+def _settle(batch: list[_Waiting], won: set[str]) -> None:
     for each in batch:
         game = each.change.game.id
         if game not in won:
             _fail(each, Conflict(f"the game {game!r} is no more at version {each.change.base}"))
         elif not each.done.done():
-            each.done.set_result(fence)
+            each.done.set_result(None)
 
 
 def _fail(waiting: _Waiting, error: StoreError) -> None:

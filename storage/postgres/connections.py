@@ -26,7 +26,7 @@ LOST = (
 )
 """The connection broke: what was under way may or may not have happened."""
 
-WRITER = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "application_name": "rulebound writer"}
+WRITER = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "lock_timeout": "1s"}
 """Plans for arrays of any length are alike and cost more than the work; and no table's size may make them scan it."""
 
 

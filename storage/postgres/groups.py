@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 import orjson
@@ -33,12 +34,16 @@ _GROUPS: dict[str, str] = {
 """Each group of rows with its columns; a parameter holds one column of one group."""
 
 
+FENCE = """epoch, run, greatest(0, extract(epoch FROM until - clock_timestamp()))::float8 AS quiet,
+    extract(epoch FROM clock_timestamp())::float8 AS clock"""
+"""How the fence stands, of the table `fence`."""
+
 _UPDATED = """
     -- Compare-and-set: a game is kept only where nobody changed it meanwhile and no turn of these is known already.
     UPDATE games SET version = g.version, hash = g.hash, commit = g.commit, head = g.head, last = g.last,
         updated = g.updated
     FROM {g}
-    WHERE games.id = g.id AND games.version = g.base
+    WHERE games.id = g.id AND games.version = g.base AND {in_time}
         AND NOT EXISTS (SELECT FROM turns WHERE game_id = g.id AND key = ANY(g.keys::text[]) AND key <> '')
     RETURNING games.id"""
 
@@ -101,18 +106,20 @@ def _statement(groups: tuple[str, ...], new: bool) -> str:
         arrays = ", ".join(f"${number + at}::{type_}[]" for at, (_, type_) in enumerate(columns, 1))
         tables[group] = f"unnest({arrays}) AS {group}({', '.join(name for name, _ in columns)})"
         number += len(columns)
+    tables["in_time"] = f"extract(epoch FROM clock_timestamp()) < ${number + 1}::float8"
     won = (_CREATED if new else _UPDATED).format_map(tables)
     kept = "".join(f", kept_{each} AS ({_KEPT[each].format_map(tables)}\n)" for each in groups if each in _KEPT)
     return f"""
 WITH won AS MATERIALIZED ({won}
 ){kept}
-SELECT won.id, fence.epoch, EXISTS (SELECT FROM away WHERE until > now()) AS away FROM fence LEFT JOIN won ON true"""
+SELECT won.id, {FENCE} FROM fence LEFT JOIN won ON true"""
 
 
-def statement(commits: Sequence[Commit]) -> tuple[str, list[Sequence[Any]]]:
+def statement(commits: Sequence[Commit], deadline: float = inf) -> tuple[str, list[Any]]:
     """The statement that keeps these commits, all new games or none, and its parameters: a list for each column.
 
-    It gives the ids of the games that were kept, and how the fence stands.
+    It gives the ids of the games that were kept, and how the fence stands. After the deadline, by the database's clock in
+    seconds, games are not changed.
     """
     rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _GROUPS}
     for each in commits:
@@ -136,8 +143,9 @@ def statement(commits: Sequence[Commit]) -> tuple[str, list[Sequence[Any]]]:
         if each.due is not None:
             rows["j"].append((id, each.due))
     groups = tuple(name for name in _GROUPS if rows[name])
-    columns = [column for name in groups for column in zip(*rows[name], strict=True)]
-    return _statement(groups, commits[0].base == NEW), columns
+    columns: list[Any] = [column for name in groups for column in zip(*rows[name], strict=True)]
+    new = commits[0].base == NEW
+    return _statement(groups, new), columns if new else [*columns, deadline]
 
 
 def json(value: Any) -> str:

@@ -238,15 +238,11 @@ audit = Table(
 fence = Table(
     "fence",
     metadata,
-    Column("id", SmallInteger, primary_key=True),
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("epoch", BigInteger, nullable=False),
-    comment="One row: under which epoch hot copies are valid",
-)
-
-away = Table(
-    "away",
-    metadata,
-    Column("worker", Text, primary_key=True),
-    Column("until", _TIME, nullable=False),
-    comment="Workers that write without marking the hot copies",
+    Column("run", Text, nullable=False, server_default="", comment="the server that holds the hot copies"),
+    Column(
+        "until", _TIME, nullable=False, server_default=text("to_timestamp(0)"), comment="until when nobody reads them"
+    ),
+    comment="One row: when hot copies may be read",
 )

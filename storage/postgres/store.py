@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from storage.ids import is_id, new_id
-from storage.postgres.commits import Fence, GroupCommit
+from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
 from storage.postgres.migrate import migrate
 from storage.postgres.work import PostgresWork
@@ -66,28 +66,32 @@ SELECT id FROM games WHERE ($3::text IS NULL OR world = $3) AND EXISTS (
         AND ($2::timestamptz IS NULL OR at >= $2))
 ORDER BY id"""
 
-FENCE = "SELECT epoch, EXISTS (SELECT FROM away WHERE until > now()) AS away FROM fence"
+
+
+async def ready(url: str, revive: Callable[[], Awaitable[object]] | None = None) -> Connections:
+    """Connections to a database that is up to date. Raises `StoreAway`, `WrongSchema`."""
+    connections = Connections(url, revive)
+    try:
+        connection = await connections.single()
+        await migrate(connection, url)
+        await connection.close()
+    except LOST as error:
+        raise away(url, error) from error
+    return connections
 
 
 class PostgresStore:
     """See `storage.store.Store`."""
 
-    def __init__(self, connections: Connections):
+    def __init__(self, connections: Connections, guard: Guard | None = None):
         self.connections = connections
         self.work = PostgresWork(connections)
-        self._commits = GroupCommit(connections.single)
+        self._commits = GroupCommit(connections.single, guard)
 
     @classmethod
     async def open(cls, url: str, revive: Callable[[], Awaitable[object]] | None = None) -> PostgresStore:
         """Connects and migrates. `revive` starts a server of ours that was lost. Raises `StoreAway`, `WrongSchema`."""
-        connections = Connections(url, revive)
-        try:
-            connection = await connections.single()
-            await migrate(connection, url)
-            await connection.close()
-        except LOST as error:
-            raise away(url, error) from error
-        return cls(connections)
+        return cls(await ready(url, revive))
 
     async def close(self) -> None:
         await self._commits.close()
@@ -128,30 +132,22 @@ class PostgresStore:
             return None
         return Loaded(_game(rows[0]), {row["part"]: _part(row) for row in rows if row["part"] is not None})
 
-    async def commit(self, commit: Commit) -> Fence:
-        """As the protocol says; also tells how the fence of the hot copies stood."""
+    async def commit(self, commit: Commit) -> None:
         try:
-            return await self._commits.commit(commit)
+            await self._commits.commit(commit)
         except Conflict:
             # The connection may have broken before the answer, and what was kept was sent again: then it is ours.
             if commit.base == NEW:
                 row = await self.connections.row(GAME, commit.game.id)
                 if row is None or _game(row) != commit.game:
                     raise
-                return await self.fence()
+                return
             keys = [turn.key for turn in commit.turns if turn.key]
             known = [_turn(row) for row in await self.connections.fetch(BY_KEYS, commit.game.id, keys)]
             if not known:
                 raise
-            if {(turn.key, turn.at) for turn in known} == {(turn.key, turn.at) for turn in commit.turns}:
-                return await self.fence()
-            raise KnownTurn("turns with these keys are known", known) from None
-
-    async def fence(self) -> Fence:
-        """How the fence of the hot copies stands."""
-        row = await self.connections.row(FENCE)
-        assert row is not None, "the migration makes the row"
-        return Fence(row["epoch"], row["away"])
+            if {(turn.key, turn.at) for turn in known} != {(turn.key, turn.at) for turn in commit.turns}:
+                raise KnownTurn("turns with these keys are known", known) from None
 
     # --- turns and saves
 

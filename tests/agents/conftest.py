@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 from rulebound.app import App, build
 from rulebound.settings import Settings
 from storage import MemoryStore, Store
-from storage.postgres import PostgresStore
+from storage.fenced import FencedStore
 
 PAGES = {
     "world.md": "---\nexperience: tiny\nuses: [adventure]\nstart: hall\nscore: 5\n---\n# Tiny\nSmall.\n",
@@ -40,7 +40,7 @@ def pages(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "servers"])
 async def new_store(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], Awaitable[Store]]]:
     """Opens a store: in memory one that knows nothing of others; in PostgreSQL another worker's on the same database."""
     async with AsyncExitStack() as stack:
@@ -48,19 +48,10 @@ async def new_store(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[]
         async def new() -> Store:
             if request.param == "memory":
                 return MemoryStore()
-            return await stack.enter_async_context(
-                _closing(await PostgresStore.open(request.getfixturevalue("database")))
-            )
+            urls = request.getfixturevalue("database"), request.getfixturevalue("servers").redis_url
+            return await stack.enter_async_context(FencedStore.opened(*urls))
 
         yield new
-
-
-@asynccontextmanager
-async def _closing(store: Store) -> AsyncIterator[Store]:
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 @pytest.fixture

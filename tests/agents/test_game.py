@@ -221,7 +221,7 @@ async def test_of_an_endless_line_only_a_part_is_read_and_stored(app: App, pages
     assert max(len(turn.text) for turn in await turns(app, handle)) <= 20_000
 
 
-@pytest.mark.parametrize("new_store", ["postgres"], indirect=True)
+@pytest.mark.parametrize("new_store", ["servers"], indirect=True)
 async def test_two_workers_play_one_game_turn_about(make_app: Callable[[], Awaitable[App]], pages: Path) -> None:
     apps = [await make_app() for _ in range(2)]
     handle = await start(apps[0], pages)
@@ -234,7 +234,7 @@ async def test_two_workers_play_one_game_turn_about(make_app: Callable[[], Await
     assert seen[0]["perceived"]["inventory"] == ["gold coin"]
 
 
-@pytest.mark.parametrize("new_store", ["postgres"], indirect=True)
+@pytest.mark.parametrize("new_store", ["servers"], indirect=True)
 async def test_a_turn_that_another_worker_overtook_is_done_on_the_newer_state(
     make_app: Callable[[], Awaitable[App]], pages: Path
 ) -> None:

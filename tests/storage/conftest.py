@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from storage import NEW, Commit, GameRecord, MemoryStore, Part, Seat, Store, TurnRecord, new_id
+from storage.fenced import FencedStore
 from storage.postgres import PostgresStore
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -17,11 +18,15 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "postgres", "fenced"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """A store; what a test keeps there belongs to principals of its own."""
     if request.param == "memory":
         yield MemoryStore()
+    elif request.param == "fenced":
+        urls = request.getfixturevalue("database"), request.getfixturevalue("servers").redis_url
+        async with FencedStore.opened(*urls) as fenced:
+            yield fenced
     else:
         opened = await PostgresStore.open(request.getfixturevalue("database"))
         yield opened

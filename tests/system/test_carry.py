@@ -30,7 +30,11 @@ EDITS = {
     "a page less": ("things/cat.md", None, None),
     "a page more": ("things/mug.md", "", "---\nitem: mug\nin: snug\n---\n# Mug\n"),
     "something carried": ("things/mug.md", "", "---\nitem: mug\nin: player\n---\n# Mug\n"),
-    "a timed rule more": ("rules/tick.md", "", '---\nrule: tick\nevery: 10 minutes\n---\n# Tick\n## Then\n- say "Tick."\n'),
+    "a timed rule more": (
+        "rules/tick.md",
+        "",
+        '---\nrule: tick\nevery: 10 minutes\n---\n# Tick\n## Then\n- say "Tick."\n',
+    ),
 }
 ALIKE = {"as it was", "a rule"}
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from storage.redis import Change, Copy, HotCopies, MemoryFence
+from storage.redis import Change, Copy, HotCopies
 from storage.redis.copies import Memory
 from storage.redis.fence import FenceView, Times
 from storage.redis.scripts import BEGIN, FILL, PUBLISH, READ
 from tests.storage.redis.conftest import Server
-from tests.storage.redis.world import World, Worker
+from tests.storage.redis.world import Worker, World
 
 SCHEDULES = 400
 STEPS = 400

@@ -118,26 +118,23 @@ COMMENT ON COLUMN jobs.error IS 'why the last attempt failed';
 COMMENT ON COLUMN jobs.dead IS 'given up; `retry` revives it';
 
 CREATE TABLE fence (
-    id SMALLSERIAL NOT NULL,
+    id SMALLINT NOT NULL,
     epoch BIGINT NOT NULL,
+    run TEXT DEFAULT '' NOT NULL,
+    until TIMESTAMP WITH TIME ZONE DEFAULT to_timestamp(0) NOT NULL,
     PRIMARY KEY (id)
 );
 
-COMMENT ON TABLE fence IS 'One row: under which epoch hot copies are valid';
+COMMENT ON TABLE fence IS 'One row: when hot copies may be read';
 
-CREATE TABLE away (
-    worker TEXT NOT NULL,
-    until TIMESTAMP WITH TIME ZONE NOT NULL,
-    PRIMARY KEY (worker)
-);
+COMMENT ON COLUMN fence.run IS 'the server that holds the hot copies';
 
-COMMENT ON TABLE away IS 'Workers that write without marking the hot copies';
+COMMENT ON COLUMN fence.until IS 'until when nobody reads them';
 
 INSERT INTO fence (id, epoch) VALUES (1, 1);
 """
 
 DOWN = """
-DROP TABLE away;
 DROP TABLE fence;
 DROP TABLE jobs;
 DROP TABLE outbox;
