@@ -10,6 +10,7 @@ from storage.records import Told
 from storage.work import MAX_ATTEMPTS, Due, Trouble, Untold
 
 _ONCE = datetime.min.replace(tzinfo=UTC)
+_NOTHING = Told("", "", {})
 
 
 @dataclass(slots=True)
@@ -25,7 +26,7 @@ class _Waiting:
 @dataclass(slots=True)
 class _Message(_Waiting):
     game: str = ""
-    told: Told = Told("", "", {})
+    told: Told = _NOTHING
 
 
 class MemoryWork:

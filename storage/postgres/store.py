@@ -67,7 +67,6 @@ SELECT id FROM games WHERE ($3::text IS NULL OR world = $3) AND EXISTS (
 ORDER BY id"""
 
 
-
 async def ready(url: str, revive: Callable[[], Awaitable[object]] | None = None) -> Connections:
     """Connections to a database that is up to date. Raises `StoreAway`, `WrongSchema`."""
     connections = Connections(url, revive)
