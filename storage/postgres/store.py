@@ -165,7 +165,9 @@ class PostgresStore:
         data = await self.connections.value(SAVED, game, name)
         if data is None:
             return None
-        record = GameRecord(**{**data["game"], "updated": datetime.fromisoformat(data["game"]["updated"])})
+        game_data: dict[str, Any] = data["game"]
+        game_data["updated"] = datetime.fromisoformat(game_data["updated"])
+        record = GameRecord(**game_data)
         return Loaded(record, {key: saved_part(part) for key, part in data["parts"].items()})
 
     async def saves(self, game: str) -> Sequence[str]:
@@ -206,8 +208,9 @@ def _part(row: Any) -> Part:
 
 def saved_part(data: dict[str, Any]) -> Part:
     """A part from its JSON."""
-    point = data["point"]
-    return Part(**{**data, "point": point and tuple(point), "tags": tuple(data["tags"])})
+    data["point"] = data["point"] and tuple(data["point"])
+    data["tags"] = tuple(data["tags"])
+    return Part(**data)
 
 
 def _turn(row: Any) -> TurnRecord:
