@@ -1,7 +1,7 @@
-"""Owns the referee service: load a game, resolve what is said, commit it; explain, undo, save and restore.
+"""Owns the referee service: join a game, resolve what is said, commit it; explain, undo, save and restore.
 
 `GameService(store, open_world, …)`. Everything that a turn needs to be replayed is stored with it. It must not know
-transports.
+transports or databases.
 """
 
 from __future__ import annotations
@@ -9,23 +9,42 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from agents.record import outcome_of
+from agents.held import Held, read, whole, written
+from agents.lanes import Lanes, Step
+from agents.progress import PAUSE, events_of, experience_of, progress_of, summed
+from agents.record import outcome_of, ticked
 from agents.worlds import Where, World
 from kb import report
-from kb.referee import Action, Inputs, NotAState, State
+from kb.referee import Action, Inputs, NotAState, Outcome, State, parts
 from kb.understand import Dialogue
 from kb.view import legal, view
-from storage import Conflict, GameRecord, Store, TurnRecord, apply, diff
+from storage import (
+    NEW,
+    Commit,
+    Conflict,
+    GameRecord,
+    Loaded,
+    NoSuchGame,
+    ProgressEvent,
+    Seat,
+    Store,
+    Told,
+    TurnRecord,
+    new_id,
+)
+from storage.records import Json, Kind
 
-MAX_TRIES = 5
 MAX_LINE = 20_000
 """How much of a line is read and stored."""
-MAX_STATES = 256
+MAX_GAMES = 1024
+"""How many games are held in memory."""
+MAX_SEATS = 16_384
 POLL = timedelta(seconds=60)
 """How long a remote repository is not asked again whether it moved."""
 
@@ -40,12 +59,19 @@ class GameError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """A game as it stands under the rules that are live. `notes` tell what became of the rules meanwhile."""
+    """A game as one player sees it, under the rules that are live. `notes` tell what became of the rules meanwhile."""
 
     world: World
     state: State
     record: GameRecord
+    seat: Seat
+    dialogue: Dialogue
     notes: tuple[str, ...] = ()
+
+    @property
+    def player(self) -> str:
+        """The player's instance."""
+        return self.seat.instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +89,8 @@ class Reply:
 
 
 class GameService:
-    """Plays games. `open_world` gives the live world of a location; `now`, `new_id` and `new_seed` are its only chance."""
+    """Plays games. `open_world` gives the live world of a location; `now`, `new_handle` and `new_seed` are its only
+    chance."""
 
     def __init__(
         self,
@@ -71,53 +98,109 @@ class GameService:
         open_world: Callable[[Where], World],
         *,
         now: Callable[[], datetime],
-        new_id: Callable[[], str],
+        new_handle: Callable[[], str],
         new_seed: Callable[[], int],
     ):
         self._store, self._open = store, open_world
-        self._now, self._new_id, self._new_seed = now, new_id, new_seed
-        self._states: OrderedDict[str, tuple[int, State]] = OrderedDict()
+        self._now, self._new_handle, self._new_seed = now, new_handle, new_seed
+        self._games: OrderedDict[str, Held] = OrderedDict()
+        self._seats: OrderedDict[tuple[str, str], Seat] = OrderedDict()
+        self._members: dict[str, dict[str, Seat]] = {}
         self._asked: dict[Where, datetime] = {}
         self._told: dict[str, str] = {}
+        self._due: dict[str, datetime | None] = {}
+        self._last_turn: OrderedDict[str, datetime] = OrderedDict()
+        self._lanes = Lanes(self._held, self._commit)
+
+    async def close(self) -> None:
+        """Finishes the turns that were begun."""
+        await self._lanes.close()
 
     # --- beginning
 
     async def start(
         self, where: Where, principal: str, *, name: str = "you", seed: int | None = None
     ) -> tuple[str, str]:
-        """A new game: its handle, and what the player reads first. Raises `WorldError`."""
+        """A new game, or a place in the shared one: the handle, and what the player reads first. Raises `WorldError`."""
         world = self._open(where)
         await self._refresh(world)
-        referee = world.session.referee
-        state = referee.join(referee.new(), "player", name)
-        record = GameRecord(
-            id=self._new_id(),
-            principal=principal,
-            world=where.location,
-            player="player",
-            name=name,
-            commit=world.commit,
-            seed=self._new_seed() if seed is None else seed,
-            version=0,
-            state=state.dump(),
-            revision=where.revision,
-            experience=where.experience,
-            updated=self._now().isoformat(),
-        )
-        await self._store.create(record)
-        self._keep(record, state)
-        return record.id, opening(Game(world, state, record))
+        player = await self._store.player(principal, name)
+        if world.rulebook.settings.shared:
+            seat = await self._join(world, principal, name, player.id, seed)
+        else:
+            seat = Seat(self._new_handle(), new_id(), player.id, "player", principal, name)
+            state = world.session.referee.join(world.session.referee.new(), seat.instance, name)
+            await self._create(world, seat.game, state, seed, (seat,))
+        self._remember(seat)
+        return seat.handle, opening(await self.game(seat.handle, principal))
 
     async def resume(self, where: Where, principal: str, name: str) -> str | None:
         """The handle of a principal's last game in a world."""
-        for game in await self._store.games(principal, world=where.location):
-            if (game.revision, game.experience, game.name) == (where.revision, where.experience, name):
-                return game.id
+        for seat, game in await self._store.seats(principal, name=name, world=where.location):
+            if (game.revision, game.experience) == (where.revision, where.experience):
+                return seat.handle
         return None
 
     async def game(self, handle: str, principal: str) -> Game:
         """The game as it stands. Raises `NoSuchGame`."""
-        return await self._live(await self._store.load(handle, principal))
+        seat = await self._seat(handle, principal)
+        world, held = await self._held(seat.game, True)
+        return self._seen(world, held, seat)
+
+    async def _create(self, world: World, id: str, state: State, seed: int | None, seats: tuple[Seat, ...]) -> None:
+        """Keeps a new game. Raises `Conflict` where the shared world's game is there already."""
+        now = self._now()
+        where = world.where
+        record = GameRecord(
+            id=id,
+            world=where.location,
+            seed=(self._new_seed() if seed is None else seed) % 2**63,
+            commit=world.commit,
+            version=0,
+            hash=state.hash,
+            head=parts.head(state),
+            updated=now,
+            revision=where.revision,
+            experience=where.experience,
+            scope=None if seats else experience_of(where),
+        )
+        held = Held(record, state)
+        name = experience_of(where)
+        started = [ProgressEvent(new_id(), seat.player, name, "experience_started", now) for seat in seats]
+        progress = [progress_of(name, seat, None, held, now, turns=0, playtime=0.0) for seat in seats]
+        new = Commit(record, NEW, whole(held), (), seats, progress=tuple(progress), events=tuple(started))
+        await self._store.commit(replace(new, due=_due(world, state)))
+        self._keep(held)
+
+    async def _join(self, world: World, principal: str, name: str, player: str, seed: int | None) -> Seat:
+        """A place in a shared world; the player's own where they have one already."""
+        scope = experience_of(world.where)
+        game = await self._store.shared(scope)
+        if game is None:
+            with suppress(Conflict):  # another worker was faster
+                await self._create(world, new_id(), world.session.referee.new(), seed, ())
+            game = await self._store.shared(scope)
+            assert game is not None, "it was made just now, and games of shared worlds are not removed"
+        known = next((seat for seat in await self._store.members(game) if seat.player == player), None)
+        if known is not None:
+            return known
+        seat = Seat(self._new_handle(), game, player, f"player-{player[-12:]}", principal, name)
+
+        async def join(world: World, held: Held) -> Step:
+            settings, inputs = world.rulebook.settings, self._inputs(held, None)
+            if seat.instance in held.state.rows:
+                return Step(held, None)
+            if len(held.state.players) >= getattr(settings, "players", 100):
+                raise GameError(f"{settings.name} is full: it takes {settings.players} players", "Come back later.")
+            state = world.session.referee.join(held.state, seat.instance, name)
+            made = Made("join", "", state, {}, _outcome("", 0, None), inputs, extra={"name": name})
+            step = await self._step(world, held, seat, made, f"join-{seat.handle}")
+            started = ProgressEvent(new_id(), seat.player, scope, "experience_started", self._now())
+            return replace(step, seats=(seat,), events=(started,))
+
+        await self._lanes.do(game, join, f"join-{seat.instance}")
+        self._members.pop(game, None)
+        return next(each for each in await self._store.members(game) if each.player == player)
 
     # --- turns
 
@@ -133,120 +216,125 @@ class GameService:
         now: datetime | None = None,
     ) -> Reply:
         """A line of a player, or an action (a rule's id) with arguments. With a key that is known, the stored answer."""
+        seat = await self._seat(handle, principal)
         line = f"{action} {json.dumps(dict(arguments or {}))}" if action else text
         line = line[:MAX_LINE]
-        for _ in range(MAX_TRIES):
-            record = await self._store.load(handle, principal)
-            if key and (known := await self._store.by_key(handle, key)) is not None:
-                return _reply(known)
-            game = await self._live(record)
-            number = record.version + 1
-            inputs = Inputs(now or self._now(), record.seed * 1_000_003 + number)
-            said = game.world.session.say(game.state, record.player, line, Dialogue.load(record.dialogue), inputs)
-            notes = (*game.notes, *self._refusal(game))
-            after = record.with_(
-                version=number,
-                commit=game.world.commit,
-                state=said.state.dump(),
-                dialogue=said.dialogue.dump(),
-                last=number,
-                updated=self._now().isoformat(),
+
+        async def say(world: World, held: Held, key: str) -> Step:
+            game = self._seen(world, held, seat)
+            inputs = self._inputs(held, now)
+            said = world.session.say(held.state, seat.instance, line, game.dialogue, inputs)
+            notes = (*held.notes, *self._refusal(world, held.record.id))
+            made = Made(
+                "say", line, said.state, said.dialogue.dump(), outcome_of(game, said, notes), inputs, said.outcomes
             )
-            turn = TurnRecord(
-                number=number,
-                text=line,
-                commit=game.world.commit,
-                inputs={"now": inputs.now.isoformat(), "seed": inputs.seed},
-                outcome=outcome_of(game, said, notes),
-                hash_before=game.state.hash,
-                hash_after=said.state.hash,
-                key=key,
-                undo=diff(_undoable(after), _undoable(record)),
-            )
-            try:
-                stored = await self._store.commit(after, turn)
-            except Conflict:
-                continue
-            if stored is turn:
-                self._keep(after, said.state)
-            return _reply(stored)
-        raise Conflict("the game is being played elsewhere at the same time")
+            return await self._step(world, held, seat, made, key)
+
+        return _reply(await self._do(seat, say, key))
 
     async def undo(self, handle: str, principal: str) -> Reply:
-        """Takes the last turn back; again, the one before it. Raises `GameError` at the start."""
-        record = await self._store.load(handle, principal)
-        turns = await self._store.turns(handle, record.last - 1)
-        if not record.last or not turns:
-            raise GameError("There is nothing to undo", "Play on.")
-        back = apply(_undoable(record), turns[0].undo)
-        said = turns[0].text
-        return await self._replace(record, record.with_(**back), "undo", f"Undone: {said}")
+        """Takes the last turn back; again, the one before it. Raises `GameError` at the start, and in a shared world."""
+        seat = await self._seat(handle, principal)
+
+        async def back(world: World, held: Held, key: str) -> Step:
+            record = held.record
+            if record.scope is not None:
+                raise GameError("What others may have seen cannot be undone", "Play on.")
+            turns = await self._store.turns(record.id, record.last - 1) if record.last else ()
+            if not turns:
+                raise GameError("There is nothing to undo", "Play on.")
+            undo = turns[0].undo
+            former = {id: part for id, part in {**parts.parts(held.state), **undo["parts"]}.items() if part is not None}
+            state, _ = world.session.referee.load_parts(undo["head"], former)
+            made = _replaced("undo", f"Undone: {turns[0].text}", seat, state, undo["dialogue"], undo["last"])
+            return await self._step(world, held, seat, made, key)
+
+        return _reply(await self._do(seat, back))
 
     async def restore(self, handle: str, principal: str, name: str) -> Reply:
-        """Puts the game back to a save. Raises `GameError` where there is none of this name."""
-        record = await self._store.load(handle, principal)
-        saved = await self._store.saved(handle, name)
-        if saved is None:
-            known = ", ".join(await self._store.saves(handle)) or "none"
-            raise GameError(f"There is no save {name!r}", f"Saved are: {known}.")
-        back = record.with_(**_undoable(saved), commit=saved.commit)
-        return await self._replace(record, back, "restore", f"Restored: {name}")
+        """Puts the game back to a save. Raises `GameError` where there is none of this name, and in a shared world."""
+        seat = await self._seat(handle, principal)
 
-    async def _replace(
-        self, record: GameRecord, back: GameRecord, kind: Literal["undo", "restore"], text: str
-    ) -> Reply:
-        number = record.version + 1
-        back = back.with_(version=number, updated=self._now().isoformat())
-        before, after = await self._live(record), await self._live(back)
-        row = after.state.rows[record.player]
-        outcome = {
-            "text": f"{text}.",
-            "changes": [],
-            "score": row["score"],
-            "ended": row["ended"] or None,
-            "status": "done",
-            "notes": list(after.notes),
-            "actions": [],
-        }
-        turn = TurnRecord(
-            number=number,
-            text=text,
-            commit=after.world.commit,
-            inputs={},
-            outcome=outcome,
-            hash_before=before.state.hash,
-            hash_after=after.state.hash,
-            kind=kind,
-        )
-        return _reply(await self._store.commit(back, turn))
+        async def back(world: World, held: Held, key: str) -> Step:
+            if held.record.scope is not None:
+                raise GameError("A world that is shared is not put back by one of its players", "Play on.")
+            saved = await self._store.saved(seat.game, name)
+            if saved is None:
+                known = ", ".join(await self._store.saves(seat.game)) or "none"
+                raise GameError(f"There is no save {name!r}", f"Saved are: {known}.")
+            then = read(saved, world.session)
+            dialogue = then.dialogues.get(seat.instance, {})
+            made = _replaced("restore", f"Restored: {name}", seat, then.state, dialogue, saved.game.last)
+            return await self._step(world, held, seat, made, key)
+
+        return _reply(await self._do(seat, back))
 
     async def save(self, handle: str, principal: str, name: str) -> None:
         """Keeps the game as it is under a name."""
-        await self._store.save(handle, name, await self._store.load(handle, principal))
+        seat = await self._seat(handle, principal)
+        loaded = await self._store.load(seat.game)
+        assert loaded is not None, "no version was named as known"
+        await self._store.save(name, loaded)
+
+    async def leave(self, handle: str, principal: str) -> None:
+        """Gives up the place in a shared world; what is the world's stays there. Raises `GameError` elsewhere."""
+        seat = await self._seat(handle, principal)
+
+        async def go(world: World, held: Held, key: str) -> Step:
+            if held.record.scope is None:
+                raise GameError("Nobody else is in this world", "Start another game.")
+            state = world.session.referee.leave(held.state, seat.instance)
+            made = Made("leave", "", state, {}, _outcome("", 0, None), self._inputs(held, None))
+            return replace(await self._step(world, held, seat, made, key), left=(seat.handle,), progress=())
+
+        await self._do(seat, go)
+        self._seats.pop((handle, principal), None)
+        self._members.pop(seat.game, None)
+
+    async def tick(self, game: str) -> datetime | None:
+        """Runs what is due in a world on a real clock; when it is due next."""
+
+        async def wait(world: World, held: Held) -> Step:
+            inputs = self._inputs(held, None)
+            outcome = world.session.referee.tick(held.state, inputs)
+            if outcome.state.hash == held.state.hash and not outcome.messages:
+                return Step(held, None)
+            made = Made("tick", "", outcome.state, None, ticked(world.commit, outcome), inputs, (outcome,))
+            return await self._step(world, held, None, made, f"tick-{held.record.version}")
+
+        await self._lanes.do(game, wait, "tick")
+        world, held = await self._held(game, False)
+        return _due(world, held.state)
 
     # --- looking
 
     async def observe(self, handle: str, principal: str, since: int = 0) -> dict[str, Any]:
-        """What the player perceives, what could be done (`legal`), and the turns after `since` (at most the last 50)."""
+        """What the player perceives, what could be done (`legal`), and the turns after `since` (at most the last 50) that
+        the player took or that told them something."""
         game = await self.game(handle, principal)
-        turns = await self._store.turns(handle, since)
+        turns = await self._store.turns(game.record.id, since, 50)
+        heard = [(turn, _heard(turn, game.player)) for turn in turns]
         return {
             "turn": game.record.version,
-            "perceived": view(game.world.session, game.state, game.record.player),
-            "legal": legal(game.world.session, game.state, game.record.player, 40),
-            "since": [{"turn": t.number, "said": t.text, "text": t.outcome["text"]} for t in turns[-50:]],
+            "perceived": view(game.world.session, game.state, game.player),
+            "legal": legal(game.world.session, game.state, game.player, 40),
+            "since": [{"turn": turn.number, **each} for turn, each in heard if each is not None],
             "notes": [*game.notes, *refusal(game.world)],
         }
 
     async def why(self, handle: str, principal: str, turn: int | None = None) -> dict[str, Any]:
-        """Which lines decided a turn (the last one that was said): `turn`, `said`, `commit`, and per action its `status`,
-        `rule`, `reason` and `lines`, each with `at` (`path:line@commit`) and `value`. Raises `GameError`."""
-        await self._store.load(handle, principal)
-        turns = [t for t in await self._store.turns(handle) if t.kind == "say" and turn in (None, t.number)]
-        if not turns:
-            what = "Nothing was said yet" if turn is None else f"There is no turn {turn}"
+        """Which lines decided a turn of the player (the last one that was said): `turn`, `said`, `commit`, and per action
+        its `status`, `rule`, `reason` and `lines`, each with `at` (`path:line@commit`) and `value`. Raises `GameError`."""
+        seat = await self._seat(handle, principal)
+        said = [
+            each
+            for each in await self._store.turns(seat.game, 0 if turn is None else turn - 1)
+            if each.kind == "say" and each.instance == seat.instance and turn in (None, each.number)
+        ]
+        if not said:
+            what = "Nothing was said yet" if turn is None else f"You took no turn {turn}"
             raise GameError(what, "Say something first.")
-        chosen = turns[-1]
+        chosen = said[-1]
         actions = [
             {name: action[name] for name in ("status", "rule", "reason", "lines")}
             for action in chosen.outcome["actions"]
@@ -254,9 +342,191 @@ class GameService:
         return {"turn": chosen.number, "said": chosen.text, "commit": chosen.commit, "actions": actions}
 
     async def transcript(self, handle: str, principal: str) -> list[tuple[str, str]]:
-        """Everything that was said, with its answer."""
-        await self._store.load(handle, principal)
-        return [(turn.text, turn.outcome["text"]) for turn in await self._store.turns(handle)]
+        """Everything that the player said, with its answer."""
+        seat = await self._seat(handle, principal)
+        turns = await self._store.turns(seat.game)
+        return [(turn.text, turn.outcome["text"]) for turn in turns if turn.instance == seat.instance]
+
+    # --- what a turn is made of
+
+    async def _do(
+        self, seat: Seat, resolve: Callable[[World, Held, str], Awaitable[Step]], key: str = ""
+    ) -> TurnRecord:
+        """Does something at a seat. The key of a client counts for its seat."""
+        full = f"{seat.handle}:{key}" if key else new_id()
+
+        async def run(world: World, held: Held) -> Step:
+            if seat.instance not in held.state.rows:
+                raise NoSuchGame(f"{seat.name} is not in this game any more")
+            return await resolve(world, held, full)
+
+        turn = await self._lanes.do(seat.game, run, full)
+        assert turn is not None, "what is done at a seat is always stored"
+        return turn
+
+    def _inputs(self, held: Held, now: datetime | None) -> Inputs:
+        return Inputs(now or self._now(), (held.record.seed * 1_000_003 + held.record.version + 1) % 2**63)
+
+    async def _step(self, world: World, held: Held, seat: Seat | None, made: Made, key: str) -> Step:
+        """A turn of a player, or of the clock, with everything that is stored with it."""
+        record, state, now = held.record, made.state, self._now()
+        number = record.version + 1
+        last = (
+            made.last
+            if made.last is not None
+            else number
+            if made.kind == "say" and record.scope is None
+            else record.last
+        )
+        after = held.after(
+            record.with_(
+                version=number, commit=world.commit, hash=state.hash, head=parts.head(state), last=last, updated=now
+            ),
+            state,
+            held.dialogues if seat is None else {**held.dialogues, seat.instance: made.dialogue or {}},
+        )
+        touched = frozenset[str]().union(*(each.touched for each in made.outcomes)) if made.outcomes else None
+        if touched is None and state is held.state:
+            touched = frozenset()
+        undo: Json = {}
+        if made.kind == "say" and seat is not None and record.scope is None:
+            undo = {
+                "head": parts.head(held.state),
+                "parts": parts.changed(state, held.state, touched),
+                "dialogue": held.dialogues.get(seat.instance, {}),
+                "last": record.last,
+            }
+        turn = TurnRecord(
+            number=number,
+            text=made.text,
+            commit=world.commit,
+            inputs={"now": made.inputs.now.isoformat(), "seed": made.inputs.seed, **made.extra},
+            outcome=made.outcome,
+            hash_before=held.state.hash,
+            hash_after=state.hash,
+            at=now,
+            kind=made.kind,
+            player=seat.player if seat else None,
+            instance=seat.instance if seat else "",
+            key=key,
+            undo=undo,
+        )
+        told = await self._to_others(after, number, seat, made.outcomes)
+        if seat is None or seat.instance not in state.rows:
+            return Step(after, turn, touched, told=told)
+        name = experience_of(world.where)
+        before = held.state if seat.instance in held.state.rows else None
+        progress = progress_of(name, seat, before, after, now, turns=1, playtime=self._playtime(seat, now))
+        events = events_of(name, seat, held.state, state, made.outcomes, now) if before else []
+        return Step(after, turn, touched, (progress,), tuple(events), told)
+
+    def _playtime(self, seat: Seat, now: datetime) -> float:
+        """Seconds since the last turn at a seat, unless that was a pause."""
+        before = self._last_turn.get(seat.handle)
+        self._last_turn[seat.handle] = now
+        self._last_turn.move_to_end(seat.handle)
+        if len(self._last_turn) > MAX_SEATS:
+            self._last_turn.popitem(last=False)
+        passed = (now - before).total_seconds() if before else 0.0
+        return passed if 0 <= passed <= PAUSE else 0.0
+
+    async def _to_others(
+        self, held: Held, number: int, seat: Seat | None, outcomes: Sequence[Outcome]
+    ) -> tuple[Told, ...]:
+        """What other players of the world are told."""
+        if held.record.scope is None:
+            return ()
+        own = seat.instance if seat else ""
+        messages = [message for outcome in outcomes for message in outcome.messages if message.to != own]
+        members = self._members.get(held.record.id, {})
+        if any(message.to not in members for message in messages):
+            seats = await self._store.members(held.record.id)
+            members = self._members[held.record.id] = {each.instance: each for each in seats}
+        return tuple(
+            Told(
+                new_id(),
+                f"user:{members[each.to].player}",
+                {"type": "player_message", "turn": number, "text": each.text},
+            )
+            for each in messages
+            if each.to in members
+        )
+
+    async def _commit(self, world: World, held: Held, steps: list[Step]) -> None:
+        """Stores what steps led to, all of them or none."""
+        if not steps:
+            return
+        last = steps[-1].held
+        touched = [step.touched for step in steps]
+        ids = None if None in touched else frozenset[str]().union(*(each for each in touched if each is not None))
+        due = _due(world, last.state)
+        commit = Commit(
+            game=last.record,
+            base=held.record.version,
+            parts=written(held, last, ids),
+            turns=tuple(step.turn for step in steps if step.turn is not None),
+            seats=tuple(seat for step in steps for seat in step.seats),
+            left=tuple(handle for step in steps for handle in step.left),
+            progress=summed(each for step in steps for each in step.progress),
+            events=tuple(event for step in steps for event in step.events),
+            told=tuple(told for step in steps for told in step.told),
+            due=None if due == self._due.get(last.record.id) else due,
+        )
+        await self._store.commit(commit)
+        self._due[last.record.id] = due
+        self._keep(replace(last, carried=None))
+
+    # --- games in memory
+
+    async def _held(self, game: str, fresh: bool) -> tuple[World, Held]:
+        """A game under the rules that are live. What is in memory may be old unless `fresh`; storing a turn would tell."""
+        held = self._games.get(game)
+        loaded = None
+        if held is None or fresh:
+            loaded = await self._store.load(game, held.record.version if held else None)
+        record = loaded.game if loaded else held.record if held else None
+        assert record is not None, "a game that is not in memory is loaded"
+        world = self._open(Where(record.world, record.revision, record.experience))
+        await self._refresh(world)
+        if loaded is None:
+            assert held is not None, "only a known version is not loaded again"
+            if held.state.rulebook is world.rulebook:
+                self._games.move_to_end(game)
+                return world, held
+            loaded = Loaded(held.record, whole(held))
+        try:
+            held = read(loaded, world.session)
+        except NotAState as error:
+            raise GameError(f"The kept game {game!r} cannot be read: {error}", "Start a new one.") from None
+        self._keep(held)
+        return world, held
+
+    def _keep(self, held: Held) -> None:
+        self._games[held.record.id] = held
+        self._games.move_to_end(held.record.id)
+        while len(self._games) > MAX_GAMES:
+            game, _ = self._games.popitem(last=False)
+            for each in (self._told, self._due, self._members):
+                each.pop(game, None)
+
+    async def _seat(self, handle: str, principal: str) -> Seat:
+        """The seat of a handle, which never changes while it is there."""
+        seat = self._seats.get((handle, principal))
+        if seat is None:
+            seat = await self._store.seat(handle, principal)
+            self._remember(seat)
+        return seat
+
+    def _remember(self, seat: Seat) -> None:
+        self._seats[seat.handle, seat.principal] = seat
+        while len(self._seats) > MAX_SEATS:
+            self._seats.popitem(last=False)
+
+    def _seen(self, world: World, held: Held, seat: Seat) -> Game:
+        if seat.instance not in held.state.rows:
+            raise NoSuchGame(f"{seat.name} is not in this game any more")
+        dialogue = Dialogue.load(held.dialogues.get(seat.instance, {}))
+        return Game(world, held.state, held.record, seat, dialogue, held.notes)
 
     # --- rules that change
 
@@ -270,43 +540,38 @@ class GameService:
             self._asked[world.where] = now
             await asyncio.to_thread(world.refresh)
 
-    async def _live(self, record: GameRecord) -> Game:
-        """A stored game under the rules that are live; its state is carried over where they changed."""
-        world = self._open(Where(record.world, record.revision, record.experience))
-        await self._refresh(world)
-        notes: tuple[str, ...] = ()
-        if record.commit != world.commit:
-            notes = (f"The rules changed (commit {world.commit[:14]}).",)
-        version, state = self._states.get(record.id, (-1, None))
-        if state is not None and version == record.version and state.rulebook is world.rulebook:
-            return Game(world, state, record, notes)
-        try:
-            state, lost = world.session.referee.load(record.state)
-        except NotAState as error:
-            raise GameError(f"The kept game {record.id!r} cannot be read: {error}", "Start a new one.") from None
-        return Game(world, state, record, (*notes, *(f"{each}." for each in lost[:5])))
-
-    def _refusal(self, game: Game) -> tuple[str, ...]:
+    def _refusal(self, world: World, game: str) -> tuple[str, ...]:
         """What is wrong with newer rules, told once to each game."""
-        notes = refusal(game.world)
+        notes = refusal(world)
         told = "\n".join(notes)
-        if self._told.get(game.record.id, "") == told:
+        if self._told.get(game, "") == told:
             return ()
-        self._told[game.record.id] = told
+        self._told[game] = told
         return notes
 
-    def _keep(self, record: GameRecord, state: State) -> None:
-        self._states[record.id] = (record.version, state)
-        self._states.move_to_end(record.id)
-        while len(self._states) > MAX_STATES:
-            self._told.pop(self._states.popitem(last=False)[0], None)
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a request made of a game, before it is put down as a turn."""
+
+    kind: Kind
+    text: str
+    state: State
+    dialogue: Json | None
+    outcome: Json
+    inputs: Inputs
+    outcomes: Sequence[Outcome] = ()
+    extra: Json = field(default_factory=Json)
+    """Further recorded inputs."""
+    last: int | None = None
+    """The turn that undo takes back from here; None: this one, or as before."""
 
 
 def opening(game: Game) -> str:
     """The introduction and a first look around."""
     settings, referee = game.world.rulebook.settings, game.world.session.referee
-    frame = referee.frame(game.state, game.record.player)
-    looked = referee.resolve(game.state, game.record.player, Action("look"), Inputs(settings.begins))
+    frame = referee.frame(game.state, game.player)
+    looked = referee.resolve(game.state, game.player, Action("look"), Inputs(settings.begins))
     seen = looked.text if looked.status == "done" else ""
     return "\n\n".join(part for part in (settings.name, settings.intro(frame), seen) if part)
 
@@ -321,9 +586,23 @@ def refusal(world: World) -> tuple[str, ...]:
     return (head, *shown.splitlines(), *([f"… and {more} more."] if more > 0 else []))
 
 
-def _undoable(record: GameRecord) -> dict[str, Any]:
-    """The part of a game that `undo` and `restore` put back."""
-    return {"state": record.state, "dialogue": record.dialogue, "last": record.last}
+def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, last: int) -> Made:
+    row = state.rows[seat.instance]
+    outcome = _outcome(f"{text}.", row["score"], row["ended"] or None)
+    return Made(kind, text, state, dialogue, outcome, Inputs(state.rows["world"]["time"]), last=last)
+
+
+def _outcome(text: str, score: int, ended: str | None) -> Json:
+    """The outcome of a turn in which no rule was asked."""
+    return {"text": text, "changes": [], "score": score, "ended": ended, "status": "done", "notes": [], "actions": []}
+
+
+def _heard(turn: TurnRecord, player: str) -> Json | None:
+    """A turn as a player knows it: their own, or what others' turns told them."""
+    if turn.instance == player:
+        return {"said": turn.text, "text": turn.outcome["text"]}
+    told = [each["text"] for action in turn.outcome["actions"] for each in action["messages"] if each["to"] == player]
+    return {"said": "", "text": "\n".join(told)} if told else None
 
 
 def _reply(turn: TurnRecord) -> Reply:
@@ -338,3 +617,7 @@ def _reply(turn: TurnRecord) -> Reply:
         status=outcome["status"],
         notes=tuple(outcome["notes"]),
     )
+
+
+def _due(world: World, state: State) -> datetime | None:
+    return getattr(world.session.referee, "next_due", lambda state: None)(state)

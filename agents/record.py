@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kb.referee import Action, Change, Outcome, State
 from kb.session import Said
@@ -20,25 +20,44 @@ if TYPE_CHECKING:
 
 def outcome_of(game: Game, said: Said, notes: Sequence[str]) -> dict[str, Any]:
     """`text`, `status`, `score`, `ended`, `notes`, `changes` by name, and per action what decided it and came of it."""
-    row = said.state.rows[game.record.player]
-    status = "question" if said.question else "done" if said.understood else "not-understood"
-    if said.outcomes and all(outcome.status == "refused" for outcome in said.outcomes):
-        status = "refused"
+    row = said.state.rows[game.player]
     return {
         "text": said.text,
         "changes": _changes(game, said),
         "score": row["score"],
         "ended": row["ended"] or None,
-        "status": status,
+        "status": status_of(said),
         "notes": list(notes),
         "actions": [
-            _action(game.world.commit, action, outcome)
+            action_of(game.world.commit, action, outcome)
             for action, outcome in zip(said.actions, said.outcomes, strict=True)
         ],
     }
 
 
-def _action(commit: str, action: Action, outcome: Outcome) -> dict[str, Any]:
+def ticked(commit: str, outcome: Outcome) -> dict[str, Any]:
+    """As `outcome_of`, for time that passed with nobody acting."""
+    action = action_of(commit, Action(""), outcome)
+    return {
+        "text": "",
+        "status": "done",
+        "score": 0,
+        "ended": None,
+        "notes": [],
+        "changes": [],
+        "actions": [action],
+    }
+
+
+def status_of(said: Said) -> Literal["done", "refused", "question", "not-understood"]:
+    """What became of a line."""
+    if said.outcomes and all(outcome.status == "refused" for outcome in said.outcomes):
+        return "refused"
+    return "question" if said.question else "done" if said.understood else "not-understood"
+
+
+def action_of(commit: str, action: Action, outcome: Outcome) -> dict[str, Any]:
+    """One action: what was done, what decided it, and what came of it, by id."""
     return {
         "action": action.type,
         "values": plain(action.roles),
@@ -69,7 +88,7 @@ def _changes(game: Game, said: Said) -> list[dict[str, Any]]:
     changes = [change for outcome in said.outcomes for change in outcome.changes]
     if not changes:
         return []
-    player, referee = game.record.player, game.world.session.referee
+    player, referee = game.player, game.world.session.referee
     seen = {player, *perceived(referee.frame(game.state, player), game.state)}
     seen.update(perceived(referee.frame(said.state, player), said.state))
     told: list[dict[str, Any]] = []

@@ -74,7 +74,7 @@ class World:
 
     def __init__(self, where: Where, source: Source, checked: Checked, cache: Path | None):
         self.where, self.checked = where, checked
-        self.session = Session(_chosen(checked, where.experience))
+        self.session = Session(chosen(checked, where.experience))
         self.refused: WorldError | None = None
         self._source, self._cache = source, cache
         self._index: SearchIndex | None = None
@@ -114,7 +114,7 @@ class World:
             checked = check(source, cache=self._cache, before=self.checked)
             self._source = source
             if checked.commit != self.commit:
-                session = Session(_chosen(checked, self.where.experience or self.rulebook.settings.id))
+                session = Session(chosen(checked, self.where.experience or self.rulebook.settings.id))
                 self.checked, self.session = checked, session
             self.refused = None
         except WorldError as error:
@@ -123,7 +123,8 @@ class World:
             self.refused = WorldError(str(error), error.hint)
 
 
-def _chosen(checked: Checked, experience: str | None) -> Rulebook:
+def chosen(checked: Checked, experience: str | None) -> Rulebook:
+    """The rulebook of an experience, or of the only one. Raises `WorldError`."""
     if experience is not None and experience in checked.rulebooks:
         return checked.rulebooks[experience]
     if checked.errors:

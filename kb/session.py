@@ -89,14 +89,18 @@ class Session:
         """`take the lamp and go north` as two commands; `say hello and go` and `take lamp and rope` as one."""
         words = part.split(" ")
         lexicon = self.understander.lexicon
-        forms = lexicon.forms.get(words[0].casefold(), ())
-        if any(not isinstance(p, str) and str(p.type) == "text" for form in forms for p in form.parts):
+        if '"' in part or lexicon.takes_text(words[0].casefold()):
             return [part]
-        for at in range(1, len(words) - 1):
-            joins = words[at].casefold() == "and" or words[at - 1].endswith(",")
-            following = words[at + 1 if words[at].casefold() == "and" else at].casefold()
-            if joins and '"' not in part and lexicon.is_verb(following.rstrip(",")):
-                start = at + 1 if words[at].casefold() == "and" else at
+        for at in range(1, len(words)):
+            joins = words[at].casefold() == "and"
+            start = at + 1 if joins else at
+            if start == len(words):
+                break
+            following = words[start].casefold().rstrip(",")
+            moves = lexicon.is_move(following) and (
+                words[start].endswith(",") or words[start + 1 :][:1] in ([], ["and"])
+            )
+            if (joins or words[at - 1].endswith(",")) and (lexicon.is_verb(following) or moves):
                 return [" ".join(words[:at]).rstrip(", "), *self._parted(" ".join(words[start:]))]
         return [part]
 

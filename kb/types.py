@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final, cast
 
 INT_MIN: Final = -(2**63)
@@ -254,7 +255,9 @@ class MapOf(Type):
         entries = cast("Mapping[Any, Any]", value)
         if len(entries) > LIST_LIMIT:
             raise TypeMismatch(f"a map of {len(entries)} is larger than {LIST_LIMIT}")
-        return {str(self.key.coerce(k)): self.value.coerce(v) for k, v in entries.items()}
+        # Sorted, so that what a store did to the order of keys cannot be seen.
+        keyed = [(str(self.key.coerce(k)), v) for k, v in entries.items()]
+        return {k: self.value.coerce(v) for k, v in sorted(keyed, key=itemgetter(0))}
 
     def dump(self, value: Any) -> Any:
         return {k: self.value.dump(v) for k, v in value.items()}

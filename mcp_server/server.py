@@ -6,6 +6,7 @@ resolved.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from kb.report import text as problems_text
 from kb.suggest import suggest
 from router import route
 from rulebound import __version__
-from rulebound.app import PRINCIPAL, App, build
+from rulebound.app import PRINCIPAL, App, open_app
 from rulebound.settings import Settings
 from storage import StoreError
 
@@ -327,5 +328,10 @@ def served(named: Sequence[str]) -> dict[str, Where]:
 
 def main(named: Sequence[str]) -> int:
     """Serves standard input and output until the client leaves."""
-    server(build(Settings.from_environment()), served(named)).run("stdio")
+    asyncio.run(_serve(Settings.from_environment(), served(named)))
     return 0
+
+
+async def _serve(settings: Settings, worlds: Mapping[str, Where]) -> None:
+    async with open_app(settings) as app:
+        await server(app, worlds).run_stdio_async()

@@ -13,7 +13,6 @@ from typing import Literal
 from agents.game import Game
 from kb.referee import Inputs
 from kb.search import Hit
-from kb.understand import Dialogue
 
 _ASKS = re.compile(
     r"(who|what|where|when|why|how|which|whose|can|could|may|should|is|are|do|does|did|will|tell me)\b.*|.*\?",
@@ -84,9 +83,8 @@ class Decision:
 
 def route(message: str, game: Game) -> Decision:
     """Where a message goes in a game; nothing is changed by asking."""
-    session, record = game.world.session, game.record
-    dialogue = Dialogue.load(record.dialogue)
-    said = session.say(game.state, record.player, message, dialogue, Inputs(session.rulebook.settings.begins))
+    session = game.world.session
+    said = session.say(game.state, game.player, message, game.dialogue, Inputs(session.rulebook.settings.begins))
     if said.understood or said.question or said.outcomes:
         return Decision("rules", "action", "the rules understand it")
     if _ASKS.fullmatch(message.strip()):

@@ -1,14 +1,18 @@
 """Owns the composition: settings in, an `App` with its services out.
 
-`build(settings)`; every seam is a parameter. It must not know transports.
+`async with open_app(settings) as app` uses the real stores; `build(settings, store=…)` takes any: every seam is a parameter.
+It must not know transports.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from agents.game import GameService
 from agents.worlds import Where, World
@@ -48,17 +52,41 @@ def build(
     *,
     store: Store | None = None,
     now: Callable[[], datetime] | None = None,
-    new_id: Callable[[], str] | None = None,
+    new_handle: Callable[[], str] | None = None,
     new_seed: Callable[[], int] | None = None,
 ) -> App:
-    """An app with the given seams, or the real ones: games on disk, the clock, 128 random bits."""
-    store = store or MemoryStore(settings.games)
+    """An app with the given seams, or the real ones: the clock, 128 random bits. Without a store nothing is kept."""
+    store = store or MemoryStore()
     worlds = Worlds(settings)
     games = GameService(
         store,
         worlds,
         now=now or (lambda: datetime.now(UTC)),
-        new_id=new_id or (lambda: secrets.token_hex(16)),
+        new_handle=new_handle or (lambda: secrets.token_hex(16)),
         new_seed=new_seed or (lambda: secrets.randbits(63)),
     )
     return App(settings, store, worlds, games)
+
+
+@asynccontextmanager
+async def open_app(settings: Settings) -> AsyncGenerator[App]:
+    """An app over PostgreSQL and Redis: those that the settings name, or the embedded ones, which run while somebody uses them.
+
+    Raises `storage.StoreError` or `storage.embedded.ServiceError`.
+    """
+    # Only who keeps games pays for importing the drivers.
+    from storage.embedded import Supervisor
+    from storage.fenced import FencedStore
+
+    supervisor = Supervisor(settings.home, database_url=settings.database_url, redis_url=settings.redis_url)
+    try:
+        servers = await asyncio.to_thread(supervisor.acquire)
+        revive = partial(asyncio.to_thread, supervisor.acquire)
+        async with FencedStore.opened(servers.database_url, servers.redis_url, revive) as store:
+            app = build(settings, store=store)
+            try:
+                yield app
+            finally:
+                await app.games.close()
+    finally:
+        await asyncio.to_thread(supervisor.release)

@@ -126,6 +126,37 @@ def why(
 
 
 @app.command()
+def replay(
+    player: Annotated[Optional[str], typer.Option(metavar="P", help="Only the turns of this player.")] = None,
+    since: Annotated[
+        Optional[str], typer.Option(metavar="T", help="Only turns said at or after a time: 2026-03-01, or 7d ago.")
+    ] = None,
+    against: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="REV", help="Compare with a branch, tag or commit of the world, or with a folder of pages."
+        ),
+    ] = None,
+    world: Annotated[
+        Optional[str], typer.Option(metavar="WORLD|PATH|URL", help="Only the games of this world.")
+    ] = None,
+    jobs: Annotated[Optional[int], typer.Option(min=1, help="How many processes; default: one for each core.")] = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="text|json|markdown", help="How the report is shown.")
+    ] = "text",
+) -> None:
+    """Run stored turns again: each must end as it was recorded.
+
+    With --against, list the turns that would end differently there. Exit 0: nothing differs, 1: something does, 2: it
+    cannot be done.
+    """
+    from agents.worlds import Where
+    from rulebound.commands.replay import replay as run
+
+    _exit(run(player, since, against, None if world is None else Where.of(world), jobs, form))
+
+
+@app.command()
 def worlds() -> None:
     """List the bundled worlds."""
     from rulebound.commands.setup import worlds as run

@@ -21,6 +21,10 @@ class Settings:
     """`RULEBOUND_HOME`: everything that is kept on disk; default the platform's user data directory."""
     debug: bool = False
     """`RULEBOUND_DEBUG`: an unexpected error shows its traceback."""
+    database_url: str | None = None
+    """`RULEBOUND_DATABASE_URL`: a PostgreSQL of the operator's; None: the embedded one."""
+    redis_url: str | None = None
+    """`RULEBOUND_REDIS_URL`: a Redis or Valkey of the operator's; None: the embedded one."""
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
@@ -28,17 +32,17 @@ class Settings:
         environment = os.environ if environment is None else environment
         home = environment.get("RULEBOUND_HOME")
         debug = environment.get("RULEBOUND_DEBUG", "") not in ("", "0")
-        return Settings(Path(home).expanduser().absolute() if home else user_data_path("rulebound"), debug)
+        return Settings(
+            Path(home).expanduser().absolute() if home else user_data_path("rulebound"),
+            debug,
+            environment.get("RULEBOUND_DATABASE_URL") or None,
+            environment.get("RULEBOUND_REDIS_URL") or None,
+        )
 
     @property
     def cache(self) -> Path:
         """Parsed pages and remote repositories; may be deleted at any time."""
         return self.home / "cache"
-
-    @property
-    def games(self) -> Path:
-        """The games of this machine, a journal each."""
-        return self.home / "games"
 
     @property
     def history(self) -> Path:

@@ -1,19 +1,43 @@
-"""Owns keeping games: the `Store` protocol and the in-memory store. It must not know rules or pages."""
+"""Owns keeping games: the `Store` protocol, the in-memory store, PostgreSQL and Redis. It must not know rules or pages."""
 
+from storage.ids import is_id, new_id
 from storage.memory import MemoryStore
-from storage.patch import apply, diff
-from storage.store import Conflict, Damaged, Full, GameRecord, NoSuchGame, Store, StoreError, TurnRecord
+from storage.records import (
+    NEW,
+    Commit,
+    GameRecord,
+    Loaded,
+    Part,
+    Player,
+    Progress,
+    ProgressEvent,
+    Seat,
+    Told,
+    TurnRecord,
+)
+from storage.store import Conflict, Damaged, Full, KnownTurn, NoSuchGame, Store, StoreAway, StoreError
 
 __all__ = [
+    "NEW",
+    "Commit",
     "Conflict",
     "Damaged",
     "Full",
     "GameRecord",
+    "KnownTurn",
+    "Loaded",
     "MemoryStore",
     "NoSuchGame",
+    "Part",
+    "Player",
+    "Progress",
+    "ProgressEvent",
+    "Seat",
     "Store",
+    "StoreAway",
     "StoreError",
+    "Told",
     "TurnRecord",
-    "apply",
-    "diff",
+    "is_id",
+    "new_id",
 ]

@@ -1,159 +1,157 @@
-"""Owns the in-memory store, kept on disk by a journal for each game where a folder is given.
-
-`MemoryStore()` forgets; `MemoryStore(folder)` is durable, and several processes may share the folder. It must not know rules.
-"""
+"""Owns the in-memory store: for scripts, evals and tests; nothing outlives the process. It must not know rules."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from datetime import datetime, timedelta
 
-from storage.journal import Journal
-from storage.patch import apply, diff
-from storage.store import Conflict, Damaged, GameRecord, NoSuchGame, TurnRecord
-
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-def _data(record: GameRecord | TurnRecord) -> dict[str, Any]:
-    """A record as JSON data. Its parts are shared: nobody changes what is stored."""
-    return {name: getattr(record, name) for name in record.__slots__}
+from storage.ids import new_id
+from storage.records import (
+    NEW,
+    Commit,
+    GameRecord,
+    Loaded,
+    Part,
+    Player,
+    Progress,
+    ProgressEvent,
+    Seat,
+    Told,
+    TurnRecord,
+)
+from storage.store import Conflict, KnownTurn, NoSuchGame
 
 
 @dataclass(slots=True)
 class _Kept:
     """One game with all that belongs to it."""
 
-    record: GameRecord
+    game: GameRecord
+    parts: dict[str, Part]
+    seats: dict[str, Seat] = field(default_factory=dict[str, Seat])
     turns: list[TurnRecord] = field(default_factory=list[TurnRecord])
     keys: dict[str, TurnRecord] = field(default_factory=dict[str, TurnRecord])
-    saves: dict[str, GameRecord] = field(default_factory=dict[str, GameRecord])
-    journal: Journal | None = None
-
-    def take(self, entry: dict[str, Any]) -> None:
-        """Does what a journal's entry says."""
-        if "save" in entry:
-            self.saves[entry["save"]] = GameRecord(**entry["game"])
-            return
-        self.record = GameRecord(**apply(_data(self.record), entry["change"]))
-        turn = TurnRecord(**entry["turn"])
-        self.turns.append(turn)
-        if turn.key:
-            self.keys[turn.key] = turn
+    saves: dict[str, Loaded] = field(default_factory=dict[str, Loaded])
+    due: datetime | None = None
 
 
 class MemoryStore:
-    """All games in memory; see `storage.store.Store`."""
+    """See `storage.store.Store`. `progress`, `events` and `told` hold what the commits brought, for tests to look at."""
 
-    def __init__(self, folder: Path | None = None):
-        self._folder = folder
+    def __init__(self) -> None:
         self._games: dict[str, _Kept] = {}
+        self._players: dict[tuple[str, str], Player] = {}
+        self.progress: dict[tuple[str, str], Progress] = {}
+        self.events: list[ProgressEvent] = []
+        self.told: list[Told] = []
 
-    def _kept(self, id: str) -> _Kept:
-        """The game as it is now, also where another process went on with it."""
-        kept = self._games.get(id)
-        if kept is None and self._folder is not None and _ID.fullmatch(id):
-            journal = Journal(self._folder / f"{id}.jsonl")
-            entries = journal.news()
-            if entries:
-                kept = self._games[id] = _Kept(GameRecord(**entries[0]["game"]), journal=journal)
-                for entry in entries[1:]:
-                    kept.take(entry)
-        elif kept is not None and kept.journal is not None:
-            for entry in kept.journal.news():
-                kept.take(entry)
+    def _kept(self, game: str) -> _Kept:
+        kept = self._games.get(game)
         if kept is None:
-            raise NoSuchGame(f"there is no game {id!r}")
+            raise NoSuchGame(f"there is no game {game!r}")
         return kept
 
-    def _write(self, kept: _Kept, entry: dict[str, Any], version: int | None = None) -> None:
-        """Durable first, then visible. With a version, only while it is the game's."""
-        if kept.journal is None:
-            self._expect(kept, version)
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    # --- players and seats
+
+    async def player(self, principal: str, name: str) -> Player:
+        return self._players.setdefault((principal, name), Player(new_id(), principal, name))
+
+    async def seat(self, handle: str, principal: str) -> Seat:
+        for kept in self._games.values():
+            seat = kept.seats.get(handle)
+            if seat is not None and seat.principal == principal:
+                return seat
+        raise NoSuchGame(f"there is no game {handle!r}")
+
+    async def seats(
+        self, principal: str, *, name: str | None = None, world: str | None = None, limit: int = 20
+    ) -> Sequence[tuple[Seat, GameRecord]]:
+        found = [
+            (seat, kept.game)
+            for kept in self._games.values()
+            for seat in kept.seats.values()
+            if seat.principal == principal and name in (None, seat.name) and world in (None, kept.game.world)
+        ]
+        return sorted(found, key=lambda each: each[1].updated, reverse=True)[:limit]
+
+    async def members(self, game: str) -> Sequence[Seat]:
+        return list(self._kept(game).seats.values())
+
+    async def shared(self, scope: str) -> str | None:
+        return next((kept.game.id for kept in self._games.values() if kept.game.scope == scope), None)
+
+    # --- games
+
+    async def load(self, game: str, known: int | None = None) -> Loaded | None:
+        kept = self._kept(game)
+        return None if kept.game.version == known else Loaded(kept.game, dict(kept.parts))
+
+    async def commit(self, commit: Commit) -> None:
+        id = commit.game.id
+        if commit.base == NEW:
+            if id in self._games or (commit.game.scope and await self.shared(commit.game.scope)):
+                raise Conflict(f"there is a game {id!r} already, or one of its scope")
+            kept = self._games[id] = _Kept(commit.game, {})
         else:
-            with kept.journal.writing() as file:
-                for news in kept.journal.news():
-                    kept.take(news)
-                self._expect(kept, version)
-                kept.journal.append(file, entry)
-        kept.take(entry)
+            kept = self._kept(id)
+            known = [kept.keys[turn.key] for turn in commit.turns if turn.key in kept.keys]
+            if known:
+                raise KnownTurn("turns with these keys are known", known)
+            if kept.game.version != commit.base:
+                raise Conflict(f"the game {id!r} is no more at version {commit.base}")
+        kept.game = commit.game
+        for key, part in commit.parts.items():
+            if part is None:
+                kept.parts.pop(key, None)
+            else:
+                kept.parts[key] = part
+        kept.turns += commit.turns
+        kept.keys.update({turn.key: turn for turn in commit.turns if turn.key})
+        kept.seats.update({seat.handle: seat for seat in commit.seats})
+        for handle in commit.left:
+            kept.seats.pop(handle, None)
+        self.progress.update({(each.player, each.experience): each for each in commit.progress})
+        self.events += commit.events
+        self.told += commit.told
+        kept.due = commit.due or kept.due
 
-    @staticmethod
-    def _expect(kept: _Kept, version: int | None) -> None:
-        if version is not None and kept.record.version != version:
-            raise Conflict(f"the game is at version {kept.record.version}, not {version}")
+    # --- turns and saves
 
-    # --- storage.store.Store
+    async def turns(self, game: str, since: int = 0, limit: int | None = None) -> Sequence[TurnRecord]:
+        found = [turn for turn in self._kept(game).turns if turn.number > since]
+        return found if limit is None else found[-limit:]
 
-    async def create(self, game: GameRecord) -> None:
-        journal = None
-        if self._folder is not None:
-            journal = Journal(self._folder / f"{game.id}.jsonl")
-        if game.id in self._games or (journal is not None and journal.path.exists()):
-            raise Conflict(f"there is a game {game.id!r} already")
-        if journal is not None:
-            with journal.writing(new=True) as file:
-                journal.append(file, {"game": _data(game)})
-        self._games[game.id] = _Kept(game, journal=journal)
+    async def by_key(self, game: str, key: str) -> TurnRecord | None:
+        return self._games[game].keys.get(key) if game in self._games else None
 
-    async def load(self, id: str, principal: str) -> GameRecord:
-        record = self._kept(id).record
-        if record.principal != principal:
-            raise NoSuchGame(f"there is no game {id!r}")
-        return record
+    async def save(self, name: str, loaded: Loaded, *, backup: bool = False) -> None:
+        saves = self._kept(loaded.game.id).saves
+        saves.pop(name, None)
+        saves[name] = loaded
 
-    async def commit(self, game: GameRecord, turn: TurnRecord) -> TurnRecord:
-        kept = self._kept(game.id)
-        if turn.key and turn.key in kept.keys:
-            return kept.keys[turn.key]
-        entry = {"change": diff(_data(kept.record), _data(game)), "turn": _data(turn)}
-        self._write(kept, entry, game.version - 1)
-        return turn
+    async def saved(self, game: str, name: str) -> Loaded | None:
+        return self._kept(game).saves.get(name)
 
-    async def turns(self, id: str, since: int = 0) -> Sequence[TurnRecord]:
-        return [turn for turn in self._kept(id).turns if turn.number > since]
+    async def saves(self, game: str) -> Sequence[str]:
+        return list(self._kept(game).saves)
 
-    async def by_key(self, id: str, key: str) -> TurnRecord | None:
-        return self._kept(id).keys.get(key)
+    async def history(
+        self, *, player: str | None = None, since: datetime | None = None, world: str | None = None
+    ) -> AsyncIterator[tuple[GameRecord, Sequence[Seat], Sequence[TurnRecord]]]:
+        for kept in list(self._games.values()):
+            wanted = (
+                turn for turn in kept.turns if player in (None, turn.player) and (since is None or turn.at >= since)
+            )
+            if world in (None, kept.game.world) and any(wanted):
+                yield kept.game, list(kept.seats.values()), list(kept.turns)
 
-    async def games(self, principal: str, *, world: str | None = None, limit: int = 20) -> Sequence[GameRecord]:
-        found: list[GameRecord] = []
-        for id in self._newest(principal, world):
-            with suppress(Damaged):  # it is told when it is asked for
-                found.append(self._kept(id).record)
-            if len(found) == limit:
-                break
-        return sorted(found, key=lambda game: game.updated, reverse=True)
-
-    def _newest(self, principal: str, world: str | None) -> list[str]:
-        """The ids of a principal's games; where they are on disk, by what their first lines say, newest first."""
-        if self._folder is None:
-            records = [kept.record for kept in self._games.values()]
-            records.sort(key=lambda record: record.updated, reverse=True)
-            return [r.id for r in records if r.principal == principal and world in (None, r.world)]
-        ids: list[str] = []
-        paths = self._folder.glob("*.jsonl") if self._folder.is_dir() else ()
-        for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-            with path.open("rb") as file:
-                line = file.readline()
-            try:
-                game: dict[str, Any] = json.loads(line)["game"]
-            except (ValueError, KeyError):
-                continue
-            if game["principal"] == principal and world in (None, game["world"]):
-                ids.append(path.stem)
-        return ids
-
-    async def save(self, id: str, name: str, game: GameRecord) -> None:
-        self._write(self._kept(id), {"save": name, "game": _data(game)})
-
-    async def saved(self, id: str, name: str) -> GameRecord | None:
-        return self._kept(id).saves.get(name)
-
-    async def saves(self, id: str) -> Sequence[str]:
-        return list(self._kept(id).saves)
+    async def due(self, now: datetime, limit: int, lease: float) -> Sequence[tuple[str, datetime]]:
+        found = [(kept.game.id, kept.due) for kept in self._games.values() if kept.due is not None and kept.due <= now]
+        found.sort(key=lambda each: each[1])
+        for id, _ in found[:limit]:
+            self._games[id].due = now + timedelta(seconds=lease)
+        return found[:limit]

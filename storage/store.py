@@ -1,13 +1,16 @@
-"""Owns the `Store` protocol: where games, their turns and saves are kept, as plain data.
+"""Owns the `Store` protocol: where players, games, their turns and saves are kept, as plain data.
 
-`storage.memory.MemoryStore` implements it, PostgreSQL will; one contract suite runs against each. It must not know rules.
+`storage.memory.MemoryStore` and `storage.postgres.PostgresStore` implement it; one contract suite runs against each.
+It must not know rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from storage.records import Commit, GameRecord, Loaded, Player, Seat, TurnRecord
 
 
 class StoreError(Exception):
@@ -20,6 +23,16 @@ class Conflict(StoreError):
     """Someone else changed the game meanwhile."""
 
     hint = "Load the game again and repeat the turn."
+
+
+class KnownTurn(StoreError):
+    """Turns with these idempotency keys are committed already; nothing of this commit was kept. `turns` are the first ones."""
+
+    hint = "Take the stored turns as the answer."
+
+    def __init__(self, message: str, turns: Sequence[TurnRecord]):
+        super().__init__(message)
+        self.turns = tuple(turns)
 
 
 class NoSuchGame(StoreError):
@@ -35,91 +48,77 @@ class Full(StoreError):
 
 
 class Damaged(StoreError):
-    """A kept game cannot be read."""
+    """What is kept cannot be read."""
 
-    hint = "Move the file away to start anew; its lines before that one are good."
-
-
-@dataclass(frozen=True, slots=True)
-class GameRecord:
-    """One game. `state` and `dialogue` are JSON; `version` counts everything that changed it."""
-
-    id: str
-    principal: str
-    world: str
-    """The location of its rules; with `revision` and `experience` it names one rulebook."""
-    player: str
-    """The player's instance; `name` is what the player is called."""
-    name: str
-    commit: str
-    seed: int
-    version: int
-    state: dict[str, Any]
-    dialogue: dict[str, Any] = field(default_factory=dict[str, Any])
-    revision: str | None = None
-    experience: str | None = None
-    last: int = 0
-    """The number of the turn that `undo` takes back; 0: there is none."""
-    updated: str = ""
-    """When it was last changed, RFC 3339."""
-
-    def with_(self, **changes: Any) -> GameRecord:
-        return replace(self, **changes)
+    hint = "Restore it from a backup."
 
 
-@dataclass(frozen=True, slots=True)
-class TurnRecord:
-    """One change of a game, with all that a replay needs: what was said, the recorded inputs, what came of it (JSON)."""
+class StoreAway(StoreError):
+    """The database does not answer; the turn may or may not have been done, and the same key again tells."""
 
-    number: int
-    """The game's version after it."""
-    text: str
-    commit: str
-    inputs: dict[str, Any]
-    outcome: dict[str, Any]
-    hash_before: str
-    hash_after: str
-    kind: Literal["say", "undo", "restore"] = "say"
-    key: str = ""
-    """The request's idempotency key."""
-    undo: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The patch (`storage.patch`) that leads from the game after the turn back to the one before."""
+    hint = "Try again in a moment, with the same idempotency key."
 
 
 class Store(Protocol):
-    """Every method is atomic and durable when it returns. A game is only given to the principal that it belongs to."""
+    """Every method is atomic and durable when it returns. A game is only given to the principal that has a seat in it."""
 
-    async def create(self, game: GameRecord) -> None:
-        """Keeps a new game. Raises `Conflict` where its id is taken."""
+    async def player(self, principal: str, name: str) -> Player:
+        """The profile of a principal under a name; made where there is none."""
         ...
 
-    async def load(self, id: str, principal: str) -> GameRecord:
+    async def shared(self, scope: str) -> str | None:
+        """The id of a shared world's game."""
+        ...
+
+    async def seat(self, handle: str, principal: str) -> Seat:
         """Raises `NoSuchGame`."""
         ...
 
-    async def commit(self, game: GameRecord, turn: TurnRecord) -> TurnRecord:
-        """Keeps the game after a turn. `game.version` and `turn.number` are one more than the version that is kept, else
-        `Conflict`; a turn whose key is known already is not kept again, and the first one is given back."""
+    async def seats(
+        self, principal: str, *, name: str | None = None, world: str | None = None, limit: int = 20
+    ) -> Sequence[tuple[Seat, GameRecord]]:
+        """A principal's seats with their games, the one that was played last first."""
         ...
 
-    async def turns(self, id: str, since: int = 0) -> Sequence[TurnRecord]:
-        """The turns after number `since`, oldest first."""
+    async def members(self, game: str) -> Sequence[Seat]:
+        """Everyone who has a seat in a game, in order of joining."""
         ...
 
-    async def by_key(self, id: str, key: str) -> TurnRecord | None:
+    async def load(self, game: str, known: int | None = None) -> Loaded | None:
+        """The game as it is now; None where its version is still `known`. Raises `NoSuchGame`."""
+        ...
+
+    async def commit(self, commit: Commit) -> None:
+        """Keeps the game after one or more turns, or a new one. Raises `Conflict` where its version is no more `commit.base`
+        (of a new game: where its scope is taken), `KnownTurn` where a turn's key is known."""
+        ...
+
+    async def turns(self, game: str, since: int = 0, limit: int | None = None) -> Sequence[TurnRecord]:
+        """The turns after number `since`, oldest first; with a limit, the newest of them."""
+        ...
+
+    async def by_key(self, game: str, key: str) -> TurnRecord | None:
         """The turn that was committed with an idempotency key."""
         ...
 
-    async def games(self, principal: str, *, world: str | None = None, limit: int = 20) -> Sequence[GameRecord]:
-        """A principal's games, the one that was changed last first."""
-        ...
-
-    async def save(self, id: str, name: str, game: GameRecord) -> None:
+    async def save(self, name: str, loaded: Loaded, *, backup: bool = False) -> None:
         """Keeps a game under a name of its own; the same name again replaces it."""
         ...
 
-    async def saved(self, id: str, name: str) -> GameRecord | None: ...
+    async def saved(self, game: str, name: str) -> Loaded | None: ...
 
-    async def saves(self, id: str) -> Sequence[str]:
+    async def saves(self, game: str) -> Sequence[str]:
         """The names of a game's saves, oldest first."""
         ...
+
+    def history(
+        self, *, player: str | None = None, since: datetime | None = None, world: str | None = None
+    ) -> AsyncIterator[tuple[GameRecord, Sequence[Seat], Sequence[TurnRecord]]]:
+        """Every game that has turns since then (and by this player's id), with all its turns from the first on, for replay."""
+        ...
+
+    async def due(self, now: datetime, limit: int, lease: float) -> Sequence[tuple[str, datetime]]:
+        """Games whose clock is due, and since when; nobody else is given them for `lease` seconds."""
+        ...
+
+    async def close(self) -> None: ...

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from kb.compiler.builtin import RESERVED
 from kb.compiler.scope import Scope
 from kb.compiler.values import read_value
 from kb.diagnostics import Diagnostic, Span, problem
@@ -120,6 +121,11 @@ _GRAMMAR: Final[dict[str, re.Pattern[str]]] = {
         "refuse": rf'refuse\s+"(?P<text>{_QUOTED})"',
     }.items()
 }
+_SEPARATOR = re.compile(rf'"{_QUOTED}"|`[^`]*`|["`].*|[;,]')
+"""Quoted text and code (also where it is never closed), which are passed over, or what may end an effect."""
+_STRING = re.compile(rf'"{_BALANCED}"')
+_HOLES = re.compile(r"(\{[^{}]*\})")
+WHEN_FORM: Final = 'when `condition` → say "text"'
 SPEECH: Final = frozenset({"say", "tell"})
 READ_ONLY: Final = frozenset({"id", "kind", "role", "turns", "ended"})
 
@@ -353,12 +359,36 @@ def _put(work: _Work) -> Effect | None:
     return (Put if work.match[0].startswith("put") else Take)(target=target, value=value, **work.common)
 
 
-def _thing(work: _Work, group: str) -> Expr | None:
+def _thing(work: _Work, group: str, kinds: tuple[str, ...] = (), words: str = "a thing") -> Expr | None:
+    """A reference; where `kinds` are given, one that may be of one of them (`words` say which)."""
     expr = work.value(group, None)
-    if expr is not None and not isinstance(expr.type, Ref | Unknown):
-        work.wrong(group, "RB204", f"This must be a thing, and is {expr.type}", "Name a thing: `item` or [[lamp]].")
-        return None
-    return expr
+    if expr is None or isinstance(expr.type, Unknown):
+        return expr
+    if isinstance(expr.type, Ref) and (not kinds or _overlap(expr.type.kinds, kinds, work.scope)):
+        return expr
+    work.wrong(group, "RB204", f"This must be {words}, and is {expr.type}", f"Name {words}: `item` or [[a-page]].")
+    return None
+
+
+def _overlap(some: Iterable[str], others: Iterable[str], scope: Scope) -> bool:
+    """Whether an instance can be of one of `some` kinds and one of `others`."""
+    below = {inner for kind in others for inner in scope.kinds_within(kind)}
+    return any(below & scope.kinds_within(kind) for kind in some)
+
+
+def _destination(work: _Work) -> Expr | None:
+    return _thing(work, "to", ("thing",), "a thing or a place")
+
+
+def _named(work: _Work, type_: Type) -> None:
+    """Makes the effect's `as` name known below, unless the name means something else here already."""
+    name = work.match["name"]
+    before = work.scope.local(name)
+    taken = work.scope.instance(name) is not None or work.scope.collection(name) is not None or name in RESERVED
+    if taken or (before is not None and before != type_):
+        work.wrong("name", "RB303", f"`{name}` already means something else here", "Choose another name.")
+        return
+    work.added[name] = type_
 
 
 def _move(work: _Work) -> Effect | None:
@@ -369,7 +399,7 @@ def _move(work: _Work) -> Effect | None:
         )
         if not located:
             work.wrong("what", "RB303", f"{what.type} is never anywhere", "Move an item, an NPC or a player.")
-    to = constant("", Ref(("thing",)), work.span("to")) if work.match["to"] == "nowhere" else _thing(work, "to")
+    to = constant("", Ref(("thing",)), work.span("to")) if work.match["to"] == "nowhere" else _destination(work)
     return Move(what=what, to=to, **work.common) if what is not None and to is not None else None
 
 
@@ -381,11 +411,10 @@ def _create(work: _Work) -> Effect | None:
         hint = suggest(id, work.scope.ids(("thing",))) or f"Make a page with `item: {id}`."
         work.wrong(group, "RB207", f"No template has the id `{id}`", hint)
         return None
-    name = work.match["name"]
-    if name is not None:
-        work.added[name] = Ref((kind,))
-    to = _thing(work, "to") if work.has("to") else None
-    return Create(template=id, to=to, name=name, **work.common)
+    if work.has("name"):
+        _named(work, Ref((kind,)))
+    to = _destination(work) if work.has("to") else None
+    return Create(template=id, to=to, name=work.match["name"], **work.common)
 
 
 def _remove(work: _Work) -> Effect | None:
@@ -399,7 +428,7 @@ def _say(work: _Work) -> Effect | None:
 
 
 def _tell(work: _Work) -> Effect | None:
-    to, text = _thing(work, "to"), work.text()
+    to, text = _thing(work, "to", ("player", "place"), "a player or a place"), work.text()
     return Tell(to=to, text=text, **work.common) if to is not None and text is not None else None
 
 
@@ -469,8 +498,7 @@ def _award(work: _Work) -> Effect | None:
 
 
 def _roll(work: _Work) -> Effect | None:
-    name = work.match["name"]
-    work.added[name] = INT
+    _named(work, INT)
     if work.has("dice"):
         dice, low, high = int(work.match["dice"]), 1, int(work.match["sides"])
     else:
@@ -478,7 +506,7 @@ def _roll(work: _Work) -> Effect | None:
     if not 1 <= dice <= 100 or low > high:
         work.problems.append(problem("RB303", work.fragment.span, "These dice cannot be rolled", "Write 2d6 or 1..6."))
         return None
-    return Roll(dice=dice, low=low, high=high, name=name, **work.common)
+    return Roll(dice=dice, low=low, high=high, name=work.match["name"], **work.common)
 
 
 def _decide(work: _Work) -> Effect | None:
@@ -539,8 +567,12 @@ _COMPILE: Final[dict[str, Callable[[_Work], Effect | None]]] = {
 def compile_effects(
     fragment: Fragment, scope: Scope, *, speech_only: bool = False
 ) -> tuple[list[Effect], Scope, list[Diagnostic]]:
-    """The effects of one bullet or cell: `effect; effect` or `when `cond` → effect, effect`."""
+    """The effects of one bullet or cell: `effect; effect` or `when `cond` → effect, effect`.
+
+    What a line with a condition names is known on that line alone: below, it may not be there.
+    """
     problems: list[Diagnostic] = []
+    outer = scope
     when: Expr | None = None
     start = len(fragment.text) - len(fragment.text.lstrip())
     if match := _WHEN.match(fragment.text, start):
@@ -549,13 +581,16 @@ def compile_effects(
         problems += more
         start = match.end()
     effects: list[Effect] = []
-    for begin, end in _split(fragment.text, start):
+    parts = _split(fragment.text, start)
+    if match and not parts:
+        problems.append(problem("RB301", fragment.span, "This line holds no effect", f"Write `{WHEN_FORM}`."))
+    for begin, end in parts:
         part = fragment.part(begin, end)
         effect, scope, more = _one(part, scope, when, speech_only)
         problems += more
         if effect is not None:
             effects.append(effect)
-    return effects, scope, problems
+    return effects, outer if match else scope, problems
 
 
 def compile_block(
@@ -574,22 +609,11 @@ def compile_block(
 def _split(text: str, start: int) -> list[tuple[int, int]]:
     """(start, end) of each effect: split at `;`, and at `,` before a word that begins an effect, outside quotes and code."""
     parts: list[tuple[int, int]] = []
-    begin, index, quote = start, start, ""
-    while index < len(text):
-        char = text[index]
-        if quote:
-            if char == "\\":
-                index += 1
-            elif char == "{" and quote == '"' and (closing := text.find("}", index)) > 0:
-                index = closing
-            elif char == quote:
-                quote = ""
-        elif char in '"`':
-            quote = char
-        elif char == ";" or (char == "," and _begins(text, index + 1)):
-            parts.append((begin, index))
-            begin = index + 1
-        index += 1
+    begin = start
+    for match in _SEPARATOR.finditer(text, start):
+        if match[0] == ";" or (match[0] == "," and _begins(text, match.end())):
+            parts.append((begin, match.start()))
+            begin = match.end()
     parts.append((begin, len(text)))
     return [(b + _lead(text[b:e]), e - _trail(text[b:e])) for b, e in parts if text[b:e].strip(" .")]
 
@@ -614,6 +638,9 @@ def _one(
     word = re.match(r"[A-Za-z-]*", fragment.text)
     verb = word[0] if word else ""
     here = fragment.at(0, max(len(verb), 1))
+    if verb.lower() == "when":
+        hint = f"Write {WHEN_FORM}."
+        return None, scope, [problem("RB303", fragment.span, "This condition is not complete", hint)]
     if verb not in FORMS:
         exact = bool(find_code(fragment.text)) or '"' in fragment.text or len(fragment.text.split()) < 4
         if exact or verb.lower() in FORMS:
@@ -646,7 +673,7 @@ def cell_effect(verb: str, target: str, cell: Fragment, scope: Scope) -> tuple[l
     """The effect of a decision table's cell under a header such as `add to `x`` or `say`: written out and compiled."""
     text = cell.text.strip()
     value = text if text[:1] in {"`", '"', "["} else _quoted(text)
-    plain = text.strip('"')
+    plain = _speech(text)
     written = {
         "set": f"set `{target}` to {value}",
         "add to": f"add {text} to `{target}`",
@@ -668,6 +695,14 @@ def cell_effect(verb: str, target: str, cell: Fragment, scope: Scope) -> tuple[l
     inner = _Shown(written, cell.span, (), offset=offset, length=len(text))
     effects, _, problems = compile_effects(inner, scope)
     return effects, problems
+
+
+def _speech(text: str) -> str:
+    """What a cell says, as it stands between quotes: its own quotes taken off, those within it kept."""
+    if _STRING.fullmatch(text):
+        return text[1:-1]
+    # Quotes within a {hole} belong to its expression.
+    return "".join(part if part[:1] == "{" else part.replace('"', '\\"') for part in _HOLES.split(text))
 
 
 def _quoted(text: str) -> str:

@@ -33,6 +33,9 @@ def compile_examples(section: Section, scope: Scope) -> tuple[tuple[Example, ...
             column, more = _column(cell, scope)
             columns.append(column)
             problems += more
+        if not any(column is None or column[0] != "given" for column in columns):
+            hint = "Add a column `result` or `then x.field`."
+            problems.append(problem("RB703", block.header[0].span, "These examples check nothing", hint))
         for row in block.rows:
             given: list[tuple[Target | str, Any]] = []
             then: list[tuple[Target, Any]] = []
@@ -77,11 +80,10 @@ def _column(cell: Cell, scope: Scope) -> tuple[_Column | None, list[Diagnostic]]
     local = scope.local(root)
     if isinstance(local, Record) and (type_ := local.field(part)) is not None:
         return (how, text, type_), []
+    if "." not in text:
+        hint = suggest(text, ["result", *scope.locals()]) or "Head a column by a field, a role or `result`."
+        return None, [problem("RB703", place, f"`{text}` is neither a field nor a name here", hint)]
     target, problems = compile_target(text, place, scope)
     if target is None:
-        problems = [problem("RB703", each.span, each.message, each.hint) for each in problems]
-        if not problems:
-            hint = suggest(text, scope.locals()) or "Head a column by a field, a role or `result`."
-            problems = [problem("RB703", place, f"`{text}` is not a field", hint)]
-        return None, problems
+        return None, [problem("RB703", each.span, each.message, each.hint) for each in problems]
     return (how, target, target.type), []

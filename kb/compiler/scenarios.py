@@ -56,10 +56,17 @@ def compile_scenario(typed: Typed, scope: Scope) -> tuple[Scenario | None, list[
             hint = suggest(section.heading, SECTIONS) or "A scenario may have Given and Notes."
             problems.append(problem("RB106", section.span, f"A scenario has no section `{section.heading}`", hint))
             continue
+        if section.heading == "Notes":
+            continue
         if section.heading == "Given":
             effects, scope, more = compile_block([b for b in section.blocks if isinstance(b, Bullet)], scope)
             given += effects
             problems += more
+            problems += [
+                problem("RB301", block.span, "This line is not exact", "Write effects: `- set `lamp.lit` to yes`.")
+                for block in section.blocks
+                if not isinstance(block, Bullet | Table)
+            ]
         for block in section.blocks:
             if isinstance(block, Table):
                 found, more = _turns(block, scope)

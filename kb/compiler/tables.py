@@ -18,7 +18,7 @@ from kb.compiler.values import read_value
 from kb.diagnostics import Diagnostic, problem
 from kb.expressions import Expr, compile_expression
 from kb.expressions.nodes import Literal
-from kb.pages.page import Cell, Page, find_code
+from kb.pages.page import Cell, Entry, Page, find_code
 from kb.pages.page import Table as Grid
 from kb.rulebook import Effect, Row, Table, Test
 from kb.suggest import suggest
@@ -31,6 +31,7 @@ _EFFECT: Final = re.compile(
 )
 _COMPARE: Final = re.compile(r"(<=|>=|!=|<|>)\s*(.+)")
 _RANGE: Final = re.compile(r"(-?\d+(?:\.\d+)?)\s*\.\.\s*(-?\d+(?:\.\d+)?)")
+_GIVEN: Final = frozenset({"player", "room", "world", "now", "action", "event", "true", "false", "null", "in"})
 _SECTIONS: Final = ("", "Examples", "Notes")
 
 
@@ -59,11 +60,7 @@ def compile_table(typed: Typed, scope: Scope) -> tuple[Table | None, list[Diagno
         hint = suggest(str(hit), HITS) or f"The policies are {', '.join(HITS)}."
         problems.append(problem("RB404", entries["hit"].value_span, f"There is no hit policy `{hit}`", hint))
         hit = "first"
-    for name, part in entries["takes"].parts.items() if "takes" in entries else ():
-        try:
-            parse_type(str(part.value), scope.is_kind)
-        except TypeSyntaxError as error:
-            problems.append(problem("RB205", part.value_span, f"`{name}`: {error}", "Write `takes: {npc: npc}`."))
+    problems += _check_takes(entries["takes"], scope) if "takes" in entries else []
     grids = [block for section in typed.page.sections if section.heading == "" for block in section.blocks]
     grids = [block for block in grids if isinstance(block, Grid)]
     for section in typed.page.sections:
@@ -77,6 +74,24 @@ def compile_table(typed: Typed, scope: Scope) -> tuple[Table | None, list[Diagno
     table, more = _compile(typed, grids[0], hit, scope)
     problems += more
     return (None if problems else table), problems
+
+
+def _check_takes(takes: Entry, scope: Scope) -> list[Diagnostic]:
+    """What is wrong with the declared names: their types, or that expressions use the name already."""
+    hint = "Write `takes: {npc: npc}`."
+    if not isinstance(takes.value, dict):
+        return [problem("RB205", takes.value_span, "`takes` does not say names and their types", hint)]
+    problems: list[Diagnostic] = []
+    for name, part in takes.parts.items():
+        # The kinds' own names are natural here (`npc: npc`); those that mean someone or something already are not.
+        if name in _GIVEN or scope.instance(name) is not None or scope.collection(name) is not None:
+            what = f"`{name}` already means something else in a table"
+            problems.append(problem("RB205", part.key_span, what, "Choose another name."))
+        try:
+            parse_type(str(part.value), scope.is_kind)
+        except TypeSyntaxError as error:
+            problems.append(problem("RB205", part.value_span, f"`{name}`: {error}", hint))
+    return problems
 
 
 def _compile(typed: Typed, grid: Grid, hit: str, scope: Scope) -> tuple[Table, list[Diagnostic]]:

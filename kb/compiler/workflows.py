@@ -44,7 +44,12 @@ def compile_workflow(typed: Typed, scope: Scope, *, quest: bool) -> tuple[Workfl
             hint = "Number the steps: `## 1. Ask`."
             problems.append(problem("RB501", section.span, f"`{section.heading}` is not a numbered step", hint))
     numbers = [number for number, _, _ in sections]
-    for index, (number, _, section) in enumerate(sections):
+    titles: set[str] = set()
+    for index, (number, title, section) in enumerate(sections):
+        if (slug := _slug(number, title)) in titles:
+            what = f"Another step is headed `{title}` too, and positions are kept by the heading"
+            problems.append(problem("RB501", section.span, what, "Give it a heading of its own."))
+        titles.add(slug)
         if number != index + 1:
             hint = f"Number it {index + 1}."
             problems.append(problem("RB501", section.span, f"The step is numbered {number}", hint))
@@ -61,12 +66,22 @@ def compile_workflow(typed: Typed, scope: Scope, *, quest: bool) -> tuple[Workfl
             line, inner, more = _line(block, inner, numbers)
             problems += more
             lines += line
-        slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or f"step-{number}"
-        steps.append(Step(number, slug, tuple(lines), section.span))
+            if any(isinstance(each, Wait | Ask) for each in line):
+                inner = scope  # what was rolled or created before a wait is gone when a later turn goes on
+        steps.append(Step(number, _slug(number, title), tuple(lines), section.span))
+    begin = entries["begin"].value if "begin" in entries else False
+    if not isinstance(begin, bool):
+        problems.append(
+            problem("RB206", entries["begin"].value_span, "`begin` is not yes or no", "Write `begin: yes`.")
+        )
     if problems:
         return None, problems
-    begin = "begin" in entries and entries["begin"].value is True
-    return Workflow(typed.id, typed.page.title or typed.id, quest, begin, tuple(steps), typed.span), []
+    return Workflow(typed.id, typed.page.title or typed.id, quest, begin is True, tuple(steps), typed.span), []
+
+
+def _slug(number: int, title: str) -> str:
+    """What a position is kept by: the step's heading without its number."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or f"step-{number}"
 
 
 def _line(bullet: Bullet, scope: Scope, numbers: list[int]) -> tuple[list[Line], Scope, list[Diagnostic]]:

@@ -6,10 +6,12 @@ It must not know how expressions run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from kb.expressions.functions import FUNCTIONS, element, is_number, is_text, pattern_problem
+from kb.expressions.frame import EvaluationError
+from kb.expressions.functions import FUNCTIONS, element, is_number, is_text, pattern
 from kb.expressions.names import FieldInfo, Names
 from kb.expressions.nodes import (
     Binary,
@@ -387,18 +389,14 @@ class Checker:
             if isinstance(arg.type, Collection):
                 self._bounded(arg, arg.type.kind)
         if node.name == "matches" and isinstance(node.args[1], Literal):
-            why = pattern_problem(str(node.args[1].value))
-            if why is not None:
-                self.problem(node.args[1], "RB208", f"`matches`: {why}", "Use a simpler pattern.")
+            self._readable(node, node.args[1], pattern)
         if node.name in {"duration", "timestamp"} and isinstance(node.args[0], Literal):
-            self._readable(node, node.args[0])
+            self._readable(node, node.args[0], FUNCTIONS[node.name].run)
         return result
 
-    def _readable(self, node: Call, literal: Literal) -> None:
-        from kb.expressions.frame import EvaluationError
-
+    def _readable(self, node: Call, literal: Literal, read: Callable[[str], Any]) -> None:
         try:
-            FUNCTIONS[node.name].run(literal.value)
+            read(literal.value)
         except EvaluationError as error:
             self.problem(literal, "RB208", str(error), f"See `{FUNCTIONS[node.name].example}`.")
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from kb.expressions.frame import EvaluationError, Frame
 from kb.types import (
@@ -38,6 +38,9 @@ from kb.types import (
     TypeMismatch,
 )
 
+_PATTERN_BYTES: Final = 2**20
+_STEPS_PER_LOOP: Final = 250
+"""So many steps of a pattern (its instructions times the characters it reads) are one step of the turn's budget."""
 Signature = Callable[[Sequence[Type]], Type | None]
 """The result type for these argument types, or None where they do not fit."""
 
@@ -242,34 +245,27 @@ def timestamp(text: str) -> datetime:
         raise EvaluationError(f'{text!r} is no time: write "2026-01-31T18:00:00Z"') from None
 
 
-_NESTED = re.compile(r"\([^()]*[+*{][^()]*\)\s*[+*{]|[+*}]\s*[+*{]|\\[1-9]|\(\?[^:i]")
+@lru_cache(maxsize=128)
+def pattern(source: str) -> Any:
+    """A regular expression of RE2, as CEL has them: searched in linear time, whatever the pattern. Imported when first used."""
+    import re2
 
-
-def pattern_problem(pattern: str) -> str | None:
-    """Why a pattern is not taken: wrong, too long, or able to take more than linear time."""
-    if len(pattern) > 200:
-        return "the pattern is longer than 200 characters"
-    if _NESTED.search(pattern) or pattern.count("*") + pattern.count("+") > 4:
-        return "the pattern repeats a repetition, or repeats too much"
+    wrong = cast("type[Exception]", re2.error)
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _PATTERN_BYTES
     try:
-        re.compile(pattern)
-    except re.error as error:
-        return f"the pattern is wrong: {error}"
-    return None
+        return re2.compile(source, options=options)
+    except (wrong, UnicodeEncodeError) as error:
+        said = error.args[0]
+        what = said.decode(errors="replace") if isinstance(said, bytes) else "it is no text"
+        raise EvaluationError(f"the pattern is wrong: {what}") from None
 
 
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    why = pattern_problem(pattern)
-    if why is not None:
-        raise EvaluationError(why)
-    return re.compile(pattern)
-
-
-def _matches(text: str, pattern: str) -> bool:
-    if len(text) > 300:
-        raise EvaluationError("the text is too long for `matches`")
-    return _compiled(pattern).search(text) is not None
+def _matches(frame: Frame, text: str, source: str) -> bool:
+    found = pattern(source)
+    frame.spend(found.programsize * len(text) // _STEPS_PER_LOOP)
+    return found.search(text) is not None
 
 
 def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
@@ -381,10 +377,11 @@ _add(
 _add(
     "matches",
     "text, pattern",
-    "whether a regular expression is found in a text",
+    "whether a regular expression ([RE2](https://github.com/google/re2/wiki/Syntax)) is found in a text",
     '"lamp".matches("^l.*p$")',
     _exactly(BOOL, is_text, is_text),
     _matches,
+    framed=True,
 )
 _add("lower", "text", "in small letters", 'lower("LAMP") == "lamp"', _exactly(TEXT, is_text), str.lower)
 _add("upper", "text", "in capitals", 'upper("lamp") == "LAMP"', _exactly(TEXT, is_text), str.upper)

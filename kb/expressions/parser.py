@@ -21,11 +21,15 @@ from kb.expressions.nodes import (
     Node,
     Ternary,
     Unary,
+    children,
 )
 from kb.types import BOOL, INT, INT_MAX, NUMBER, TEXT
 
 MAX_SOURCE: Final = 2_000
 MAX_DEPTH: Final = 40
+"""Brackets and signs in one another."""
+MAX_TREE: Final = 100
+"""Parts in one another: a chain such as `a + b + c` nests to the left."""
 MACROS: Final = frozenset({"all", "exists", "exists_one", "filter", "map"})
 _TOKEN: Final = re.compile(
     r"""\s*(?:
@@ -132,15 +136,11 @@ class _Parser:
 
     def binary(self, least: int) -> Node:
         left = self.unary()
-        length = 0
         while True:
-            kind, op, start, end = self.peek()
+            kind, op, _, _ = self.peek()
             rank = _PRECEDENCE.get(op, 0) if kind == "op" or op == "in" else 0
             if rank < least:
                 return left
-            length += 1
-            if length > 100:
-                raise SyntaxProblem(start, end, "The expression is too long", "Split it into several conditions.")
             self.at += 1
             right = self.binary(rank + 1)
             left = Binary(left.start, right.end, op, left, right)
@@ -272,4 +272,17 @@ def parse(source: str) -> Node:
     """The tree of an expression. Raises `SyntaxProblem`."""
     if len(source) > MAX_SOURCE:
         raise SyntaxProblem(0, len(source), f"The expression has more than {MAX_SOURCE} characters", "Split it.")
-    return _Parser(source).whole()
+    tree = _Parser(source).whole()
+    _refuse_deep(tree)
+    return tree
+
+
+def _refuse_deep(tree: Node) -> None:
+    """What comes after walks the tree by recursion: a tree that is too deep for that is refused, without any."""
+    waiting = [(tree, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > MAX_TREE:
+            what = f"More than {MAX_TREE} parts nest in one another or stand in one chain"
+            raise SyntaxProblem(node.start, node.end, what, "Split it into several conditions.")
+        waiting += [(each, depth + 1) for each in children(node)]

@@ -14,7 +14,7 @@ from kb.expressions.expression import Expr, compile_expression
 from kb.expressions.frame import Frame
 from kb.expressions.functions import element, show
 from kb.expressions.names import Names
-from kb.types import TEXT_LIMIT, Ref
+from kb.types import TEXT_LIMIT, Point, Ref
 
 _ARTICLE = re.compile(r"(the|a|an|The|A|An) +(?=\S)")
 _WIKI = re.compile(r"\[\[([^\[\]|]+)(?:\|([^\[\]]*))?\]\]")
@@ -31,6 +31,8 @@ class Hole:
 
     def __call__(self, frame: Frame) -> str:
         value = self.expr(frame)
+        if isinstance(self.expr.type, Point):
+            return ", ".join(map(show, value))
         if not self.names:
             return show(value)
         if isinstance(value, tuple | list):

@@ -83,6 +83,12 @@ def _bounded(files: dict[str, Blob], problems: list[Diagnostic]) -> dict[str, Bl
     return files
 
 
+def content_id(files: Mapping[str, str]) -> str:
+    """What stands for a commit where a folder is read as it is: a hash of its paths and the SHA-1 of each file."""
+    whole = "".join(f"{path}\0{id}\0" for path, id in sorted(files.items()))
+    return "folder-" + hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
 # --- Folders --------------------------------------------------------------------------------------
 
 
@@ -108,8 +114,7 @@ class FolderSource:
                 self._contents[path] = data
                 files[path] = Blob(path, hashlib.sha1(data, usedforsecurity=False).hexdigest(), len(data))
         self._files = _bounded(files, self.problems)
-        whole = "".join(f"{blob.path}\0{blob.id}\0" for blob in self._files.values())
-        self.commit = "folder-" + hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        self.commit = content_id({blob.path: blob.id for blob in self._files.values()})
 
     def _scan(self) -> dict[str, tuple[int, int]]:
         """Every file that counts, with its time and size; links are refused, not followed."""

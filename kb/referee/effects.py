@@ -178,10 +178,9 @@ def _remove(turn: Turn, effect: Remove, engine: Engine) -> None:
     for inner in inside:
         turn.write(inner, "location", row.get("location", ""), effect.source)
     turn.remove_instance(id)
-    gone = turn.book["gone"]
-    seed = id.partition("@")[0]
-    if id not in gone and any(each.id == seed for each in turn.shape.rulebook.seeds):
-        turn.book = {**turn.book, "gone": [*gone, id]}
+    seed = turn.shape.seeds.get(id)
+    if seed is not None and seed.location != "player":
+        turn.book = {**turn.book, "gone": [*turn.book["gone"], id]}
 
 
 # --- Words, events, progress ----------------------------------------------------------------------
@@ -196,9 +195,20 @@ def _tell(turn: Turn, effect: Tell, engine: Engine) -> None:
     if turn.isa(to, "player"):
         turn.say(to, text, effect.text.span)
     elif to:
-        for player in turn.every("player"):
-            if turn.derived(player, "room") == to:
-                turn.say(player, text, effect.text.span)
+        for player in players_in(turn, to):
+            turn.say(player, text, effect.text.span)
+
+
+def players_in(turn: Turn, holder: str) -> list[str]:
+    """The players in a place (or thing), however deep, in order of creation; at the cost of what is in there."""
+    inside, found, index = [holder], list[str](), turn.index["location"]
+    for each in inside:
+        for id in index.get(each, ()):
+            if turn.isa(id, "player"):
+                found.append(id)
+            if id in index and not turn.isa(id, "place"):
+                inside.append(id)
+    return sorted(found, key=turn.numbers.__getitem__)
 
 
 def _emit(turn: Turn, effect: Emit, engine: Engine) -> None:

@@ -28,10 +28,10 @@ class Follower(Engine, Protocol):
 def advance(turn: Turn, engine: Follower) -> None:
     """Moves the acting player's workflows on as far as they go."""
     budget = MAX_STEPS
-    for id in list(turn.book["steps"].get(turn.player, ())):
+    for id in sorted(turn.steps(turn.player)):
         flow = turn.shape.rulebook.workflows.get(id)
         while flow is not None:
-            where = turn.book["steps"].get(turn.player, {}).get(id)
+            where = turn.steps(turn.player).get(id)
             if where is None or not _step(turn, flow, where, engine):
                 break
             budget -= 1
@@ -56,7 +56,7 @@ def _step(turn: Turn, flow: Workflow, where: list[Any], engine: Follower) -> boo
         case Act():
             run_effects(turn, (line.effect,), engine)
             engine.arrive(turn)
-            if turn.book["steps"].get(turn.player, {}).get(flow.id) != where:
+            if turn.steps(turn.player).get(flow.id) != where:
                 return True
         case Branch():
             if _holds(turn, line):
@@ -90,9 +90,7 @@ def position(flow: Workflow, where: list[Any]) -> int:
 
 def place(turn: Turn, flow: Workflow, step: Step, line: int, *, asked: bool) -> None:
     """Puts the acting player at a line of a step."""
-    steps = turn.book["steps"]
-    mine = {**steps.get(turn.player, {}), flow.id: [step.slug, line, asked]}
-    turn.book = {**turn.book, "steps": {**steps, turn.player: mine}}
+    turn.keep(turn.player, "steps", {**turn.steps(turn.player), flow.id: [step.slug, line, asked]})
 
 
 def go(turn: Turn, flow: Workflow, step: int) -> None:
@@ -105,10 +103,8 @@ def go(turn: Turn, flow: Workflow, step: int) -> None:
 
 def finish(turn: Turn, flow: Workflow, status: str) -> None:
     """Ends a workflow for the acting player."""
-    steps = turn.book["steps"]
-    mine = {each: where for each, where in steps.get(turn.player, {}).items() if each != flow.id}
-    rest = {player: flows for player, flows in steps.items() if player != turn.player}
-    turn.book = {**turn.book, "steps": {**rest, turn.player: mine} if mine else rest}
+    left = {each: where for each, where in turn.steps(turn.player).items() if each != flow.id}
+    turn.keep(turn.player, "steps", left)
     _status(turn, flow, status)
 
 
@@ -122,7 +118,7 @@ def progress(turn: Turn, verb: str, id: str) -> None:
     """start, advance, end or fail a quest or workflow of the acting player. What has begun does not begin again."""
     flow = turn.shape.rulebook.workflows[id]
     row = turn.acting_row(f"{verb} {id}")
-    where = turn.book["steps"].get(turn.player, {}).get(id)
+    where = turn.steps(turn.player).get(id)
     if verb == "start":
         if where is not None or row["quests"].get(id, "not-started") != "not-started":
             return
@@ -138,7 +134,7 @@ def progress(turn: Turn, verb: str, id: str) -> None:
 
 def pending(state: State, player: str) -> tuple[Workflow, Ask] | None:
     """The question that a workflow has put to the player."""
-    for id, where in state.book["steps"].get(player, {}).items():
+    for id, where in sorted(state.own.get(player, {}).get("steps", {}).items()):
         flow = state.rulebook.workflows.get(id)
         if flow is None or not where[2]:
             continue

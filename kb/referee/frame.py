@@ -14,7 +14,19 @@ from kb.expressions.frame import EvaluationError
 from kb.referee.derive import Derivations
 from kb.referee.model import Change, Event, Inputs, Message, Refused, TraceLine
 from kb.referee.shape import TEMPLATE, Row
-from kb.referee.state import MASK, Index, State, digest, field_digest, grouped, moved, order_digest, row_digest
+from kb.referee.state import (
+    FIRST_MADE,
+    MASK,
+    Index,
+    State,
+    digest,
+    field_digest,
+    moved,
+    order_digest,
+    own_digest,
+    row_digest,
+    without,
+)
 from kb.types import Int, Ref, Type, TypeMismatch
 
 BUDGET = 200_000
@@ -32,9 +44,10 @@ class Turn:
         "_chain",
         "_copied",
         "_holders",
+        "_kept",
         "_memo",
-        "_own",
         "_rng",
+        "_rows",
         "_written",
         "arrivals",
         "book",
@@ -47,6 +60,7 @@ class Turn:
         "messages",
         "now",
         "numbers",
+        "own",
         "player",
         "rows",
         "shape",
@@ -60,7 +74,7 @@ class Turn:
         self.rows: Mapping[str, Mapping[str, Any]] = state.rows
         self.index: Index = state.index
         self.numbers: dict[str, int] = state.numbers
-        self.book = state.book
+        self.book, self.own = state.book, state.own
         self.player, self.inputs, self.now = player, inputs, inputs.now
         self.messages: list[Message] = []
         self.events: list[Event] = []
@@ -71,13 +85,14 @@ class Turn:
         """(player, place) moves whose `player enters` rules have not run yet."""
         self.depth = 0
         """How many actions and tables led to one another."""
-        self._own: dict[str, Row] = {}
+        self._rows: dict[str, Row] = {}
         self._copied: set[str] = set()
-        self._by_kind: Mapping[str, tuple[str, ...]] | None = state.by_kind
+        self._by_kind: Mapping[str, tuple[str, ...]] = state.by_kind
         self._memo: dict[tuple[str, str], Any] = {}
         self._before: dict[str, Row | None] = {}
         self._written: dict[tuple[str, str], Any] = {}
         self._holders: set[str] = set()
+        self._kept: set[str] = set()
         self._budget, self._chain = BUDGET, 0
         self._rng: int | None = None
         self.vars: dict[str, Any] = {"player": player, "room": "", "action": {}, "event": {}}
@@ -122,8 +137,6 @@ class Turn:
 
     def every(self, kind: str) -> Sequence[str]:
         """Ids of all instances of the kind and its sub-kinds, in order of creation."""
-        if self._by_kind is None:
-            self._by_kind = grouped(self.shape, self.rows)
         return self._by_kind.get(kind, ())
 
     def spend(self, steps: int) -> None:
@@ -219,11 +232,11 @@ class Turn:
     def add_instance(self, row: Row) -> None:
         """Puts a new instance into the world; its id must be free."""
         id = row["id"]
-        last = next(reversed(self.numbers.values()), 0)
-        self.numbers = {**self.numbers, id: last + 1}
+        self._count(id, max(next(reversed(self.numbers.values())) + 1, FIRST_MADE))
         self._before.setdefault(id, None)
         self._store(id, row)
-        self._by_kind = None
+        more = {kind: (*self.every(kind), id) for kind in self.shape.isa[row[TEMPLATE]]}
+        self._by_kind = {**self._by_kind, **more}
         for field in self.shape.indexed:
             if field in row:
                 self._move(field, id, None, row[field])
@@ -237,17 +250,27 @@ class Turn:
             if field in row:
                 self._move(field, id, row[field], None)
         self._store(id, None)
-        self.numbers = {each: number for each, number in self.numbers.items() if each != id}
-        self._by_kind = None
+        left = {kind: without(self._by_kind[kind], id, self.numbers) for kind in self.shape.isa[row[TEMPLATE]]}
+        self._by_kind = {kind: ids for kind, ids in {**self._by_kind, **left}.items() if ids}
+        self._count(id, None)
         self._memo.clear()
+
+    def _count(self, id: str, number: int | None) -> None:
+        if self.numbers is self.state.numbers:
+            self.numbers = self.numbers.copy()
+        if number is None:
+            del self.numbers[id]
+        else:
+            self.numbers[id] = number
 
     def _store(self, id: str, row: Row | None) -> None:
         if self.rows is self.state.rows:
-            self.rows = self._own = dict(self.state.rows)
+            # `copy` is several times as fast as `dict` where something was deleted.
+            self.rows = self._rows = self.state.rows.copy()
         if row is None:
-            del self._own[id]
+            del self._rows[id]
         else:
-            self._own[id] = row
+            self._rows[id] = row
 
     def _move(self, field: str, id: str, before: Any, after: Any) -> None:
         if field not in self._copied:
@@ -258,6 +281,23 @@ class Turn:
         moved(self.index, self.numbers, field, id, before, after)
         if field == "location":
             self._holders.update(holder for holder in (before, after) if holder)
+
+    def steps(self, player: str) -> Mapping[str, list[Any]]:
+        """A player's positions in workflows."""
+        return self.own.get(player, {}).get("steps", {})
+
+    def keep(self, player: str, name: str, value: Any) -> None:
+        """Writes an entry of a player's own bookkeeping; what is empty is not kept."""
+        mine = {**self.own.get(player, {}), name: value}
+        self.forget(player)
+        if mine := {each: kept for each, kept in mine.items() if kept}:
+            self.own = {**self.own, player: mine}
+
+    def forget(self, player: str) -> None:
+        """Drops a player's own bookkeeping."""
+        self._kept.add(player)
+        self.own = dict(self.own)
+        self.own.pop(player, None)
 
     def say(self, to: str, text: str, span: Span) -> None:
         """A message to a player; nothing said is no message."""
@@ -290,6 +330,11 @@ class Turn:
             fields.add("")
         return set(self._before), fields
 
+    @property
+    def touched(self) -> frozenset[str]:
+        """Ids of all that may differ from before the turn: as rows, in the order of what they hold, as bookkeeping."""
+        return frozenset((*self._before, *self._holders, *self._kept))
+
     def changes(self) -> tuple[Change, ...]:
         """Every field that differs from before the turn."""
         found: list[Change] = []
@@ -306,7 +351,7 @@ class Turn:
     def finish(self) -> State:
         """The next state."""
         state = self.state
-        if not self._before and self.book is state.book:
+        if not self._before and self.book is state.book and self.own is state.own:
             return state
         total = state.total
         for id, before in self._before.items():
@@ -329,8 +374,6 @@ class Turn:
             total += order_digest(self.numbers, holder, places.get(holder, ()))
         if self.book is not state.book:
             total += digest("@book", self.book) - digest("@book", state.book)
-        rows = self._own if self.rows is not state.rows else state.rows
-        by_kind = state.by_kind
-        if self._by_kind is not by_kind:
-            by_kind = self._by_kind or grouped(self.shape, rows)
-        return State(self.shape, rows, self.numbers, self.index, self.book, by_kind, total & MASK)
+        total += sum(own_digest(self.own, each) - own_digest(state.own, each) for each in self._kept)
+        rows = self._rows if self.rows is not state.rows else state.rows
+        return State(self.shape, rows, self.numbers, self.index, self.book, self.own, self._by_kind, total & MASK)

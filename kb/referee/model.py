@@ -82,6 +82,8 @@ class Outcome:
     """The rule that decided."""
     reason: str | None
     """Why it was refused: the condition's words, or the effect's line and what is wrong with it."""
+    touched: frozenset[str] = frozenset()
+    """Ids of all whose stored part may differ: instances, holders whose contents lie otherwise, players."""
 
     @property
     def text(self) -> str:

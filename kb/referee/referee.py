@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from kb.expressions.frame import EvaluationError
-from kb.referee import clock, flows, save
+from kb.referee import clock, flows, players, save
 from kb.referee.derive import Derivations
 from kb.referee.effects import run_effects
 from kb.referee.frame import Turn
@@ -20,7 +20,7 @@ from kb.referee.invariants import Invariants
 from kb.referee.model import Action, Event, Inputs, Message, Outcome, Refused, TraceLine
 from kb.referee.rules import Choice, bind, choose, failing, narrowed, refuse_unless
 from kb.referee.shape import Shape
-from kb.referee.state import State, join, new_state
+from kb.referee.state import State, new_state
 from kb.referee.targets import write_target
 from kb.rulebook import Agent, Ask, Condition, Decide, Effect, Rule, Rulebook, Table, Workflow
 from kb.types import Ref, TypeMismatch
@@ -55,7 +55,15 @@ class Referee:
 
     def join(self, state: State, player: str, name: str | None = None, role: str = "player") -> State:
         """The state with one more player at the start. Raises ValueError where the id is taken."""
-        return join(state, player, name or player, role)
+        turn = self.frame(state, "")
+        players.join(turn, player, name or player, role)
+        return turn.finish()
+
+    def leave(self, state: State, player: str) -> State:
+        """The state without the player: what is the world's stays where they stood. Raises ValueError where there is none."""
+        turn = self.frame(state, "")
+        players.leave(turn, player)
+        return turn.finish()
 
     def load(self, data: Mapping[str, Any]) -> tuple[State, list[str]]:
         """A dumped state, made under this or another rulebook, and what could not be carried over.
@@ -63,6 +71,10 @@ class Referee:
         Raises `kb.referee.save.NotAState`.
         """
         return save.load(self.shape, data)
+
+    def load_parts(self, head: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[State, list[str]]:
+        """As `load`, from what `kb.referee.parts` made of a state. Raises `kb.referee.save.NotAState`."""
+        return save.load_parts(self.shape, head, parts)
 
     def frame(self, state: State, player: str, now: datetime | None = None) -> Turn:
         """The state as expressions read it, for looking only."""
@@ -84,16 +96,16 @@ class Referee:
 
     def tick(self, state: State, inputs: Inputs) -> Outcome:
         """Time alone: what is due at `inputs.now` (real clocks), and workflows that waited for it."""
-        players = state.players
+        present = state.players
 
         def wait(turn: Turn) -> None:
             clock.due(turn, self._timers, lambda what: self._fire(turn, what))
             self._settle(turn)
-            for player in players[1:]:
+            for player in present[1:]:
                 with turn.acting(player):
                     self._settle(turn)
 
-        return self._turn(state, players[0] if players else "", inputs, wait, alone=True)
+        return self._turn(state, present[0] if present else "", inputs, wait, alone=True)
 
     def answer(self, state: State, player: str, text: str, inputs: Inputs) -> Outcome | None:
         """The player's answer to the pending question of a workflow; None where there is none or it does not fit."""
@@ -105,7 +117,7 @@ class Referee:
 
         def reply(turn: Turn) -> None:
             write_target(turn, ask.answer, value, "the answer")
-            where = turn.book["steps"][player][flow.id]
+            where = turn.steps(player)[flow.id]
             step = flow.steps[flows.position(flow, where)]
             flows.place(turn, flow, step, where[1] + 1, asked=False)
             self._settle(turn)
@@ -199,6 +211,7 @@ class Referee:
             trace=tuple(turn.trace),
             rule=rule.id if rule else None,
             reason=None,
+            touched=turn.touched,
         )
 
     def _refused(self, state: State, turn: Turn, player: str, error: Refused | EvaluationError) -> Outcome:
@@ -292,7 +305,7 @@ class Referee:
             while turn.handled < len(turn.events):
                 turn.handled += 1
                 self._handle(turn, turn.events[turn.handled - 1])
-            if turn.player and turn.player in turn.book["steps"]:
+            if turn.steps(turn.player):
                 flows.advance(turn, self)
             if turn.handled >= len(turn.events):
                 return

@@ -1,6 +1,7 @@
-"""Owns how a dumped state is read again, under its own rulebook or any later one.
+"""Owns how a stored state is read again, under its own rulebook or any later one.
 
-`load(shape, data)`: fields and pages that are gone are dropped with a note, new seeds appear. It must not know rules.
+`load(shape, data)` reads a whole dump, `load_parts` the parts that differ from a fresh world. Fields and pages that are
+gone are dropped with a note, new seeds appear. It must not know rules.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from kb.referee.players import given
 from kb.referee.shape import TEMPLATE, Row, Shape
-from kb.referee.state import FORMAT, State, build, carried, new_state
+from kb.referee.state import FIRST_MADE, FORMAT, State, build, new_state
 from kb.rulebook import Rulebook
 from kb.types import TypeMismatch
 
@@ -24,34 +26,56 @@ def load(shape: Shape, data: Mapping[str, Any]) -> tuple[State, list[str]]:
     Raises `NotAState`.
     """
     try:
-        return _load(shape, data)
+        data = _of_format_1(shape, data) if data["format"] == 1 else data
+        return _load(shape, data, data["instances"], whole=True)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise NotAState(f"this is not a saved state: {error!r}") from error
 
 
-def _load(shape: Shape, data: Mapping[str, Any]) -> tuple[State, list[str]]:
-    if data["format"] != FORMAT:
-        raise NotAState(f"its format is {data['format']!r}, not {FORMAT}")
+def load_parts(shape: Shape, head: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[State, list[str]]:
+    """As `load`, from a head and parts; seeds without a part are as the rulebook has them. Raises `NotAState`."""
+    try:
+        return _load(shape, head, parts, whole=False)
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise NotAState(f"this is not a stored state: {error!r}") from error
+
+
+def _load(shape: Shape, head: Mapping[str, Any], parts: Mapping[str, Any], whole: bool) -> tuple[State, list[str]]:
+    if head["format"] != FORMAT:
+        raise NotAState(f"its format is {head['format']!r}, not {FORMAT}")
     notes: list[str] = []
-    saved: Mapping[str, Any] = data["instances"]
     rows: dict[str, Row] = {}
-    for key in dict.fromkeys([*data["order"], *saved]):
-        template = saved[key]["template"]
+    # What was a seed under an earlier version and is none now comes last: its number may be another seed's.
+    in_order = sorted(parts, key=lambda id: (parts[id]["number"] < FIRST_MADE, parts[id]["number"], id))
+    for id in in_order:
+        template = parts[id]["template"]
         if template in shape.fresh:
-            rows[key] = _row(shape, key, template, saved[key]["fields"], notes)
+            rows[id] = _row(shape, id, template, parts[id]["fields"], notes)
         else:
-            notes.append(f"{key}: its page {template!r} is gone, and it with it")
-    book = {**data["book"]}
-    gone = set(book["gone"])
+            notes.append(f"{id}: its page {template!r} is gone, and it with it")
     fresh = new_state(shape)
-    players = [key for key, row in rows.items() if "player" in shape.isa[row[TEMPLATE]]]
-    seeds = [row for number, player in enumerate(players) for row in carried(shape, player, number == 0)]
-    for row in (*fresh.rows.values(), *seeds):
-        if row["id"] not in rows and row["id"] not in gone:
-            rows[row["id"]] = row
-            notes.append(f"{row['id']}: new in this version")
+    book = _book(shape.rulebook, head["book"], rows.get("world", fresh.rows["world"]))
+    for id, row in fresh.rows.items():
+        if id not in rows and id not in book["gone"]:
+            rows[id] = row
+            if whole:
+                notes.append(f"{id}: new in this version")
+    own = _own(shape.rulebook, parts, rows)
+    _give(shape, rows, own, notes)
     _mend(shape, rows, fresh, notes)
-    return build(shape, rows.values(), _book(shape.rulebook, book, rows), data["contents"]), notes
+    orders = {id: part["contents"] for id, part in parts.items() if "contents" in part}
+    return build(shape, rows, _numbers(rows, parts, fresh), book, own, orders, fresh), notes
+
+
+def _numbers(rows: Mapping[str, Row], parts: Mapping[str, Any], fresh: State) -> dict[str, int]:
+    """Seeds count as in a fresh world; all others keep their numbers, what is new follows."""
+    numbers = {id: number for id, number in fresh.numbers.items() if id in rows}
+    last = FIRST_MADE - 1
+    for id in rows:
+        if id not in numbers:
+            given = int(parts[id]["number"]) if id in parts else 0
+            last = numbers[id] = max(given, last + 1)
+    return numbers
 
 
 def _row(shape: Shape, id: str, template: str, fields: Mapping[str, Any], notes: list[str]) -> Row:
@@ -69,6 +93,20 @@ def _row(shape: Shape, id: str, template: str, fields: Mapping[str, Any], notes:
         except TypeMismatch as error:
             notes.append(f"{id}.{name}: {error}; it starts anew")
     return row
+
+
+def _give(shape: Shape, rows: dict[str, Row], own: dict[str, dict[str, Any]], notes: list[str]) -> None:
+    """What a later version gives to players from the start, for those who were there before."""
+    players = [id for id, row in rows.items() if "player" in shape.isa[row[TEMPLATE]]]
+    for player in players:
+        mine = own.get(player, {})
+        things = given(shape, player, player == players[0], mine.get("had", ()))
+        if things:
+            own[player] = {**mine, "had": sorted((*mine.get("had", ()), *things))}
+        for row in things.values():
+            if row["id"] not in rows:
+                rows[row["id"]] = row
+                notes.append(f"{row['id']}: new in this version")
 
 
 def _mend(shape: Shape, rows: dict[str, Row], fresh: State, notes: list[str]) -> None:
@@ -94,21 +132,48 @@ def _circular(rows: Mapping[str, Row], id: str) -> bool:
     return False
 
 
-def _book(rulebook: Rulebook, book: dict[str, Any], rows: Mapping[str, Row]) -> dict[str, Any]:
-    """The bookkeeping without what is gone; timed rules that are new count from now."""
+def _book(rulebook: Rulebook, book: Mapping[str, Any], world: Row) -> dict[str, Any]:
+    """The world's bookkeeping without what is gone; timed rules that are new count from now."""
     timers: dict[str, str] = {id: at for id, at in book["timers"].items() if id in rulebook.timed}
     if rulebook.settings.clock is not None:
-        now: str = rows["world"]["time"].isoformat()
+        now: str = world["time"].isoformat()
         timers = {id: timers.get(id) or now for id in rulebook.timed}
-    steps: dict[str, Any] = {}
-    for player, flows in cast("dict[str, dict[str, list[Any]]]", book["steps"]).items():
-        kept = {flow: [str(at[0]), int(at[1]), bool(at[2])] for flow, at in flows.items() if flow in rulebook.workflows}
-        if kept and player in rows:
-            steps[player] = kept
-    return {
-        "made": int(book["made"]),
-        "timers": timers,
-        "due": sorted(list(entry) for entry in book["due"]),
-        "steps": steps,
-        "gone": list(book["gone"]),
+    due = sorted(list(entry) for entry in book["due"])
+    return {"made": int(book["made"]), "timers": timers, "due": due, "gone": list(book["gone"])}
+
+
+def _own(rulebook: Rulebook, parts: Mapping[str, Any], rows: Mapping[str, Row]) -> dict[str, dict[str, Any]]:
+    """The players' bookkeeping without workflows that are gone."""
+    own: dict[str, dict[str, Any]] = {}
+    for id in rows:
+        part = parts.get(id, {})
+        flows = cast("Mapping[str, list[Any]]", part.get("steps", {}))
+        steps = {
+            flow: [str(at[0]), int(at[1]), bool(at[2])] for flow, at in flows.items() if flow in rulebook.workflows
+        }
+        kept = {"steps": steps, "had": sorted(map(str, part.get("had", ())))}
+        if any(kept.values()):
+            own[id] = {name: value for name, value in kept.items() if value}
+    return own
+
+
+def _of_format_1(shape: Shape, data: Mapping[str, Any]) -> dict[str, Any]:
+    """A dump of the first format, which kept numbers, orders of arrival and players' bookkeeping elsewhere."""
+    saved, book = data["instances"], dict(data["book"])
+    steps = book.pop("steps")
+    instances = {
+        id: {**saved[id], "number": FIRST_MADE + number, "steps": steps.get(id, {})}
+        for number, id in enumerate(dict.fromkeys([*data["order"], *saved]))
     }
+    for holder, ids in data["contents"].items():
+        if holder in instances:
+            instances[holder]["contents"] = ids
+    players = [id for id, each in instances.items() if each["kind"] == "player"]
+    known = {*instances, *book["gone"]}
+    for player in players:
+        instances[player]["had"] = [
+            seed.id
+            for seed in shape.given
+            if f"{seed.id}@{player}" in known or (player == players[0] and seed.id in known)
+        ]
+    return {"format": FORMAT, "commit": data["commit"], "instances": instances, "book": book}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kb.rulebook import Kind, Rulebook
+from kb.rulebook import Kind, Rulebook, Seed
 from kb.types import ListOf, MapOf, Record, Type
 
 Row = Mapping[str, Any]
@@ -19,7 +19,7 @@ TEMPLATE: Final = "@template"
 HIDDEN: Final = frozenset({"id", "kind", TEMPLATE})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """Tables over a rulebook. "Template" means a template's id, or a kind's for what has no page."""
 
@@ -36,6 +36,9 @@ class Shape:
     """Fields by which instances are found."""
     zeros: Mapping[str, Any]
     """field → zero, for things that lack it"""
+    seeds: Mapping[str, Seed]
+    given: tuple[Seed, ...]
+    """Those that each new player carries."""
     volatile: frozenset[str]
     """Fields on which derived ones may depend."""
 
@@ -53,7 +56,10 @@ class Shape:
             fresh[template.id] = {**_fresh(kind, shown, template.id), **template.values}
             types[template.id], isa[template.id] = types[template.kind], isa[template.kind]
         within = {kind: frozenset(each for each in kinds if kind in isa[each]) for kind in kinds}
-        return Shape(rulebook, fresh, types, isa, within, _indexed(rulebook), _zeros(rulebook), _volatile(rulebook))
+        given = tuple(seed for seed in rulebook.seeds if seed.location == "player")
+        seeds = {seed.id: seed for seed in rulebook.seeds}
+        indexed, zeros, volatile = _indexed(rulebook), _zeros(rulebook), _volatile(rulebook)
+        return Shape(rulebook, fresh, types, isa, within, indexed, zeros, seeds, given, volatile)
 
     def diff(self, row: Row) -> dict[str, Any]:
         """The fields in which a row differs from its template."""

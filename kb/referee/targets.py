@@ -68,4 +68,5 @@ def _rebuilt(turn: Turn, holder: Any, type_: Type, keys: Sequence[Any], value: A
         return (*holder[:key], new, *holder[key + 1 :])
     if key not in holder and len(holder) >= LIST_LIMIT:
         raise Refused("That is too much.", f"{source}: the map is full")
-    return {**holder, key: new}
+    rebuilt = {**holder, key: new}
+    return dict(sorted(rebuilt.items())) if isinstance(type_, MapOf) else rebuilt

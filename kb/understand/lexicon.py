@@ -12,7 +12,7 @@ from typing import Any
 
 from kb.rulebook import DIRECTIONS, ActionType, Pattern, Role, Rulebook
 from kb.types import Choice, Text
-from kb.understand.words import ABBREVIATIONS, ARTICLES, singular
+from kb.understand.words import ABBREVIATIONS, ARTICLES, direction, singular
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Lexicon:
         self.open_forms: list[Form] = []
         """Patterns that begin with a role (`<direction>`)."""
         self.literals: set[str] = set()
+        self._wordy: set[str] = set()
         for action in rulebook.actions.values():
             for pattern in action.patterns:
                 self._add(action, pattern)
@@ -62,13 +63,32 @@ class Lexicon:
         form = Form(action, pattern.parts, pattern.fixed, literal)
         self.literals |= {part for part in pattern.parts if isinstance(part, str)}
         first = pattern.parts[0]
+        if isinstance(first, str) and any(isinstance(p, Role) and isinstance(p.type, Text) for p in pattern.parts):
+            self._wordy.add(first)
         if isinstance(first, str):
             self.forms.setdefault(first, []).append(form)
         elif isinstance(first.type, Choice | Text):
             self.open_forms.append(form)
 
     def is_verb(self, word: str) -> bool:
+        """Whether a pattern begins with this word."""
         return word in self.forms
+
+    def takes_text(self, word: str) -> bool:
+        """Whether what follows this verb may be free text, where "and" and full stops mean nothing."""
+        return word in self._wordy
+
+    def is_move(self, word: str) -> bool:
+        """Whether the word alone is a command that goes somewhere."""
+        way = direction(word)
+        return way is not None and any(
+            isinstance(form.parts[0], Role) and len(form.parts) == 1 and way in _options(form.parts[0])
+            for form in self.open_forms
+        )
+
+
+def _options(role: Role) -> tuple[str, ...]:
+    return role.type.options if isinstance(role.type, Choice) else ()
 
 
 @lru_cache(maxsize=65_536)

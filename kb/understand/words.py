@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,33 +21,18 @@ ABBREVIATIONS: Final = {
     "north-east": "northeast", "north-west": "northwest", "south-east": "southeast", "south-west": "southwest",
 }  # fmt: skip
 NUMBERS: Final = {
-    word: number
-    for number, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-            "twenty",
-        ]
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
+    "seventeen": 17, "eighteen": 18, "nineteen": 19, "twenty": 20,
+}  # fmt: skip
+POLITE: Final = tuple(
+    tuple(phrase.split())
+    for phrase in (
+        "please", "kindly", "now", "i want to", "i would like to", "i'd like to", "i try to", "i", "let me", "let us",
+        "let's", "can you", "could you", "can i", "could i", "may i", "you", "try to", "just",
     )
-}
+)  # fmt: skip
+"""What may stand before a command and says nothing; the longer phrases of a beginning first."""
 _WORD: Final = re.compile(r'"[^"]*"|[^\s,;"]+|[,;]')
 
 
@@ -107,14 +93,30 @@ def singular(word: str) -> str | None:
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else None
 
 
+def spoken(words: Sequence[Word], is_verb: Callable[[str], bool], takes_text: Callable[[str], bool]) -> list[Word]:
+    """The words without what is only polite: "could you take the lamp, please" is "take the lamp"."""
+    left = list(words)
+    while left and not is_verb(left[0].key):
+        keys = tuple(word.key for word in left)
+        phrase = next((p for p in POLITE if keys[: len(p)] == p and len(keys) > len(p)), None)
+        if phrase is None:
+            break
+        del left[: len(phrase)]
+        if left[0].key == "," and len(left) > 1:
+            del left[0]
+    if len(left) > 1 and left[-1].key == "please" and not takes_text(left[0].key):
+        left = left[: -2 if len(left) > 2 and left[-2].key == "," else -1]
+    return left
+
+
 def split_line(line: str) -> list[str]:
-    """The commands of a line, split at full stops, semicolons and "then" outside quotes."""
+    """The commands of a line, split at line ends, full stops, semicolons and "then" outside quotes."""
     parts: list[str] = []
     for chunk in re.split(r'("[^"]*")', line):
         if chunk.startswith('"'):
             parts[-1:] = [(parts[-1] if parts else "") + chunk]
             continue
-        pieces = re.split(r"\s*;\s*|\.\s+|\.$|,?\s+(?:and\s+)?then\s+|^then\s+", chunk)
+        pieces = re.split(r"[\r\n]+|\s*;\s*|\.\s+|\.$|,?\s+(?:and\s+)?then\s+|^then\s+", chunk, flags=re.IGNORECASE)
         if parts:
             parts[-1] += pieces[0]
             parts += pieces[1:]

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TextIO
 
 from agents.worlds import Where
-from rulebound.app import PRINCIPAL, App, build
+from rulebound.app import PRINCIPAL, App, build, open_app
 from rulebound.commands.table import QUIT, Table, explained
 from rulebound.errors import explain
 from rulebound.settings import Settings
-from storage import MemoryStore
 
 
 def play(where: Where, script: str | None, seed: int | None, *, as_json: bool, state: bool, player: str) -> int:
@@ -24,9 +23,8 @@ def play(where: Where, script: str | None, seed: int | None, *, as_json: bool, s
     if script is None and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
         script = "-"
     if script is None:
-        app = build(settings)
-        return asyncio.run(_terminal(app, Table(app, where, player), seed))
-    app = build(settings, store=MemoryStore())
+        return asyncio.run(_kept(settings, where, player, seed))
+    app = build(settings)
     with _lines(script) as lines:
         return asyncio.run(_script(app, where, player, lines, seed or 0, as_json=as_json, state=state))
 
@@ -62,6 +60,12 @@ async def _script(
     return 0
 
 
+async def _kept(settings: Settings, where: Where, player: str, seed: int | None) -> int:
+    """In the terminal, with a game that outlives the process."""
+    async with open_app(settings) as app:
+        return await _terminal(app, Table(app, where, player), seed)
+
+
 async def _terminal(app: App, table: Table, seed: int | None) -> int:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -76,7 +80,7 @@ async def _terminal(app: App, table: Table, seed: int | None) -> int:
         """Prints text, a room's name in bold, and takes up what the status line shows."""
         nonlocal status
         game = await table.game()
-        row, most = game.state.rows[game.record.player], game.world.rulebook.settings.max_score
+        row, most = game.state.rows[game.player], game.world.rulebook.settings.max_score
         room = str(game.state.rows.get(row["location"], {}).get("name", ""))
         score = f"{row['score']} of {most}" if most is not None else str(row["score"])
         status = f" {room or game.world.rulebook.settings.name} | score {score} | turns {row['turns']} "
@@ -132,11 +136,11 @@ async def _terminal(app: App, table: Table, seed: int | None) -> int:
 
 def why(turn: int | None) -> int:
     """Prints the lines that decided a turn of the last game; 1 when there is none."""
-    app = build(Settings.from_environment())
 
     async def ask() -> str | None:
-        games = await app.store.games(PRINCIPAL, limit=1)
-        return explained(await app.games.why(games[0].id, PRINCIPAL, turn)) if games else None
+        async with open_app(Settings.from_environment()) as app:
+            played = await app.store.seats(PRINCIPAL, limit=1)
+            return explained(await app.games.why(played[0][0].handle, PRINCIPAL, turn)) if played else None
 
     shown = asyncio.run(ask())
     if shown is None:

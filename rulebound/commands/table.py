@@ -95,7 +95,7 @@ class Table:
     async def complete(self, typed: str) -> list[str]:
         """Commands that begin with what is typed and would be allowed."""
         game = await self.game()
-        legal = completions(game.world.session, game.state, game.record.player, typed)
+        legal = completions(game.world.session, game.state, game.player, typed)
         return [*legal, *(word for word in (*_COMMANDS, "quit") if typed and word.startswith(typed))]
 
     async def _help(self, rest: str) -> Answer:
@@ -126,7 +126,7 @@ class Table:
 
     async def _map(self, rest: str) -> Answer:
         game = await self.game()
-        return Answer(atlas(game.state, game.record.player) or "There is no map here.")
+        return Answer(atlas(game.state, game.player) or "There is no map here.")
 
     async def _transcript(self, rest: str) -> Answer:
         turns = await self._app.games.transcript(self._handle, PRINCIPAL)
@@ -143,7 +143,7 @@ class Table:
     async def as_data(self, line: str, answer: Answer, *, state: bool) -> dict[str, Any]:
         """A line and its answer as JSON; with `state` also the perceivable and the true state."""
         game = await self.game()
-        row = game.state.rows[game.record.player]
+        row = game.state.rows[game.player]
         shown: dict[str, Any] = {
             "turn": game.record.version,
             "input": line,
@@ -157,7 +157,7 @@ class Table:
         if answer.notes:
             shown["notes"] = list(answer.notes)
         if state:
-            shown["perceivable"] = view(game.world.session, game.state, game.record.player)
+            shown["perceivable"] = view(game.world.session, game.state, game.player)
             shown["state"] = game.state.dump()
         return shown
 

@@ -1,6 +1,8 @@
-"""A game service over real pages and a forgetful store; its clock, ids and seeds are counted."""
+"""A game service over real pages and each kind of store; its clock, handles and seeds are counted."""
 
-from collections.abc import Callable
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -9,7 +11,8 @@ import pytest
 
 from rulebound.app import App, build
 from rulebound.settings import Settings
-from storage import MemoryStore
+from storage import MemoryStore, Store
+from storage.fenced import FencedStore
 
 PAGES = {
     "world.md": "---\nexperience: tiny\nuses: [adventure]\nstart: hall\nscore: 5\n---\n# Tiny\nSmall.\n",
@@ -37,18 +40,34 @@ def pages(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def make_app(tmp_path: Path) -> Callable[[], App]:
-    """Builds an app whose seams are counted; each knows nothing of the others."""
+@pytest.fixture(params=["memory", "servers"])
+async def new_store(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], Awaitable[Store]]]:
+    """Opens a store: in memory one that knows nothing of others; in PostgreSQL another worker's on the same database."""
+    async with AsyncExitStack() as stack:
 
-    def make() -> App:
+        async def new() -> Store:
+            if request.param == "memory":
+                return MemoryStore()
+            urls = request.getfixturevalue("database"), request.getfixturevalue("servers").redis_url
+            return await stack.enter_async_context(FencedStore.opened(*urls))
+
+        yield new
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, new_store: Callable[[], Awaitable[Store]]) -> Callable[[], Awaitable[App]]:
+    """Builds an app whose seams are counted."""
+
+    async def make() -> App:
         ids, minutes = count(1), count()
         begin = datetime(2026, 3, 1, tzinfo=UTC)
+        # Handles are counted from a random start: the module's tests share a database.
+        base = secrets.randbits(100) << 20
         return build(
             Settings(tmp_path / "home"),
-            store=MemoryStore(),
+            store=await new_store(),
             now=lambda: begin + timedelta(minutes=next(minutes)),
-            new_id=lambda: f"game-{next(ids)}",
+            new_handle=lambda: f"{base + next(ids):032x}",
             new_seed=lambda: 5,
         )
 
@@ -56,5 +75,5 @@ def make_app(tmp_path: Path) -> Callable[[], App]:
 
 
 @pytest.fixture
-def app(make_app: Callable[[], App]) -> App:
-    return make_app()
+async def app(make_app: Callable[[], Awaitable[App]]) -> App:
+    return await make_app()

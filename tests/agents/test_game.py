@@ -1,7 +1,7 @@
 """The referee service: a line becomes a turn that is stored with everything a replay needs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,8 @@ from agents.game import GameError
 from agents.worlds import Where
 from kb.referee import Inputs
 from kb.understand import Dialogue
-from rulebound.app import App, build
-from rulebound.settings import Settings
-from storage import Conflict, GameRecord, NoSuchGame, TurnRecord
+from rulebound.app import App
+from storage import Commit, Conflict, NoSuchGame, TurnRecord
 
 pytestmark = pytest.mark.anyio
 ANN = "ann"
@@ -23,6 +22,10 @@ ANN = "ann"
 async def start(app: App, pages: Path, **options: Any) -> str:
     handle, _ = await app.games.start(Where.of(str(pages)), ANN, **options)
     return handle
+
+
+async def turns(app: App, handle: str) -> Sequence[TurnRecord]:
+    return await app.store.turns((await app.store.seat(handle, ANN)).game)
 
 
 async def test_a_new_game_tells_its_introduction_and_the_first_room(app: App, pages: Path) -> None:
@@ -68,7 +71,7 @@ async def test_the_stored_turn_replays_to_the_same_hash(app: App, pages: Path) -
     session = app.worlds(Where.of(str(pages))).session
     state = session.referee.join(session.referee.new(), "player", "you")
     dialogue = Dialogue()
-    for turn in await app.store.turns(handle):
+    for turn in await turns(app, handle):
         assert turn.hash_before == state.hash
         inputs = Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"])
         said = session.say(state, "player", turn.text, dialogue, inputs)
@@ -81,18 +84,18 @@ async def test_the_stored_turn_names_the_action_and_its_effects_by_id(app: App, 
     handle = await start(app, pages)
     await app.games.act(handle, ANN, "get shiny gold coin")
     await app.games.act(handle, ANN, "get gold coin")
-    for turn in await app.store.turns(handle):
+    for turn in await turns(app, handle):
         for action in turn.outcome["actions"]:
             assert action["values"] == {"item": "coin"}
             assert action["action"] == "take <item>"
 
 
 async def test_the_same_seed_and_lines_give_the_same_hashes_in_another_service(
-    make_app: Callable[[], App], pages: Path
+    make_app: Callable[[], Awaitable[App]], pages: Path
 ) -> None:
     hashes: list[list[str]] = []
     for _ in range(2):
-        app = make_app()
+        app = await make_app()
         handle = await start(app, pages, seed=3)
         hashes.append([(await app.games.act(handle, ANN, line)).state_hash for line in ("take coin", "north", "wait")])
     assert hashes[0] == hashes[1]
@@ -109,7 +112,7 @@ async def test_the_same_key_is_the_same_turn(app: App, pages: Path) -> None:
     handle = await start(app, pages)
     first = await app.games.act(handle, ANN, "take coin", key="k")
     assert await app.games.act(handle, ANN, "take coin", key="k") == first
-    assert len(await app.store.turns(handle)) == 1
+    assert len(await turns(app, handle)) == 1
 
 
 async def test_a_handle_is_of_no_use_to_another_principal(app: App, pages: Path) -> None:
@@ -175,7 +178,7 @@ async def test_why_names_the_lines_that_decided_with_their_values(app: App, page
     assert any(line["at"].startswith("coin.md:10@") and commit.startswith(line["at"][11:])
                for action in last["actions"] for line in action["lines"])  # fmt: skip
     assert first["actions"][0]["status"] == "refused"
-    with pytest.raises(GameError, match="no turn 9"):
+    with pytest.raises(GameError, match="took no turn 9"):
         await app.games.why(handle, ANN, 9)
 
 
@@ -202,21 +205,25 @@ async def test_a_game_is_found_again_by_world_and_player(app: App, pages: Path) 
 
 async def test_a_kept_game_that_cannot_be_read_is_told(app: App, pages: Path) -> None:
     handle = await start(app, pages)
-    record = await app.store.load(handle, ANN)
-    await app.store.create(record.with_(id="broken", state={"instances": "none"}))
-    with pytest.raises(GameError, match="'broken' cannot be read"):
-        await app.games.act("broken", ANN, "look")
+    seat = await app.store.seat(handle, ANN)
+    loaded = await app.store.load(seat.game)
+    assert loaded is not None
+    broken = loaded.game.with_(version=1, head={"format": "none"})
+    await app.store.commit(Commit(broken, 0, {}, ()))
+    with pytest.raises(GameError, match="cannot be read"):
+        await app.games.game(handle, ANN)
 
 
 async def test_of_an_endless_line_only_a_part_is_read_and_stored(app: App, pages: Path) -> None:
     handle = await start(app, pages)
     await app.games.act(handle, ANN, "look " * 100_000)
     await app.games.act(handle, ANN, action="take", arguments={"item": "x" * 100_000})
-    assert max(len(turn.text) for turn in await app.store.turns(handle)) <= 20_000
+    assert max(len(turn.text) for turn in await turns(app, handle)) <= 20_000
 
 
-async def test_two_processes_play_one_game_turn_about(tmp_path: Path, pages: Path) -> None:
-    apps = [build(Settings(tmp_path / "home")) for _ in range(2)]
+@pytest.mark.parametrize("new_store", ["servers"], indirect=True)
+async def test_two_workers_play_one_game_turn_about(make_app: Callable[[], Awaitable[App]], pages: Path) -> None:
+    apps = [await make_app() for _ in range(2)]
     handle = await start(apps[0], pages)
     for number, line in enumerate(("take coin", "north", "undo", "drop coin", "take coin", "north")):
         games = apps[number % 2].games
@@ -227,22 +234,16 @@ async def test_two_processes_play_one_game_turn_about(tmp_path: Path, pages: Pat
     assert seen[0]["perceived"]["inventory"] == ["gold coin"]
 
 
-async def test_a_turn_that_another_process_overtook_is_done_on_the_newer_state(
-    app: App, pages: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("new_store", ["servers"], indirect=True)
+async def test_a_turn_that_another_worker_overtook_is_done_on_the_newer_state(
+    make_app: Callable[[], Awaitable[App]], pages: Path
 ) -> None:
-    handle = await start(app, pages)
-    commit, overtaken = app.store.commit, False
-
-    async def overtake(game: GameRecord, turn: TurnRecord) -> TurnRecord:
-        nonlocal overtaken
-        if not overtaken:
-            overtaken = True
-            await app.games.act(handle, ANN, "take coin")
-        return await commit(game, turn)
-
-    monkeypatch.setattr(app.store, "commit", overtake)
-    reply = await app.games.act(handle, ANN, "drop coin")
-    assert (reply.status, reply.turn, reply.text) == ("done", 2, "Dropped.")
+    one, two = [await make_app() for _ in range(2)]
+    handle = await start(one, pages)
+    await two.games.act(handle, ANN, "look")
+    await one.games.act(handle, ANN, "take coin")
+    reply = await two.games.act(handle, ANN, "drop coin")
+    assert (reply.status, reply.turn, reply.text) == ("done", 3, "Dropped.")
 
 
 async def test_a_turn_that_is_overtaken_again_and_again_is_given_up(
@@ -250,7 +251,7 @@ async def test_a_turn_that_is_overtaken_again_and_again_is_given_up(
 ) -> None:
     handle = await start(app, pages)
 
-    async def never(*_: Any) -> TurnRecord:
+    async def never(*_: Any) -> None:
         raise Conflict("the game is at version 9, not 0")
 
     monkeypatch.setattr(app.store, "commit", never)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rulebound import cli
+from storage.embedded import Servers
 
 
 @dataclass
@@ -30,6 +31,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
     return folder
+
+
+@pytest.fixture
+def kept(servers: Servers, fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Games are kept in a database of the test's own, on servers that run already."""
+    monkeypatch.setenv("RULEBOUND_DATABASE_URL", fresh_database)
+    monkeypatch.setenv("RULEBOUND_REDIS_URL", servers.redis_url)
 
 
 @pytest.fixture

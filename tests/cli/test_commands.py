@@ -175,9 +175,7 @@ def test_help_is_fast_because_it_imports_nothing_heavy(process: Run) -> None:
 def test_settings_come_from_the_environment_alone(tmp_path: Path) -> None:
     settings = Settings.from_environment({"RULEBOUND_HOME": str(tmp_path), "RULEBOUND_DEBUG": "1"})
     assert settings == Settings(tmp_path, True)
-    assert all(
-        path.is_relative_to(tmp_path) for path in (settings.cache, settings.games, settings.history, settings.crash)
-    )
+    assert all(path.is_relative_to(tmp_path) for path in (settings.cache, settings.history, settings.crash))
     assert Settings.from_environment({"RULEBOUND_DEBUG": "0"}).debug is False
     assert Settings.from_environment({}).home.name == "rulebound"
 

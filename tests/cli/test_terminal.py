@@ -15,8 +15,10 @@ from rulebound.app import build
 from rulebound.commands import play as module
 from rulebound.commands.table import Table
 from rulebound.settings import Settings
+from storage import Commit
 
 Play = Callable[..., str]
+pytestmark = pytest.mark.usefixtures("kept")
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_why_is_told_afterwards_at_the_command_line(play: Play, rulebound: Calla
     assert "Turn 1: north" in ran.out
     assert "cloak.md:12@" in ran.out
     ran = rulebound("why", "8")
-    assert (ran.status, ran.err) == (2, "rulebound: There is no turn 8. Say something first.\n")
+    assert (ran.status, ran.err) == (2, "rulebound: You took no turn 8. Say something first.\n")
 
 
 def test_what_was_typed_is_kept_as_history(play: Play, home: Path) -> None:
@@ -81,12 +83,17 @@ def test_the_end_of_the_game_says_what_can_be_done(play: Play) -> None:
 
 
 def test_a_turn_that_cannot_be_kept_is_told_and_play_goes_on(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    from storage import Full, MemoryStore
+    from storage import Full
+    from storage.postgres import PostgresStore
 
-    async def full(*_: Any) -> None:
-        raise Full("the disk is full")
+    commit = PostgresStore.commit
 
-    monkeypatch.setattr(MemoryStore, "commit", full)
+    async def full(store: PostgresStore, change: Commit) -> Any:
+        if change.turns:
+            raise Full("the disk is full")
+        return await commit(store, change)
+
+    monkeypatch.setattr(PostgresStore, "commit", full)
     shown = play("west\nlook at me\nquit\n")
     assert shown.count("the disk is full. Make room") == 2
 

@@ -109,3 +109,34 @@ def test_a_thing_cannot_have_the_name_of_a_kind(tmp_path: Path) -> None:
 def test_a_data_row_cannot_be_the_world(tmp_path: Path) -> None:
     kind = ("markdown", "k.md", "---\nkind: loan\nfrom: l.csv\n---\n# Loan\n")
     assert codes(tmp_path, kind, ("text", "l.csv", "id\nworld\n")) == ["l.csv RB802"]
+
+
+@pytest.mark.parametrize(
+    ("effects", "code"),
+    [
+        ('- tell `item` "Psst."', "RB204"),
+        ("- move `item` to `world`", "RB204"),
+        ("- roll 1d6 as item", "RB303"),
+        ("- roll 1d6 as lamp", "RB303"),
+        ('- roll 1d6 as dice\n- say "{dice}"', ""),
+        ('- when `item.fixed` → roll 1d6 as dice\n- say "{dice}"', "RB202"),
+        ("- when `item.fixed` →", "RB301"),
+        ('- when item.fixed say "No."', "RB303"),
+        ('- say "a; b, set c"; say "{item.name}"', ""),
+    ],
+)
+def test_effects_that_cannot_be_meant_are_told(tmp_path: Path, effects: str, code: str) -> None:
+    name, path, text = rule("shake")
+    files = (name, path, text.split("## Then")[0] + f"## Then\n{effects}\n")
+    assert {found.split()[1] for found in codes(tmp_path, files)} == ({code} if code else set())
+
+
+def test_two_steps_of_a_workflow_with_one_heading_are_told(tmp_path: Path) -> None:
+    steps = '---\nworkflow: wait\n---\n# Wait\n## 1. Now\n- Then say "a"\n## 2. Now\n- End: "b"\n'
+    assert codes(tmp_path, ("markdown", "wait.md", steps)) == ["wait.md RB501"]
+
+
+@pytest.mark.parametrize("name", ["player", "lamp", "items"])
+def test_a_table_cannot_take_a_name_that_means_something_else(tmp_path: Path, name: str) -> None:
+    page = f"---\ntable: t\ntakes: {{{name}: item}}\n---\n# T\n| `{name}.size` | say |\n|---|---|\n| - | a |\n"
+    assert "t.md RB205" in codes(tmp_path, ("markdown", "t.md", page))

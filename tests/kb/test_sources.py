@@ -9,7 +9,8 @@ from git import Actor, Repo
 
 from kb.check import check
 from kb.pages.cache import load_pages
-from kb.pages.source import SourceError, open_source
+from kb.pages.history import History
+from kb.pages.source import GitSource, SourceError, open_source
 
 AUTHOR = Actor("Ada", "ada@example.org")
 
@@ -117,3 +118,23 @@ def test_only_what_an_edit_touches_is_compiled_again(tmp_path: Path) -> None:
     third = check(source.again(), before=second)
     assert [f"{each.span.path}:{each.span.line} {each.code}" for each in third.errors] == ["wave.md:7 RB203"]
     assert "w" not in third.rulebooks
+
+
+def test_the_content_of_a_folder_is_found_in_its_history(tmp_path: Path) -> None:
+    repo, root = Repo.init(tmp_path / "all", initial_branch="main"), tmp_path / "all" / "worlds" / "one"
+    (root / "a").mkdir(parents=True)
+    (root / ".hidden.md").write_text("# Hidden\n")
+    contents: dict[str, str] = {}
+    for number, name in enumerate(("a-b", "a/b", "c")):
+        (root / f"{name}.md").write_text(f"# {number}\n")
+        repo.git.add(".")
+        done = repo.index.commit("x", author=AUTHOR, committer=AUTHOR).hexsha
+        contents[open_source(root).commit] = done
+    repo.git.checkout("-q", "--detach", "HEAD~2")
+    source = open_source(root, "HEAD")
+    assert isinstance(source, GitSource)
+    history = History(source)
+    assert {content: history.commit_of(content) for content in contents} == contents
+    (root / "c.md").write_text("# never committed\n")
+    assert history.commit_of(open_source(root).commit) is None
+    repo.close()

@@ -20,6 +20,7 @@ from mcp_server.server import served, server
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage import MemoryStore
+from storage.embedded import Servers
 
 pytestmark = pytest.mark.anyio
 TOOLS = {"start", "act", "observe", "why", "kb_search", "kb_read"}
@@ -75,10 +76,15 @@ def in_memory(tmp_path: Path) -> Connect:
 
 
 @pytest.fixture
-def over_stdio(tmp_path: Path) -> Connect:
+def over_stdio(tmp_path: Path, servers: Servers, fresh_database: str) -> Connect:
     @asynccontextmanager
     async def connect(*named: str) -> AsyncGenerator[Player]:
-        environment = {**os.environ, "RULEBOUND_HOME": str(tmp_path / "home")}
+        environment = {
+            **os.environ,
+            "RULEBOUND_HOME": str(tmp_path / "home"),
+            "RULEBOUND_DATABASE_URL": fresh_database,
+            "RULEBOUND_REDIS_URL": servers.redis_url,
+        }
         command = StdioServerParameters(
             command=sys.executable, args=["-m", "rulebound", "mcp", *named], env=environment
         )

@@ -89,7 +89,7 @@ def test_a_workflow_asks_branches_waits_and_ends(world, reloaded):
     assert say(play, "anything") is None
     assert play.do("pay").text == "Thank you for 3.\nIn the Cellar.\nYou have a room."
     assert play.get("ann", "location") == "cellar"
-    assert play.state.book["steps"] == {}
+    assert play.state.own == {}
 
 
 def test_each_player_has_their_own_position(world):
@@ -195,7 +195,7 @@ def test_rules_start_fail_and_advance_quests(world):
     assert play.get("ann", "quests") == {"errand": "failed", "other": "failed"}
     play.do("begin")
     assert play.get("ann", "quests")["other"] == "failed"
-    assert play.state.book["steps"] == {}
+    assert play.state.own == {}
 
 
 def test_after_the_end_a_question_is_not_answered_any_more(world):
@@ -209,4 +209,4 @@ def test_after_the_end_a_question_is_not_answered_any_more(world):
 def test_workflows_that_begin_start_with_every_new_player(world, seed):
     play = world(QUEST)
     play.state = play.referee.join(play.state, "bob")
-    assert set(play.state.book["steps"]) == {"ann", "bob"}
+    assert set(play.state.own) == {"ann", "bob"}

@@ -79,6 +79,7 @@ def test_a_dump_holds_only_what_differs_from_the_templates(world):
     assert play.state.dump()["instances"]["lamp"] == {
         "template": "lamp",
         "kind": "item",
+        "number": 3,
         "fields": {"location": "hall"},
     }
     play.do("rub <item>", item="lamp")

@@ -1,12 +1,16 @@
-"""The stores that the contract suite runs against; PostgreSQL joins here."""
+"""The stores that the contract suite runs against, and records to put into them."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from storage import GameRecord, MemoryStore, Store, TurnRecord, diff
+from storage import NEW, Commit, GameRecord, MemoryStore, Part, Seat, Store, TurnRecord, new_id
+from storage.fenced import FencedStore
+from storage.postgres import PostgresStore
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -14,37 +18,64 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=["memory", "journal"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """A store with nothing in it."""
-    return MemoryStore() if request.param == "memory" else MemoryStore(tmp_path / "games")
+@pytest.fixture(params=["memory", "postgres", "fenced"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """A store; what a test keeps there belongs to principals of its own."""
+    if request.param == "memory":
+        yield MemoryStore()
+    elif request.param == "fenced":
+        urls = request.getfixturevalue("database"), request.getfixturevalue("servers").redis_url
+        async with FencedStore.opened(*urls) as fenced:
+            yield fenced
+    else:
+        opened = await PostgresStore.open(request.getfixturevalue("database"))
+        yield opened
+        await opened.close()
 
 
 @pytest.fixture
-def game() -> Callable[..., GameRecord]:
-    """A new game's record, with what is given."""
+def principal() -> str:
+    """Somebody whom no other test knows."""
+    return f"ann-{new_id()}"
 
-    def make(id: str = "g1", **given: Any) -> GameRecord:
+
+@pytest.fixture
+def begin(store: Store, principal: str) -> Callable[..., Any]:
+    """Keeps a new game with one seat; gives the commit that made it."""
+
+    async def make(name: str = "you", **given: Any) -> Commit:
+        player = await store.player(principal, name)
         fields: dict[str, Any] = {
-            "principal": "ann", "world": "cloak", "player": "player", "name": "you", "commit": "c1", "seed": 7,
-            "version": 0, "state": {"score": 0, "rows": {"a": 1}},
+            "id": new_id(), "world": "cloak", "commit": "c1", "seed": 7, "version": 0, "hash": "h0",
+            "head": {"format": 2}, "updated": BEGIN,
         }  # fmt: skip
-        return GameRecord(id=id, **{**fields, **given})
+        game = GameRecord(**{**fields, **given})
+        seat = Seat(new_id(), game.id, player.id, "player", principal, name)
+        commit = Commit(game, NEW, {"player": part(0), "lamp": part(1)}, (), (seat,))
+        await store.commit(commit)
+        return commit
 
     return make
 
 
-@pytest.fixture
-def turn() -> Callable[..., tuple[GameRecord, TurnRecord]]:
-    """The next record of a game, and the turn that led to it."""
+def part(number: int, **fields: Any) -> Part:
+    return Part("thing", "item", {"number": number, "fields": fields}, "hall", (51.5, -0.1), ("lit=yes",))
 
-    def make(before: GameRecord, text: str = "look", key: str = "") -> tuple[GameRecord, TurnRecord]:
-        number = before.version + 1
-        after = before.with_(version=number, state={**before.state, "score": number}, updated=f"2026-01-{number:02}")
+
+@pytest.fixture
+def turn() -> Callable[..., Commit]:
+    """The commit of a next turn, in which the score is written."""
+
+    def make(before: Commit, text: str = "look", key: str = "", **given: Any) -> Commit:
+        number = before.game.version + 1
+        at = BEGIN + timedelta(seconds=number)
         record = TurnRecord(
             number=number, text=text, commit="c1", inputs={"seed": number}, outcome={"text": f"{text}!"},
-            hash_before=f"h{number - 1}", hash_after=f"h{number}", key=key, undo=diff(after.state, before.state),
+            hash_before=f"h{number - 1}", hash_after=f"h{number}", at=at, key=key, instance="player",
+            player=before.seats[0].player, undo={"last": number - 1},
         )  # fmt: skip
-        return after, record
+        after = before.game.with_(version=number, hash=f"h{number}", last=number, updated=at)
+        changed = {"player": part(0, score=number)}
+        return Commit(after, number - 1, given.pop("parts", changed), (record,), before.seats, **given)
 
     return make

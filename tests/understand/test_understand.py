@@ -75,6 +75,29 @@ def test_several_commands_in_a_line_are_done_in_order_each_after_the_former() ->
     assert said.state.rows["rope"]["location"] == "yard"
 
 
+@pytest.mark.parametrize(
+    ("line", "rules"),
+    [
+        ("go up and down", ["go", "go"]),
+        ("take rope, north", ["take", "go"]),
+        ("north, south, then up", ["go", "go", "go"]),
+        ("please take rope and go north", ["take", "go"]),
+        ("TAKE ROPE Then LOOK", ["take", "look"]),
+        ("take rope\nlook", ["take", "look"]),
+        ("say north, south and up", ["say"]),
+    ],
+)
+def test_directions_verbs_and_line_ends_part_commands(line: str, rules: list[str]) -> None:
+    assert [outcome.rule for outcome in say(line).outcomes] == rules
+
+
+def test_an_argument_in_json_keeps_its_own_quotes_and_names_only_what_is_seen() -> None:
+    assert "“hi” there" in say('say {"text": "“hi” there"}').text
+    unseen = [say(f'take {{"item": "{name}"}}') for name in ("spoon", "unicorn", "silver spoon")]
+    assert [each.outcomes for each in unseen] == [(), (), ()]
+    assert "could be any of these" in say('take {"item": "lamp"}').text
+
+
 def test_a_line_stops_at_the_first_refusal_and_says_what_was_left() -> None:
     said = say("take anvil. go north")
     assert said.state.rows["player"]["location"] == "shed"

@@ -86,15 +86,33 @@ def test_what_needs_a_role_is_refused_without_it_and_done_with_it() -> None:
 
 @pytest.mark.requirement("0.38")
 def test_trust_facts_and_promises_are_kept_for_each_person_and_gate_a_quest() -> None:
-    early = play("wylding-woods", "walk to 51.2, -1.0", "ask maeve for help")
-    assert early.outcomes[-1].status == "refused"
+    session, _ = world("wylding-woods")
+    walked = play("wylding-woods", "walk to 51.2, -1.0", "greet maeve", "insult maeve")
+    assert walked.state.rows["player"]["trust"] == {"maeve": 18}
+    assert play("wylding-woods", "walk to 51.2, -1.0", "ask maeve for help").outcomes[-1].status == "refused"
     lines = ["walk to 51.2, -1.0", "greet maeve"]
     lines += [f"ask maeve about {topic}" for topic in ("bottles", "signs", "town", "herself")]
-    late = play("wylding-woods", *lines, "ask maeve for help", "promise")
-    row = late.state.rows["player"]
-    assert row["trust"] == {"maeve": 60}
-    assert set(row["facts"]) == {"bottles", "signs", "town", "herself"}
-    assert (row["quests"], row["promise"]) == ({"four-bottles": "active"}, "given")
+    lines += ["offer help to maeve", "promise", "walk to 51.2100, -1.0030", "take flask", "walk to 51.2060, -1.0000"]
+    lines += ["take thyme", "walk to 51.2, -1.0", "give flask to maeve"]
+    row = (kept := play("wylding-woods", *lines)).state.rows["player"]
+    assert row["trust"] == {"maeve": 55}
+    assert row["promises"] == {"spring-water": "kept"}
+    assert set(row["facts"]) == {f"maeve on {topic}" for topic in ("bottles", "signs", "town", "herself")}
+    for line, status in (("ask maeve for help", "refused"), ("give thyme to maeve", "done"), ("promise", "refused")):
+        kept = session.say(kept.state, "player", line, kept.dialogue, Inputs(session.rulebook.settings.begins))
+        assert kept.outcomes[-1].status == status, line
+    for line in ("ask maeve for help", "promise"):
+        kept = session.say(kept.state, "player", line, kept.dialogue, Inputs(session.rulebook.settings.begins))
+    row = kept.state.rows["player"]
+    assert row["quests"]["four-bottles"] == "active"
+    assert row["promises"] == {"spring-water": "kept", "four-bottles": "given"}
+
+
+@pytest.mark.requirement("0.38")
+def test_the_last_twenty_things_that_were_talked_about_are_kept() -> None:
+    lines = ["walk to 51.2, -1.0", *(f"ask maeve about subject {number}" for number in range(23))]
+    talk = play("wylding-woods", *lines).state.rows["player"]["talk"]
+    assert [*talk] == [f"maeve: subject {number}" for number in range(3, 23)]
 
 
 @pytest.mark.requirement("0.40")

@@ -1,0 +1,86 @@
+"""Owns stored games as replay reads them: plain records, whatever store they come from.
+
+An `Archive` gives the `Head` of each game and, for one, its `Tape` of `Recorded` turns. It must not know rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from agents.worlds import Where
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One stored change of a game. Empty hashes were not recorded and are not compared."""
+
+    game: str
+    number: int
+    """The game's version after it."""
+    kind: str
+    """`join`, `say`, `tick`, `undo`, `restore`; what is none of these cannot be replayed, and is counted."""
+    player: str
+    """Who is counted as touched."""
+    instance: str
+    """The player's instance in the world."""
+    text: str
+    commit: str
+    inputs: Mapping[str, Any]
+    """`now` (RFC 3339) and `seed`; of a `join` the player's `name`."""
+    hash_before: str
+    hash_after: str
+    outcome: Mapping[str, Any]
+    """See `agents.record`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A stored game without its turns. `only` are the players whose turns are asked for; None: all."""
+
+    id: str
+    where: Where
+    turns: int
+    only: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A game as it was kept at a version: a dumped state, and the dumped dialogue of each player's instance."""
+
+    state: Mapping[str, Any]
+    dialogues: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """A game's turns, oldest first, read as they are wanted."""
+
+    turns: AsyncIterator[Recorded]
+    backs: Mapping[int, int] = field(default_factory=dict[int, int])
+    """Number of an `undo` or `restore` → the version of the game that it went back to."""
+    snapshots: Mapping[int, Snapshot] = field(default_factory=dict[int, Snapshot])
+    """Version → the game as it was kept then. Replay goes on there when the turns before cannot be replayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which turns: of a player, of a world, said at or after a time."""
+
+    player: str | None = None
+    world: Where | None = None
+    since: datetime | None = None
+
+
+class Archive(Protocol):
+    """Where stored games are read from. Each process opens one of its own."""
+
+    def heads(self, wanted: Wanted) -> AsyncIterator[Head]:
+        """The games that may hold turns that are wanted, in an order that does not change."""
+        ...
+
+    async def tape(self, head: Head) -> Tape: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,132 @@
+"""Owns rulebooks at former commits, each compiled once: what turns were played under, and what they are compared with.
+
+`Rulebooks(cache).at(where, commit)`; `pin(where, revision)` names what a comparison is with. It must not know turns.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+
+from agents.worlds import Where, WorldError, chosen, open_location
+from kb.check import Checked, check
+from kb.pages.history import History
+from kb.pages.source import GitSource, Source, SourceError
+from kb.referee import State
+from kb.referee.carry import alike, carry
+from kb.referee.shape import Shape
+from kb.session import Session
+
+MAX_SESSIONS = 64
+"""How many rulebooks a process holds; the one that was used last stays."""
+_GIT_ID = 40
+
+
+class Gone(Exception):
+    """The pages of a commit are not to be had: `args[0]` says which."""
+
+
+class Rulebooks:
+    """Sessions by location and commit."""
+
+    def __init__(self, cache: Path | None):
+        self._cache = cache
+        self._sessions: OrderedDict[tuple[Where, str, str | None], Session | Gone] = OrderedDict()
+        self._sources: dict[str, Source | Gone] = {}
+        self._checks: dict[str, Checked] = {}
+        self._histories: dict[str, History | None] = {}
+        self._alike: dict[tuple[int, int], tuple[Shape, Shape, bool]] = {}
+
+    def at(self, where: Where, commit: str, prefer: str | None = None) -> Session:
+        """The session of a world as it was at a commit; of the experience `prefer` where `where` names none and there are
+        several. Raises `Gone`."""
+        key = (where, commit, prefer)
+        found = self._sessions.get(key)
+        if found is None:
+            found = self._sessions[key] = self._compiled(where, commit, prefer)
+            while len(self._sessions) > MAX_SESSIONS:
+                self._sessions.popitem(last=False)
+        self._sessions.move_to_end(key)
+        if isinstance(found, Gone):
+            raise found
+        return found
+
+    def pin(self, where: Where, revision: str) -> tuple[Where, str]:
+        """A revision of a world's repository, or a folder, as a location and a commit that `at` takes; a branch may move on
+        meanwhile. Raises `WorldError` where there is no such thing or its rules have problems."""
+        named = Where(where.location, revision, where.experience)
+        try:
+            source = open_location(named, self._cache)
+        except WorldError:
+            if not Path(revision).expanduser().is_dir():
+                raise
+            named = Where(str(Path(revision).expanduser().resolve()), None, where.experience)
+            source = open_location(named, self._cache)
+        checked = self._checked(named.path, source)
+        if checked.errors or where.experience is not None:
+            chosen(checked, where.experience)
+        return Where(named.location, None, where.experience), source.commit
+
+    def carried(self, state: State, session: Session) -> State:
+        """The state under a session's rulebook. Raises `kb.referee.NotAState`."""
+        shape = session.referee.shape
+        if state.shape is shape:
+            return state
+        key = (id(state.shape), id(shape))
+        known = self._alike.get(key)
+        if known is None:
+            if len(self._alike) > MAX_SESSIONS:
+                self._alike.clear()
+            # The entry holds both shapes, so that their ids are not given to others.
+            known = self._alike[key] = (state.shape, shape, alike(state.shape, shape))
+        return carry(state, shape, same=known[2])
+
+    def _compiled(self, where: Where, commit: str, prefer: str | None) -> Session | Gone:
+        try:
+            checked = self._checked(where.path, self._source(where, commit))
+            several = where.experience is None and len(checked.rulebooks) > 1
+            return Session(chosen(checked, prefer if several else where.experience))
+        except Gone as gone:
+            return gone
+        except (WorldError, SourceError) as error:
+            return Gone(f"commit {commit[:14]} of {where.location} cannot be read: {error}")
+
+    def _checked(self, path: str, source: Source) -> Checked:
+        """Compiled, from the commit that was compiled last where only a little differs; examples are not run: what was live
+        once was good."""
+        known = self._checks.get(path)
+        if known is None or known.commit != source.commit:
+            known = self._checks[path] = check(source, cache=self._cache, before=known, run=False)
+        return known
+
+    def _source(self, where: Where, commit: str) -> Source:
+        live = self._sources.get(where.path)
+        if live is None:
+            live = self._sources[where.path] = self._live(where)
+        if isinstance(live, Gone):
+            raise live
+        if live.commit == commit:
+            return live
+        if isinstance(live, GitSource):
+            return GitSource(live.repo, commit)
+        history = self._history(where)
+        found = commit if len(commit) == _GIT_ID or history is None else history.commit_of(commit)
+        if history is None or found is None:
+            raise Gone(f"the pages of commit {commit[:14]} of {where.location} are gone")
+        return GitSource(history.source.repo, found, history.source.inner)
+
+    def _live(self, where: Where) -> Source | Gone:
+        try:
+            return open_location(Where(where.location), self._cache)
+        except WorldError as error:
+            return Gone(str(error))
+
+    def _history(self, where: Where) -> History | None:
+        """The Git history of a folder, where it has one."""
+        if where.path not in self._histories:
+            try:
+                source = open_location(Where(where.location, "HEAD"), self._cache)
+                self._histories[where.path] = History(source) if isinstance(source, GitSource) else None
+            except WorldError:
+                self._histories[where.path] = None
+        return self._histories[where.path]

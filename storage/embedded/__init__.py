@@ -1,0 +1,38 @@
+"""Owns the servers that come with the package: PostgreSQL and Valkey, started and stopped by `Supervisor`.
+
+    servers = Supervisor(home).acquire()
+It must not know what is kept in them. Servers given by URL need nothing of this package.
+"""
+
+import sys
+
+from storage.embedded.errors import (
+    DamagedData,
+    DiskFull,
+    InUse,
+    NoBinary,
+    NotAnswering,
+    OtherVersion,
+    ServiceError,
+    StillUsed,
+)
+
+if sys.platform == "win32":
+    raise NoBinary("there are no embedded servers on Windows")
+
+from storage.embedded.supervisor import Servers, ServerStatus, Status, Supervisor
+
+__all__ = [
+    "DamagedData",
+    "DiskFull",
+    "InUse",
+    "NoBinary",
+    "NotAnswering",
+    "OtherVersion",
+    "ServerStatus",
+    "Servers",
+    "ServiceError",
+    "Status",
+    "StillUsed",
+    "Supervisor",
+]
