@@ -165,7 +165,8 @@ class Say(Effect):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tell(Effect):
-    to: Expr
+    to: Expr | None
+    """A player or place; None: everyone else in the acting player's place."""
     text: TextTemplate
 
 
@@ -485,6 +486,9 @@ class Settings:
     clock: timedelta | None
     """World time per turn; None: the recorded clock."""
     shared: bool
+    """Whether players share one world; else each has one of their own."""
+    players: int
+    """How many players a shared world holds at once."""
     max_score: int | None
     freeform: tuple[tuple[str, str], ...]
     """(kind, field) pairs that a model may propose changes to."""

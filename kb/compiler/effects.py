@@ -69,7 +69,7 @@ FORMS: Final[dict[str, str]] = {
     "create": "create [[template]] in `place` as `name`",
     "remove": "remove `thing`",
     "say": 'say "text"',
-    "tell": 'tell `player or place` "text"',
+    "tell": 'tell `player or place` "text", or tell others "text"',
     "emit": "emit event-name with `a` = value",
     "start": "start [[quest-or-workflow]]",
     "end": 'end [[quest-or-workflow]], or end the game "text"',
@@ -104,7 +104,7 @@ _GRAMMAR: Final[dict[str, re.Pattern[str]]] = {
         "create": rf"create\s+{_PAGE}(?:\s+in\s+(?P<to>{_SPAN}))?(?:\s+as\s+{_NAME})?",
         "remove": rf"remove\s+(?P<what>{_SPAN})",
         "say": rf'say\s+"(?P<text>{_QUOTED})"',
-        "tell": rf'tell\s+(?P<to>{_SPAN})\s+"(?P<text>{_QUOTED})"',
+        "tell": rf'tell\s+(?:others|(?P<to>{_SPAN}))\s+"(?P<text>{_QUOTED})"',
         "emit": rf"emit\s+`?(?P<event>[a-z][a-z0-9-]*)`?{_WITH}",
         "start": rf"start\s+{_PAGE}",
         "end": rf'end\s+(?:the game(?:\s+"(?P<text>{_QUOTED})")?|{_PAGE})',
@@ -428,7 +428,10 @@ def _say(work: _Work) -> Effect | None:
 
 
 def _tell(work: _Work) -> Effect | None:
-    to, text = _thing(work, "to", ("player", "place"), "a player or a place"), work.text()
+    text = work.text()
+    if work.match["to"] is None:
+        return Tell(to=None, text=text, **work.common) if text is not None else None
+    to = _thing(work, "to", ("player", "place"), "a player or a place")
     return Tell(to=to, text=text, **work.common) if to is not None and text is not None else None
 
 

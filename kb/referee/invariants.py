@@ -107,7 +107,7 @@ def _prepared(rulebook: Rulebook, condition: Condition, kind: str) -> _Invariant
     name = kind.replace("-", "_")
     expr = condition.expr
     local = bool(kind) and _is_local(expr.tree, name) and not _free(expr)
-    return _Invariant(condition, kind, name, local, None if _free(expr) else _closure(rulebook, expr))
+    return _Invariant(condition, kind, name, local, closure(rulebook, expr))
 
 
 def _free(expr: Expr) -> bool:
@@ -129,8 +129,10 @@ def _is_local(tree: Node, name: str) -> bool:
     return True
 
 
-def _closure(rulebook: Rulebook, expr: Expr) -> frozenset[str] | None:
-    """The stored fields that it depends on, through derived fields too; None where they cannot be told."""
+def closure(rulebook: Rulebook, expr: Expr) -> frozenset[str] | None:
+    """The stored fields that an expression depends on, through derived fields too; None where they cannot be told."""
+    if _free(expr):
+        return None
     seen: set[str] = set()
     waiting = [field for _, field in (*expr.reads, *expr.searches)]
     if "room" in expr.names:
