@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
-from agents.replay import Archive, StoredGames, Wanted
+from agents.replay import Archive, Report, StoredGames, Wanted
 from agents.replay import replay as run
 from agents.replay.shown import FORMS, render
 from agents.worlds import Where
-from rulebound.app import PRINCIPAL
+from rulebound.app import open_app
 from rulebound.settings import Settings
-from storage import MemoryStore
+from storage.postgres import PostgresStore
+from storage.postgres.connections import Connections
 
 _AGO = re.compile(r"(\d{1,6})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
@@ -36,16 +37,21 @@ def replay(
         return 2
     started = time.perf_counter()
     wanted = Wanted(player, world, begin)
-    report = run(
-        partial(_archive, settings.games),
-        wanted,
-        against=against,
-        jobs=jobs or os.cpu_count() or 1,
-        cache=settings.cache,
-    )
+    report = asyncio.run(_run(settings, wanted, against, jobs or os.cpu_count() or 1))
     print(render(report, form))
     print(f"{report.replayed:,} turns in {time.perf_counter() - started:.1f} s.", file=sys.stderr)
     return report.status
+
+
+async def _run(settings: Settings, wanted: Wanted, against: str | None, jobs: int) -> Report:
+    async with open_app(settings) as app:
+        games = partial(stored_games, app.store.connections.url)
+        return await run(games, wanted, against=against, jobs=jobs, cache=settings.cache)
+
+
+async def stored_games(url: str) -> Archive:
+    """The games of a database, over connections of the process's own."""
+    return StoredGames(PostgresStore(Connections(url)))
 
 
 def moment(text: str, now: datetime) -> datetime | None:
@@ -57,7 +63,3 @@ def moment(text: str, now: datetime) -> datetime | None:
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _archive(games: Path) -> Archive:
-    return StoredGames(MemoryStore(games), (PRINCIPAL,))
