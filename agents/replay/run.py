@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from agents.replay.game import Replay
@@ -22,8 +23,9 @@ from agents.worlds import Where, WorldError
 AHEAD = 4
 """How many games wait for each process."""
 
+Opens = Callable[[], AbstractAsyncContextManager[Archive]]
 Pin = tuple[Where, str]
-Seams = tuple[Callable[[], Awaitable[Archive]], Wanted, Path | None]
+Seams = tuple[Opens, Wanted, Path | None]
 
 
 class ReplayError(Exception):
@@ -77,7 +79,7 @@ class _Pins:
 
 
 async def replay(
-    open_archive: Callable[[], Awaitable[Archive]],
+    open_archive: Opens,
     wanted: Wanted | None = None,
     *,
     against: str | None = None,
@@ -90,17 +92,13 @@ async def replay(
     """
     wanted, rulebooks = wanted or Wanted(), Rulebooks(cache)
     pins, report = _Pins(against, rulebooks), Report()
-    archive = await open_archive()
-    try:
-        async with aclosing(_pinned(archive, wanted, pins, report)) as games:
-            if jobs == 1:
-                worker = _Worker(archive, wanted, rulebooks)
-                async for head, pin in games:
-                    report.merge(await worker.game(head, pin))
-            else:
-                await _spread(games, report, jobs, (open_archive, wanted, cache))
-    finally:
-        await archive.close()
+    async with open_archive() as archive, aclosing(_pinned(archive, wanted, pins, report)) as games:
+        if jobs == 1:
+            worker = _Worker(archive, wanted, rulebooks)
+            async for head, pin in games:
+                report.merge(await worker.game(head, pin))
+        else:
+            await _spread(games, report, jobs, (open_archive, wanted, cache))
     report.against = pins.commits
     if pins.broken is not None and not report.replayed:
         raise pins.broken
@@ -153,14 +151,11 @@ async def _spread(games: AsyncIterator[tuple[Head, Pin | None]], report: Report,
 _here: list[tuple[_Worker, asyncio.Runner]] = []
 
 
-def _begin(open_archive: Callable[[], Awaitable[Archive]], wanted: Wanted, cache: Path | None) -> None:
-    runner = asyncio.Runner()
-    archive = runner.run(_opened(open_archive))
+def _begin(open_archive: Opens, wanted: Wanted, cache: Path | None) -> None:
+    runner, stack = asyncio.Runner(), AsyncExitStack()
+    archive = runner.run(stack.enter_async_context(open_archive()))
+    Finalize(None, lambda: runner.run(stack.aclose()), exitpriority=1)
     _here.append((_Worker(archive, wanted, Rulebooks(cache)), runner))
-
-
-async def _opened(open_archive: Callable[[], Awaitable[Archive]]) -> Archive:
-    return await open_archive()
 
 
 def _game(head: Head, pin: Pin | None) -> Report:

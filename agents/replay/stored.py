@@ -16,7 +16,7 @@ PAGE = 500
 
 
 class StoredGames:
-    """The games of a store. Whoever opens it for a process of its own lets `close` close the store, too."""
+    """The games of a store."""
 
     def __init__(self, store: Store):
         self._store = store
@@ -29,15 +29,16 @@ class StoredGames:
             yield Head(game.id, where, game.version, game.scope is not None, only)
 
     async def tape(self, head: Head) -> Tape:
-        backs: dict[str, dict[int, int]] = {"undo": {}, "restore": {}}
-        for turn in await self._store.turns(head.id, kinds=tuple(backs)):
-            backs[turn.kind][turn.number] = turn.inputs["back"]
+        undone: dict[int, int] = {}
+        restored: dict[int, int] = {}
+        for turn in await self._store.turns(head.id, kinds=("undo", "restore")):
+            (undone if turn.kind == "undo" else restored)[turn.number] = turn.inputs["back"]
         kept: dict[int, Loaded] = {}
         for name in await self._store.saves(head.id):
             saved = await self._store.saved(head.id, name)
             if saved is not None:
                 kept[saved.game.version] = saved
-        return Tape(self._turns(head), backs["undo"], backs["restore"], kept)
+        return Tape(self._turns(head), undone, restored, kept)
 
     async def _turns(self, head: Head) -> AsyncIterator[Recorded]:
         """The game's beginning, which is no turn, and its turns."""
@@ -77,6 +78,3 @@ class StoredGames:
             outcome={},
             at=first.at,
         )
-
-    async def close(self) -> None:
-        await self._store.close()

@@ -7,17 +7,17 @@ import os
 import re
 import sys
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from agents.replay import Archive, Report, StoredGames, Wanted
+from agents.replay import Archive, StoredGames, Wanted
 from agents.replay import replay as run
 from agents.replay.shown import FORMS, render
 from agents.worlds import Where
 from rulebound.app import open_app
 from rulebound.settings import Settings
-from storage.postgres import PostgresStore
-from storage.postgres.connections import Connections
 
 _AGO = re.compile(r"(\d{1,6})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
@@ -37,21 +37,18 @@ def replay(
         return 2
     started = time.perf_counter()
     wanted = Wanted(player, world, begin)
-    report = asyncio.run(_run(settings, wanted, against, jobs or os.cpu_count() or 1))
+    jobs = jobs or os.cpu_count() or 1
+    report = asyncio.run(run(partial(stored_games, settings), wanted, against=against, jobs=jobs, cache=settings.cache))
     print(render(report, form))
     print(f"{report.replayed:,} turns in {time.perf_counter() - started:.1f} s.", file=sys.stderr)
     return report.status
 
 
-async def _run(settings: Settings, wanted: Wanted, against: str | None, jobs: int) -> Report:
+@asynccontextmanager
+async def stored_games(settings: Settings) -> AsyncGenerator[Archive]:
+    """The games that are kept, over connections of the process's own."""
     async with open_app(settings) as app:
-        games = partial(stored_games, app.store.connections.url)
-        return await run(games, wanted, against=against, jobs=jobs, cache=settings.cache)
-
-
-async def stored_games(url: str) -> Archive:
-    """The games of a database, over connections of the process's own."""
-    return StoredGames(PostgresStore(Connections(url)))
+        yield StoredGames(app.store)
 
 
 def moment(text: str, now: datetime) -> datetime | None:
