@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +21,6 @@ from agents.worlds import Where, World, WorldError
 from rulebound.app import App
 from storage import Store
 from storage.postgres import PostgresStore
-from storage.postgres.connections import Connections
 
 pytestmark = pytest.mark.anyio
 ANN = "ann"
@@ -43,6 +42,25 @@ def edit(pages: Path, page: str, old: str, new: str) -> None:
     (pages / page).write_text(text.replace(old, new), encoding="utf-8")
 
 
+BOTH = {
+    "test_every_kind_of_turn_is_reproduced",
+    "test_a_game_goes_through_many_commits",
+    "test_players_worlds_and_times_are_chosen",
+    "test_a_shared_world_is_reproduced_with_all_who_come_and_go",
+}
+"""Tests in which the store matters."""
+PROCESSES = "test_processes_find_the_same_as_one"
+"""What is in memory is in one process."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The others run in memory only."""
+    if "new_store" in metafunc.fixturenames:
+        name = metafunc.function.__name__
+        stores = ["servers"] if name == PROCESSES else ["memory", "servers"] if name in BOTH else ["memory"]
+        metafunc.parametrize("new_store", stores, indirect=True)
+
+
 @pytest.fixture
 def database(fresh_database: str) -> str:
     """A replay sees every game of a database, so each test has its own."""
@@ -57,7 +75,7 @@ async def opened(store: Store) -> AsyncIterator[Archive]:
 @asynccontextmanager
 async def stored_in(url: str) -> AsyncIterator[Archive]:
     """As each process of a replay opens them."""
-    store = PostgresStore(Connections(url))
+    store = await PostgresStore.open(url)
     yield StoredGames(store)
     await store.close()
 
@@ -409,12 +427,7 @@ async def test_games_of_worlds_without_the_revision_are_counted_beside_the_other
 # --- in parallel
 
 
-async def test_processes_find_the_same_as_one(
-    make_app: Callable[[], Awaitable[App]], pages: Path, database: str, request: pytest.FixtureRequest
-) -> None:
-    if "memory" in request.node.name:
-        pytest.skip("what is in memory is in one process")
-    app = await make_app()
+async def test_processes_find_the_same_as_one(app: App, pages: Path, database: str) -> None:
     commit(pages)
     for number in range(7):
         await play(app, pages, *LINES[: number + 1], name=f"player-{number}")
