@@ -246,7 +246,9 @@ class GameService:
             undo = turns[0].undo
             former = {id: part for id, part in {**parts.parts(held.state), **undo["parts"]}.items() if part is not None}
             state, _ = world.session.referee.load_parts(undo["head"], former)
-            made = _replaced("undo", f"Undone: {turns[0].text}", seat, state, undo["dialogue"], undo["last"])
+            made = _replaced(
+                "undo", f"Undone: {turns[0].text}", seat, state, undo["dialogue"], undo["last"], record.last
+            )
             return await self._step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, back))
@@ -264,7 +266,8 @@ class GameService:
                 raise GameError(f"There is no save {name!r}", f"Saved are: {known}.")
             then = read(saved, world.session)
             dialogue = then.dialogues.get(seat.instance, {})
-            made = _replaced("restore", f"Restored: {name}", seat, then.state, dialogue, saved.game.last)
+            last, version = saved.game.last, saved.game.version
+            made = _replaced("restore", f"Restored: {name}", seat, then.state, dialogue, last, version)
             return await self._step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, back))
@@ -396,11 +399,13 @@ class GameService:
                 "dialogue": held.dialogues.get(seat.instance, {}),
                 "last": record.last,
             }
+        # The commit that a game began under is not stored with it, and the first turn may be under a later one.
+        began = {"began": record.commit} if record.version == 0 else {}
         turn = TurnRecord(
             number=number,
             text=made.text,
             commit=world.commit,
-            inputs={"now": made.inputs.now.isoformat(), "seed": made.inputs.seed, **made.extra},
+            inputs={"now": made.inputs.now.isoformat(), "seed": made.inputs.seed, **began, **made.extra},
             outcome=made.outcome,
             hash_before=held.state.hash,
             hash_after=state.hash,
@@ -586,10 +591,12 @@ def refusal(world: World) -> tuple[str, ...]:
     return (head, *shown.splitlines(), *([f"… and {more} more."] if more > 0 else []))
 
 
-def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, last: int) -> Made:
+def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, last: int, back: int) -> Made:
+    """`back` is recorded for replay: the turn that was undone, the version that was restored."""
     row = state.rows[seat.instance]
     outcome = _outcome(f"{text}.", row["score"], row["ended"] or None)
-    return Made(kind, text, state, dialogue, outcome, Inputs(state.rows["world"]["time"]), last=last)
+    inputs = Inputs(state.rows["world"]["time"])
+    return Made(kind, text, state, dialogue, outcome, inputs, extra={"back": back}, last=last)
 
 
 def _outcome(text: str, score: int, ended: str | None) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,6 +11,7 @@ from storage.records import (
     NEW,
     Commit,
     GameRecord,
+    Kind,
     Loaded,
     Part,
     Player,
@@ -121,8 +122,20 @@ class MemoryStore:
 
     # --- turns and saves
 
-    async def turns(self, game: str, since: int = 0, limit: int | None = None) -> Sequence[TurnRecord]:
-        found = [turn for turn in self._kept(game).turns if turn.number > since]
+    async def turns(
+        self,
+        game: str,
+        since: int = 0,
+        limit: int | None = None,
+        *,
+        until: int | None = None,
+        kinds: Sequence[Kind] | None = None,
+    ) -> Sequence[TurnRecord]:
+        found = [
+            turn
+            for turn in self._kept(game).turns
+            if turn.number > since and (until is None or turn.number <= until) and (kinds is None or turn.kind in kinds)
+        ]
         return found if limit is None else found[-limit:]
 
     async def by_key(self, game: str, key: str) -> TurnRecord | None:
@@ -139,15 +152,21 @@ class MemoryStore:
     async def saves(self, game: str) -> Sequence[str]:
         return list(self._kept(game).saves)
 
-    async def history(
-        self, *, player: str | None = None, since: datetime | None = None, world: str | None = None
-    ) -> AsyncIterator[tuple[GameRecord, Sequence[Seat], Sequence[TurnRecord]]]:
-        for kept in list(self._games.values()):
+    async def named(self, player: str) -> Sequence[str]:
+        return [each.id for each in self._players.values() if player in (each.id, each.name, each.principal)]
+
+    async def played(
+        self, *, players: Collection[str] | None = None, since: datetime | None = None, world: str | None = None
+    ) -> AsyncIterator[GameRecord]:
+        for id in sorted(self._games):
+            kept = self._games[id]
             wanted = (
-                turn for turn in kept.turns if player in (None, turn.player) and (since is None or turn.at >= since)
+                turn
+                for turn in kept.turns
+                if (players is None or turn.player in players) and (since is None or turn.at >= since)
             )
             if world in (None, kept.game.world) and any(wanted):
-                yield kept.game, list(kept.seats.values()), list(kept.turns)
+                yield kept.game
 
     async def due(self, now: datetime, limit: int, lease: float) -> Sequence[tuple[str, datetime]]:
         found = [(kept.game.id, kept.due) for kept in self._games.values() if kept.due is not None and kept.due <= now]
