@@ -85,7 +85,9 @@ class PlayerService:
 
     # --- what is where on Earth
 
-    async def nearest(self, handle: str, principal: str, point: tuple[float, float], count: int = 10) -> Sequence[Found]:
+    async def nearest(
+        self, handle: str, principal: str, point: tuple[float, float], count: int = 10
+    ) -> Sequence[Found]:
         """The nearest things with a point in a player's game, as it stands. Raises `NoSuchGame`."""
         game = await self._placed(handle, principal)
         gone = len(game.state.book["gone"])

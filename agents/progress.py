@@ -98,9 +98,7 @@ def summed(progress: Iterable[Progress]) -> tuple[Progress, ...]:
 def came(type: str, experience: str, seat: Seat, state: State, at: datetime) -> ProgressEvent:
     """The event that a player begins, or comes back, at the place where they stand."""
     row = state.rows[seat.instance]
-    return ProgressEvent(
-        new_id(), seat.player, experience, type, at, str(row.get("location", "")), None, point_of(row)
-    )
+    return ProgressEvent(new_id(), seat.player, experience, type, at, str(row.get("location", "")), None, point_of(row))
 
 
 def events_of(

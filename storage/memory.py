@@ -157,5 +157,7 @@ class MemoryStore:
             self._games[id].due = now + timedelta(seconds=lease)
         return found[:limit]
 
-    async def audit(self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None) -> None:
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
         self.audited.append((actor, action, target, dict(data or {})))

@@ -121,7 +121,9 @@ class Store(Protocol):
         """Games whose clock is due, and since when; nobody else is given them for `lease` seconds."""
         ...
 
-    async def audit(self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None) -> None:
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
         """Keeps for good who (a player's id, `operator` or `clock`) did what to whom or what. Raises ValueError for anything
         that is no id and no number."""
         ...

@@ -58,6 +58,4 @@ async def entries(
 ) -> Sequence[Entry]:
     """What was done by or to somebody since then, the newest first."""
     rows = await connections.fetch(QUERY, actor, target, since, limit)
-    return [
-        Entry(row["id"].hex, row["at"], row["actor"], row["action"], row["target"], row["data"]) for row in rows
-    ]
+    return [Entry(row["id"].hex, row["at"], row["actor"], row["action"], row["target"], row["data"]) for row in rows]

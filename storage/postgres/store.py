@@ -194,7 +194,9 @@ class PostgresStore:
 
     # --- privacy
 
-    async def audit(self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None) -> None:
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
         await audit.append(self.connections, actor, action, target, data)
 
     async def export(self, player: str) -> dict[str, Any]:
