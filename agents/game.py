@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from agents.held import Held, read, whole, written
 from agents.lanes import Lanes, Step
-from agents.progress import PAUSE, events_of, experience_of, progress_of, summed
+from agents.progress import PAUSE, SESSION, came, events_of, experience_of, progress_of, summed
 from agents.record import outcome_of, ticked
 from agents.worlds import Where, World
 from kb import report
@@ -31,7 +31,6 @@ from storage import (
     GameRecord,
     Loaded,
     NoSuchGame,
-    ProgressEvent,
     Seat,
     Store,
     Told,
@@ -166,7 +165,7 @@ class GameService:
         )
         held = Held(record, state)
         name = experience_of(where)
-        started = [ProgressEvent(new_id(), seat.player, name, "experience_started", now) for seat in seats]
+        started = [came("experience_started", name, seat, state, now) for seat in seats]
         progress = [progress_of(name, seat, None, held, now, turns=0, playtime=0.0) for seat in seats]
         new = Commit(record, NEW, whole(held), (), seats, progress=tuple(progress), events=tuple(started))
         await self._store.commit(replace(new, due=_due(world, state)))
@@ -195,7 +194,7 @@ class GameService:
             state = world.session.referee.join(held.state, seat.instance, name)
             made = Made("join", "", state, {}, _outcome("", 0, None), inputs, extra={"name": name})
             step = await self._step(world, held, seat, made, f"join-{seat.handle}")
-            started = ProgressEvent(new_id(), seat.player, scope, "experience_started", self._now())
+            started = came("experience_started", scope, seat, state, self._now())
             return replace(step, seats=(seat,), events=(started,))
 
         await self._lanes.do(game, join, f"join-{seat.instance}")
@@ -421,19 +420,23 @@ class GameService:
             return Step(after, turn, touched, told=told)
         name = experience_of(world.where)
         before = held.state if seat.instance in held.state.rows else None
-        progress = progress_of(name, seat, before, after, now, turns=1, playtime=self._playtime(seat, now))
+        pause = self._pause(seat, record, now)
+        playtime = pause if pause is not None and 0 <= pause <= PAUSE else 0.0
+        progress = progress_of(name, seat, before, after, now, turns=1, playtime=playtime)
         events = events_of(name, seat, held.state, state, made.outcomes, now) if before else []
+        if before and (pause is None or pause > SESSION):
+            events.insert(0, came("session_started", name, seat, before, now))
         return Step(after, turn, touched, (progress,), tuple(events), told)
 
-    def _playtime(self, seat: Seat, now: datetime) -> float:
-        """Seconds since the last turn at a seat, unless that was a pause."""
-        before = self._last_turn.get(seat.handle)
+    def _pause(self, seat: Seat, game: GameRecord, now: datetime) -> float | None:
+        """Seconds since the last turn at a seat; None where this process does not know. In a game of one's own the last
+        turn is the game's."""
+        before = self._last_turn.get(seat.handle) or (game.updated if game.scope is None else None)
         self._last_turn[seat.handle] = now
         self._last_turn.move_to_end(seat.handle)
         if len(self._last_turn) > MAX_SEATS:
             self._last_turn.popitem(last=False)
-        passed = (now - before).total_seconds() if before else 0.0
-        return passed if 0 <= passed <= PAUSE else 0.0
+        return (now - before).total_seconds() if before else None
 
     async def _to_others(
         self, held: Held, number: int, seat: Seat | None, outcomes: Sequence[Outcome]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -38,7 +38,7 @@ class _Kept:
 
 
 class MemoryStore:
-    """See `storage.store.Store`. `progress`, `events` and `told` hold what the commits brought, for tests to look at."""
+    """See `storage.store.Store`. `progress`, `events`, `told` and `audited` hold what the commits brought, for tests to look at."""
 
     def __init__(self) -> None:
         self._games: dict[str, _Kept] = {}
@@ -46,6 +46,7 @@ class MemoryStore:
         self.progress: dict[tuple[str, str], Progress] = {}
         self.events: list[ProgressEvent] = []
         self.told: list[Told] = []
+        self.audited: list[tuple[str, str, str, dict[str, int | str]]] = []
 
     def _kept(self, game: str) -> _Kept:
         kept = self._games.get(game)
@@ -174,3 +175,8 @@ class MemoryStore:
         for id, _ in found[:limit]:
             self._games[id].due = now + timedelta(seconds=lease)
         return found[:limit]
+
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
+        self.audited.append((actor, action, target, dict(data or {})))

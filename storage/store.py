@@ -6,7 +6,7 @@ It must not know rules.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -132,6 +132,13 @@ class Store(Protocol):
 
     async def due(self, now: datetime, limit: int, lease: float) -> Sequence[tuple[str, datetime]]:
         """Games whose clock is due, and since when; nobody else is given them for `lease` seconds."""
+        ...
+
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
+        """Keeps for good who (a player's id, `operator` or `clock`) did what to whom or what. Raises ValueError for anything
+        that is no id and no number."""
         ...
 
     async def close(self) -> None: ...

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from storage.ids import is_id, new_id
+from storage.postgres import audit, privacy
 from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
 from storage.postgres.migrate import migrate
+from storage.postgres.places import Places
+from storage.postgres.progress import ProgressQueries
 from storage.records import NEW, Commit, GameRecord, Kind, Loaded, Part, Player, Seat, TurnRecord
 from storage.store import Conflict, KnownTurn, NoSuchGame
 
@@ -90,6 +93,7 @@ class PostgresStore:
 
     def __init__(self, connections: Connections, guard: Guard | None = None):
         self.connections = connections
+        self.progress, self.places = ProgressQueries(connections), Places(connections)
         self._commits = GroupCommit(connections.single, guard)
 
     @classmethod
@@ -203,6 +207,21 @@ class PostgresStore:
     async def due(self, now: datetime, limit: int, lease: float) -> Sequence[tuple[str, datetime]]:
         rows = await self.connections.fetch(DUE, now, limit, lease)
         return [(row["key"].replace("-", ""), row["since"]) for row in rows]
+
+    # --- privacy
+
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
+        await audit.append(self.connections, actor, action, target, data)
+
+    async def export(self, player: str) -> dict[str, Any]:
+        """See `storage.postgres.privacy.export`."""
+        return await privacy.export(self.connections, player)
+
+    async def erase(self, player: str, name: str, actor: str) -> privacy.Erased:
+        """See `storage.postgres.privacy.erase`."""
+        return await privacy.erase(self.connections, player, name, actor)
 
 
 def _game(row: Any) -> GameRecord:
