@@ -18,7 +18,7 @@ from typing import Any, Literal
 from agents import resets, telling
 from agents.held import Held, read, whole, written
 from agents.lanes import Lanes, Step
-from agents.progress import PAUSE, events_of, experience_of, progress_of, summed
+from agents.progress import PAUSE, SESSION, came, events_of, experience_of, progress_of, summed
 from agents.record import outcome_of, ticked
 from agents.worlds import Where, World
 from kb import report
@@ -32,7 +32,6 @@ from storage import (
     GameRecord,
     Loaded,
     NoSuchGame,
-    ProgressEvent,
     Seat,
     Store,
     TurnRecord,
@@ -172,7 +171,7 @@ class GameService:
         )
         held = Held(record, state)
         name = experience_of(where)
-        started = [ProgressEvent(new_id(), seat.player, name, "experience_started", now) for seat in seats]
+        started = [came("experience_started", name, seat, state, now) for seat in seats]
         progress = [progress_of(name, seat, None, held, now, turns=0, playtime=0.0) for seat in seats]
         new = Commit(record, NEW, whole(held), (), seats, progress=tuple(progress), events=tuple(started))
         await self._store.commit(replace(new, due=_due(world, held, now)))
@@ -201,7 +200,7 @@ class GameService:
             state = world.session.referee.join(held.state, seat.instance, name)
             made = Made("join", "", state, {}, _outcome("", 0, None), inputs, extra={"name": name})
             step = await self._step(world, held, seat, made, f"join-{seat.handle}")
-            started = ProgressEvent(new_id(), seat.player, scope, "experience_started", self._now())
+            started = came("experience_started", scope, seat, state, self._now())
             return replace(step, seats=(seat,), events=(started,))
 
         await self._lanes.do(game, join, f"join-{seat.instance}")
@@ -259,7 +258,9 @@ class GameService:
             undo = turns[0].undo
             former = {id: part for id, part in {**parts.parts(held.state), **undo["parts"]}.items() if part is not None}
             state, _ = world.session.referee.load_parts(undo["head"], former)
-            made = _replaced("undo", f"Undone: {turns[0].text}", seat, state, undo["dialogue"], undo["last"])
+            made = _replaced(
+                "undo", f"Undone: {turns[0].text}", seat, state, undo["dialogue"], undo["last"], record.last
+            )
             return await self._step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, back))
@@ -274,7 +275,8 @@ class GameService:
             saved = await self._saved(seat.game, name)
             then = read(saved, world.session)
             dialogue = then.dialogues.get(seat.instance, {})
-            made = _replaced("restore", f"Restored: {name}", seat, then.state, dialogue, saved.game.last)
+            last, version = saved.game.last, saved.game.version
+            made = _replaced("restore", f"Restored: {name}", seat, then.state, dialogue, last, version)
             return await self._step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, back))
@@ -284,48 +286,50 @@ class GameService:
         seat, at = await self._seat(handle, principal), self._now()
 
         async def begin(world: World, held: Held, key: str) -> Step:
-            if held.record.scope is None:
-                name = await resets.back_up(self._store, held, at)
-                state, text = resets.anew(world, (seat,)), f"Begun anew. Kept as {name}"
-            else:
-                referee = world.session.referee
-                state = referee.leave(held.state, seat.instance)
-                state, text = referee.join(state, seat.instance, seat.name, seat.role), "Begun anew"
-            made = _replaced("reset", text, seat, state, {}, 0)
-            step = await self._step(world, held, seat, replace(made, extra=_players((seat,))), key)
-            return replace(step, events=(self._event(world, seat, "experience_reset"),))
+            record, players = held.record, resets.inputs((seat,))
+            name = await resets.back_up(self._store, held, at) if record.scope is None else ""
+            state = resets.begun(world.session, held.state, seat.instance, players, shared=record.scope is not None)
+            text = f"Begun anew. As it was before, it is kept as {name}" if name else "Begun anew"
+            made = _replaced("reset", text, seat, state, {}, 0, record.version)
+            step = await self._step(world, held, seat, replace(made, extra=players), key)
+            return replace(step, events=(came("experience_reset", experience_of(world.where), seat, state, at),))
 
-        return _reply(await self._do(seat, begin))
+        reply = _reply(await self._do(seat, begin))
+        await self._store.audit(seat.player, "reset", seat.game)
+        return reply
 
-    async def reset_world(self, where: Where, role: str) -> str:
-        """Begins a shared world anew for everyone in it; the name of the backup. Raises `GameError` for other roles than
-        `gm` and `admin`, and where nobody has played there."""
+    async def reset_world(self, where: Where, actor: str, role: str) -> str:
+        """Begins a shared world anew for everyone in it; the name of the backup. `actor` is a player's id or `operator`.
+        Raises `GameError` for other roles than `gm` and `admin`, and where nobody has played there."""
 
-        async def fresh(world: World, held: Held, members: Sequence[Seat]) -> State:
-            return resets.anew(world, members)
+        async def fresh(world: World, held: Held, players: Json) -> tuple[State, int]:
+            return resets.begun(world.session, held.state, "", players, shared=True), held.record.version
 
-        return await self._for_everyone(where, role, "reset", "The world begins anew", fresh)
+        return await self._for_everyone(where, actor, role, "reset", "The world begins anew", fresh)
 
-    async def restore_world(self, where: Where, role: str, name: str) -> str:
+    async def restore_world(self, where: Where, actor: str, role: str, name: str) -> str:
         """Puts a shared world back to a save or backup, for those who are there now; as `reset_world`."""
 
-        async def former(world: World, held: Held, members: Sequence[Seat]) -> State:
+        async def former(world: World, held: Held, players: Json) -> tuple[State, int]:
             saved = await self._saved(held.record.id, name)
-            return resets.with_members(world, read(saved, world.session).state, members)
+            state = read(saved, world.session).state
+            return resets.with_members(world.session, state, players), saved.game.version
 
-        return await self._for_everyone(where, role, "restore", "The world is as it was before", former)
+        return await self._for_everyone(where, actor, role, "restore", "The world is as it was before", former)
 
     async def _for_everyone(
         self,
         where: Where,
+        actor: str,
         role: str,
         kind: Kind,
         text: str,
-        find: Callable[[World, Held, Sequence[Seat]], Awaitable[State]],
+        find: Callable[[World, Held, Json], Awaitable[tuple[State, int]]],
     ) -> str:
         if role not in resets.ROLES:
             raise GameError("A shared world belongs to everyone in it", "A gm or an admin may do this.")
-        game, at = await self._store.shared(experience_of(where)), self._now()
+        experience = experience_of(where)
+        game, at = await self._store.shared(experience), self._now()
         if game is None:
             raise GameError("Nobody has played in this world yet", "Play there first.")
         name = ""
@@ -333,19 +337,19 @@ class GameService:
         async def begin(world: World, held: Held) -> Step:
             nonlocal name
             members = await self._store.members(game)
+            players = resets.inputs(members)
             name = await resets.back_up(self._store, held, at)
-            state = await find(world, held, members)
+            state, back = await find(world, held, players)
             dialogues: dict[str, Json] = {seat.instance: {} for seat in members}
-            inputs = Inputs(state.rows["world"]["time"])
-            made = Made(kind, text, state, dialogues, _outcome("", 0, None), inputs, extra=_players(members))
+            inputs, outcome = Inputs(state.rows["world"]["time"]), _outcome("", 0, None)
+            made = Made(kind, text, state, dialogues, outcome, inputs, extra={**players, "back": back})
             step = await self._step(world, held, None, made, new_id())
-            progress = [
-                progress_of(experience_of(where), seat, None, step.held, at, turns=0, playtime=0.0) for seat in members
-            ]
-            events = [self._event(world, seat, f"experience_{kind}") for seat in members]
+            progress = [progress_of(experience, seat, None, step.held, at, turns=0, playtime=0.0) for seat in members]
+            events = [came(f"experience_{kind}", experience, seat, state, at) for seat in members]
             return replace(step, progress=tuple(progress), events=tuple(events))
 
         await self._lanes.do(game, begin, new_id())
+        await self._store.audit(actor, kind, game)
         return name
 
     async def save(self, handle: str, principal: str, name: str) -> None:
@@ -454,9 +458,6 @@ class GameService:
             raise GameError(f"There is no save {name!r}", f"Saved are: {known}.")
         return saved
 
-    def _event(self, world: World, seat: Seat, type: str) -> ProgressEvent:
-        return ProgressEvent(new_id(), seat.player, experience_of(world.where), type, self._now())
-
     def _inputs(self, held: Held, now: datetime | None) -> Inputs:
         return Inputs(now or self._now(), (held.record.seed * 1_000_003 + held.record.version + 1) % 2**63)
 
@@ -497,11 +498,13 @@ class GameService:
         others = self._others(world, held, state, seat, made)
         members = await self._members_of(held, (each["to"] for each in others)) if record.scope else {}
         told = telling.told(record.id, number, others, members)
+        # The commit that a game began under is not stored with it, and the first turn may be under a later one.
+        began = {"began": record.commit} if record.version == 0 else {}
         turn = TurnRecord(
             number=number,
             text=made.text,
             commit=world.commit,
-            inputs={"now": made.inputs.now.isoformat(), "seed": made.inputs.seed, **made.extra},
+            inputs={"now": made.inputs.now.isoformat(), "seed": made.inputs.seed, **began, **made.extra},
             outcome={**made.outcome, "heard": others} if others else made.outcome,
             hash_before=held.state.hash,
             hash_after=state.hash,
@@ -516,8 +519,12 @@ class GameService:
             return Step(after, turn, touched, told=told)
         name = experience_of(world.where)
         before = held.state if seat.instance in held.state.rows else None
-        progress = progress_of(name, seat, before, after, now, turns=1, playtime=self._playtime(seat, now))
+        pause = self._pause(seat, record, now)
+        playtime = pause if pause is not None and 0 <= pause <= PAUSE else 0.0
+        progress = progress_of(name, seat, before, after, now, turns=1, playtime=playtime)
         events = events_of(name, seat, held.state, state, made.outcomes, now) if before else []
+        if before and (pause is None or pause > SESSION):
+            events.insert(0, came("session_started", name, seat, before, now))
         return Step(after, turn, touched, (progress,), tuple(events), told)
 
     def _others(self, world: World, held: Held, state: State, seat: Seat | None, made: Made) -> list[Json]:
@@ -533,15 +540,15 @@ class GameService:
             case _:
                 return telling.heard(world, held.state, state, actor, made.outcomes, made.actions)
 
-    def _playtime(self, seat: Seat, now: datetime) -> float:
-        """Seconds since the last turn at a seat, unless that was a pause."""
-        before = self._last_turn.get(seat.handle)
+    def _pause(self, seat: Seat, game: GameRecord, now: datetime) -> float | None:
+        """Seconds since the last turn at a seat; None where this process does not know. In a game of one's own the last
+        turn is the game's."""
+        before = self._last_turn.get(seat.handle) or (game.updated if game.scope is None else None)
         self._last_turn[seat.handle] = now
         self._last_turn.move_to_end(seat.handle)
         if len(self._last_turn) > MAX_SEATS:
             self._last_turn.popitem(last=False)
-        passed = (now - before).total_seconds() if before else 0.0
-        return passed if 0 <= passed <= PAUSE else 0.0
+        return (now - before).total_seconds() if before else None
 
     async def _members_of(self, held: Held, wanted: Iterable[str]) -> Mapping[str, Seat]:
         """Seats by instance; asked for again where somebody wanted is not known."""
@@ -690,11 +697,12 @@ def refusal(world: World) -> tuple[str, ...]:
     return (head, *shown.splitlines(), *([f"… and {more} more."] if more > 0 else []))
 
 
-def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, last: int) -> Made:
+def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, last: int, back: int) -> Made:
+    """`back` is recorded for replay: the turn that was undone, the version that was restored."""
     row = state.rows[seat.instance]
     outcome = _outcome(f"{text}.", row["score"], row["ended"] or None)
-    at = Inputs(state.rows["world"]["time"])
-    return Made(kind, text, state, {seat.instance: dialogue}, outcome, at, last=last)
+    inputs = Inputs(state.rows["world"]["time"])
+    return Made(kind, text, state, {seat.instance: dialogue}, outcome, inputs, extra={"back": back}, last=last)
 
 
 def _outcome(text: str, score: int, ended: str | None) -> Json:
@@ -708,11 +716,6 @@ def _heard(turn: TurnRecord, player: str) -> Json | None:
         return {"said": turn.text, "text": turn.outcome["text"]}
     told = [each["text"] for each in turn.outcome.get("heard", ()) if each["to"] == player]
     return {"said": "", "text": "\n".join(told)} if told else None
-
-
-def _players(seats: Iterable[Seat]) -> Json:
-    """Who takes part in a beginning: recorded with it, in order of joining."""
-    return {"players": [[seat.instance, seat.name, seat.role] for seat in seats]}
 
 
 def _reply(turn: TurnRecord) -> Reply:

@@ -11,6 +11,7 @@ from typing import Any
 
 from agents.record import plain
 from kb.referee import State, parts
+from kb.referee.shape import TEMPLATE, Row
 from kb.session import Session
 from storage import GameRecord, Loaded, Part
 
@@ -76,5 +77,12 @@ def stored(held: Held, id: str, part: parts.Part) -> Part:
         data["dialogue"] = held.dialogues[id]
     fields = part["fields"]
     tags = tuple(f"{name}={plain(row[name])}" for name in state.shape.indexed if name in fields and name != "location")
-    point = row.get("point")
-    return Part(part["template"], part["kind"], data, row.get("location"), point and (point[0], point[1]), tags)
+    # Where players are is theirs: nobody finds them by it.
+    point = None if "player" in state.shape.isa[row[TEMPLATE]] else point_of(row)
+    return Part(part["template"], part["kind"], data, row.get("location"), point, tags)
+
+
+def point_of(row: Row) -> tuple[float, float] | None:
+    """Where something is on Earth; None where nothing says so (a point that is not set is 0, 0)."""
+    lat, lng = row.get("point") or (0.0, 0.0)
+    return (lat, lng) if lat or lng else None

@@ -94,9 +94,9 @@ def _part(part: Part) -> bytes:
 
 
 def _loaded(copy: Copy) -> Loaded:
-    head = orjson.loads(copy.head)
-    game = GameRecord(**{**head, "updated": datetime.fromisoformat(head["updated"])})
-    return Loaded(game, {id: _read_part(data) for id, data in copy.parts.items()})
+    head: dict[str, Any] = orjson.loads(copy.head)
+    head["updated"] = datetime.fromisoformat(head["updated"])
+    return Loaded(GameRecord(**head), {id: _read_part(data) for id, data in copy.parts.items()})
 
 
 def _read_part(data: bytes) -> Part:

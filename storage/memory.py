@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from storage.records import (
     NEW,
     Commit,
     GameRecord,
+    Kind,
     Loaded,
     Part,
     Player,
@@ -39,7 +40,7 @@ class _Kept:
 
 
 class MemoryStore:
-    """See `storage.store.Store`. `progress`, `events` and `told` hold what the commits brought, for tests to look at."""
+    """See `storage.store.Store`. `progress`, `events`, `told` and `audited` hold what the commits brought, for tests to look at."""
 
     def __init__(self) -> None:
         self._games: dict[str, _Kept] = {}
@@ -48,6 +49,7 @@ class MemoryStore:
         self.events: list[ProgressEvent] = []
         self.told: list[Told] = []
         self.work = MemoryWork()
+        self.audited: list[tuple[str, str, str, dict[str, int | str]]] = []
 
     def _kept(self, game: str) -> _Kept:
         kept = self._games.get(game)
@@ -126,8 +128,20 @@ class MemoryStore:
 
     # --- turns and saves
 
-    async def turns(self, game: str, since: int = 0, limit: int | None = None) -> Sequence[TurnRecord]:
-        found = [turn for turn in self._kept(game).turns if turn.number > since]
+    async def turns(
+        self,
+        game: str,
+        since: int = 0,
+        limit: int | None = None,
+        *,
+        until: int | None = None,
+        kinds: Sequence[Kind] | None = None,
+    ) -> Sequence[TurnRecord]:
+        found = [
+            turn
+            for turn in self._kept(game).turns
+            if turn.number > since and (until is None or turn.number <= until) and (kinds is None or turn.kind in kinds)
+        ]
         return found if limit is None else found[-limit:]
 
     async def by_key(self, game: str, key: str) -> TurnRecord | None:
@@ -149,12 +163,23 @@ class MemoryStore:
     async def saves(self, game: str) -> Sequence[str]:
         return list(self._kept(game).saves)
 
-    async def history(
-        self, *, player: str | None = None, since: datetime | None = None, world: str | None = None
-    ) -> AsyncIterator[tuple[GameRecord, Sequence[Seat], Sequence[TurnRecord]]]:
-        for kept in list(self._games.values()):
+    async def named(self, player: str) -> Sequence[str]:
+        return [each.id for each in self._players.values() if player in (each.id, each.name, each.principal)]
+
+    async def played(
+        self, *, players: Collection[str] | None = None, since: datetime | None = None, world: str | None = None
+    ) -> AsyncIterator[GameRecord]:
+        for id in sorted(self._games):
+            kept = self._games[id]
             wanted = (
-                turn for turn in kept.turns if player in (None, turn.player) and (since is None or turn.at >= since)
+                turn
+                for turn in kept.turns
+                if (players is None or turn.player in players) and (since is None or turn.at >= since)
             )
             if world in (None, kept.game.world) and any(wanted):
-                yield kept.game, list(kept.seats.values()), list(kept.turns)
+                yield kept.game
+
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
+        self.audited.append((actor, action, target, dict(data or {})))

@@ -6,11 +6,11 @@ It must not know rules.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from storage.records import Commit, GameRecord, Loaded, Player, Seat, TurnRecord
+from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
 from storage.work import Work
 
 
@@ -99,8 +99,17 @@ class Store(Protocol):
         (of a new game: where its scope is taken), `KnownTurn` where a turn's key is known."""
         ...
 
-    async def turns(self, game: str, since: int = 0, limit: int | None = None) -> Sequence[TurnRecord]:
-        """The turns after number `since`, oldest first; with a limit, the newest of them."""
+    async def turns(
+        self,
+        game: str,
+        since: int = 0,
+        limit: int | None = None,
+        *,
+        until: int | None = None,
+        kinds: Sequence[Kind] | None = None,
+    ) -> Sequence[TurnRecord]:
+        """The turns after number `since` (and up to `until`, of some `kinds`), oldest first; with a limit, the newest of
+        them."""
         ...
 
     async def by_key(self, game: str, key: str) -> TurnRecord | None:
@@ -117,10 +126,21 @@ class Store(Protocol):
         """The names of a game's saves, oldest first."""
         ...
 
-    def history(
-        self, *, player: str | None = None, since: datetime | None = None, world: str | None = None
-    ) -> AsyncIterator[tuple[GameRecord, Sequence[Seat], Sequence[TurnRecord]]]:
-        """Every game that has turns since then (and by this player's id), with all its turns from the first on, for replay."""
+    async def named(self, player: str) -> Sequence[str]:
+        """The ids of the players with this id, name or principal."""
+        ...
+
+    def played(
+        self, *, players: Collection[str] | None = None, since: datetime | None = None, world: str | None = None
+    ) -> AsyncIterator[GameRecord]:
+        """Every game that has turns of these players since then, by id; for replay."""
+        ...
+
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
+        """Keeps for good who (a player's id, `operator` or `clock`) did what to whom or what. Raises ValueError for anything
+        that is no id and no number."""
         ...
 
     async def close(self) -> None: ...

@@ -35,7 +35,7 @@ class Rulebooks:
         self._sources: dict[str, Source | Gone] = {}
         self._checks: dict[str, Checked] = {}
         self._histories: dict[str, History | None] = {}
-        self._alike: dict[tuple[int, int], tuple[Shape, Shape, bool]] = {}
+        self._alike: dict[tuple[Shape, Shape], bool] = {}
 
     def at(self, where: Where, commit: str, prefer: str | None = None) -> Session:
         """The session of a world as it was at a commit; of the experience `prefer` where `where` names none and there are
@@ -72,14 +72,12 @@ class Rulebooks:
         shape = session.referee.shape
         if state.shape is shape:
             return state
-        key = (id(state.shape), id(shape))
-        known = self._alike.get(key)
-        if known is None:
-            if len(self._alike) > MAX_SESSIONS:
-                self._alike.clear()
-            # The entry holds both shapes, so that their ids are not given to others.
-            known = self._alike[key] = (state.shape, shape, alike(state.shape, shape))
-        return carry(state, shape, same=known[2])
+        if len(self._alike) > MAX_SESSIONS:
+            self._alike.clear()
+        same = self._alike.get((state.shape, shape))
+        if same is None:
+            same = self._alike[state.shape, shape] = alike(state.shape, shape)
+        return carry(state, shape, same=same)
 
     def _compiled(self, where: Where, commit: str, prefer: str | None) -> Session | Gone:
         try:

@@ -131,6 +131,8 @@ class Understander:
             waits = replace(look.dialogue, asked=True, before=text, after="")
             return Question(f"{asked} do you want to {verb}?", (), waits)
         for name, nouns in parse.nouns.items():
+            if nouns.holder:
+                return Reply(f"{look.called(nouns.holder, 'The')} has {look.called(nouns.missing, 'the')}.", before)
             if nouns.missing:
                 return Reply(f"You can't see any “{nouns.missing}” here.", before)
             if nouns.unfit:

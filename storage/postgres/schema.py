@@ -92,6 +92,7 @@ instances = Table(
     Column("location", Text),
     Column("lat", Double),
     Column("lng", Double),
+    Column("cell", BigInteger, comment="where it is on Earth, see storage.cells"),
     Column(
         "tags", ARRAY(Text), nullable=False, server_default=_EMPTY, comment="field=value of fields that rules search by"
     ),
@@ -103,7 +104,7 @@ instances = Table(
     ),
     Index("instances_template", "template", "game_id"),
     Index("instances_tags", "tags", postgresql_using="gin"),
-    Index("instances_lat_lng", "lat", "lng", postgresql_where=text("lat IS NOT NULL")),
+    Index("instances_cell", "game_id", "cell", postgresql_where=text("cell IS NOT NULL")),
     comment="What differs from the start of the world, a row an instance",
     postgresql_with={"fillfactor": "70", "toast_tuple_target": "8160"},
 )
@@ -113,7 +114,7 @@ turns = Table(
     metadata,
     Column("game_id", Uuid, primary_key=True),
     Column("number", BigInteger, primary_key=True, comment="the version of the game after it"),
-    Column("player_id", Uuid, comment="who acted; nobody for the clock"),
+    Column("player_id", Uuid, comment="who acted; nobody: the clock, or a player who was erased"),
     Column("instance", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("said", Text, nullable=False),
@@ -187,8 +188,21 @@ progress_events = Table(
     Column("lng", Double),
     Column("at", _TIME, nullable=False),
     Index("events_progress", "player_id", "experience", "at"),
-    Index("events_content", "experience", "type", "content", "at"),
+    Index("events_content", "experience", "type", "content", "at", postgresql_include=["player_id"]),
     comment="Append-only: what happened to a player (no foreign key: erasing deletes)",
+)
+
+waypoints = Table(
+    "waypoints",
+    metadata,
+    Column("experience", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("lat", Double, nullable=False),
+    Column("lng", Double, nullable=False),
+    Column("cell", BigInteger, nullable=False),
+    Index("waypoints_cell", "experience", "cell"),
+    comment="What has a point on Earth from the start, as the live rules say; a copy",
 )
 
 outbox = Table(

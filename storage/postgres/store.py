@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from storage.ids import is_id, new_id
+from storage.postgres import audit, privacy
 from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
 from storage.postgres.migrate import migrate
+from storage.postgres.places import Places
+from storage.postgres.progress import ProgressQueries
 from storage.postgres.work import PostgresWork
-from storage.records import NEW, Commit, GameRecord, Loaded, Part, Player, Seat, TurnRecord
+from storage.records import NEW, Commit, GameRecord, Kind, Loaded, Part, Player, Seat, TurnRecord
 from storage.store import Conflict, KnownTurn, NoSuchGame
 from storage.work import KEPT_BACKUPS
 
@@ -44,7 +47,10 @@ LOAD = f"""
 SELECT {_GAME}, p.id AS part, p.template, p.kind, p.location, p.lat, p.lng, p.tags, p.data
 FROM games LEFT JOIN instances p ON p.game_id = games.id AND version IS DISTINCT FROM $2 WHERE games.id = $1"""
 
-TURNS = f"SELECT {_TURN} FROM turns WHERE game_id = $1 AND number > $2 ORDER BY number DESC LIMIT $3"
+TURNS = f"""
+SELECT {_TURN} FROM turns WHERE game_id = $1 AND number > $2 AND ($4::bigint IS NULL OR number <= $4)
+    AND ($5::text[] IS NULL OR kind = ANY($5))
+ORDER BY number DESC LIMIT $3"""
 
 BY_KEYS = f"SELECT {_TURN} FROM turns WHERE game_id = $1 AND key = ANY($2::text[]) AND key <> ''"
 
@@ -60,11 +66,14 @@ SAVED = "SELECT data FROM saves WHERE game_id = $1 AND name = $2"
 
 SAVES = "SELECT name FROM saves WHERE game_id = $1 ORDER BY at, name"
 
-HISTORY = """
-SELECT id FROM games WHERE ($3::text IS NULL OR world = $3) AND EXISTS (
-    SELECT FROM turns WHERE game_id = games.id AND ($1::uuid IS NULL OR player_id = $1)
+NAMED = "SELECT id FROM players WHERE id::text = $1 OR replace(id::text, '-', '') = $1 OR name = $1 OR principal = $1"
+
+# By id, some at a time, so that a replay of everything holds no transaction open.
+PLAYED = f"""
+SELECT {_GAME} FROM games WHERE ($3::text IS NULL OR world = $3) AND ($4::uuid IS NULL OR id > $4) AND EXISTS (
+    SELECT FROM turns WHERE game_id = games.id AND ($1::uuid[] IS NULL OR player_id = ANY($1))
         AND ($2::timestamptz IS NULL OR at >= $2))
-ORDER BY id"""
+ORDER BY id LIMIT 500"""
 
 
 async def ready(url: str, revive: Callable[[], Awaitable[object]] | None = None) -> Connections:
@@ -85,6 +94,7 @@ class PostgresStore:
     def __init__(self, connections: Connections, guard: Guard | None = None):
         self.connections = connections
         self.work = PostgresWork(connections)
+        self.progress, self.places = ProgressQueries(connections), Places(connections)
         self._commits = GroupCommit(connections.single, guard)
 
     @classmethod
@@ -150,8 +160,17 @@ class PostgresStore:
 
     # --- turns and saves
 
-    async def turns(self, game: str, since: int = 0, limit: int | None = None) -> Sequence[TurnRecord]:
-        return [_turn(row) for row in reversed(await self.connections.fetch(TURNS, game, since, limit))]
+    async def turns(
+        self,
+        game: str,
+        since: int = 0,
+        limit: int | None = None,
+        *,
+        until: int | None = None,
+        kinds: Sequence[Kind] | None = None,
+    ) -> Sequence[TurnRecord]:
+        rows = await self.connections.fetch(TURNS, game, since, limit, until, kinds)
+        return [_turn(row) for row in reversed(rows)]
 
     async def by_key(self, game: str, key: str) -> TurnRecord | None:
         row = await self.connections.row(BY_KEYS, game, [key])
@@ -168,19 +187,40 @@ class PostgresStore:
         data = await self.connections.value(SAVED, game, name)
         if data is None:
             return None
-        record = GameRecord(**{**data["game"], "updated": datetime.fromisoformat(data["game"]["updated"])})
+        game_data: dict[str, Any] = data["game"]
+        game_data["updated"] = datetime.fromisoformat(game_data["updated"])
+        record = GameRecord(**game_data)
         return Loaded(record, {key: saved_part(part) for key, part in data["parts"].items()})
 
     async def saves(self, game: str) -> Sequence[str]:
         return [row["name"] for row in await self.connections.fetch(SAVES, game)]
 
-    async def history(
-        self, *, player: str | None = None, since: datetime | None = None, world: str | None = None
-    ) -> AsyncIterator[tuple[GameRecord, Sequence[Seat], Sequence[TurnRecord]]]:
-        for row in await self.connections.fetch(HISTORY, player, since, world):
-            game = await self.connections.row(GAME, row["id"])
-            if game is not None:
-                yield _game(game), await self.members(row["id"]), await self.turns(row["id"])
+    async def named(self, player: str) -> Sequence[str]:
+        return [row["id"].hex for row in await self.connections.fetch(NAMED, player)]
+
+    async def played(
+        self, *, players: Collection[str] | None = None, since: datetime | None = None, world: str | None = None
+    ) -> AsyncIterator[GameRecord]:
+        ids, last = None if players is None else list(players), None
+        while rows := await self.connections.fetch(PLAYED, ids, since, world, last):
+            for row in rows:
+                yield _game(row)
+            last = rows[-1]["id"]
+
+    # --- privacy
+
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
+        await audit.append(self.connections, actor, action, target, data)
+
+    async def export(self, player: str) -> dict[str, Any]:
+        """See `storage.postgres.privacy.export`."""
+        return await privacy.export(self.connections, player)
+
+    async def erase(self, player: str, name: str, actor: str) -> privacy.Erased:
+        """See `storage.postgres.privacy.erase`."""
+        return await privacy.erase(self.connections, player, name, actor)
 
 
 def _game(row: Any) -> GameRecord:
@@ -205,8 +245,9 @@ def _part(row: Any) -> Part:
 
 def saved_part(data: dict[str, Any]) -> Part:
     """A part from its JSON."""
-    point = data["point"]
-    return Part(**{**data, "point": point and tuple(point), "tags": tuple(data["tags"])})
+    data["point"] = data["point"] and tuple(data["point"])
+    data["tags"] = tuple(data["tags"])
+    return Part(**data)
 
 
 def _turn(row: Any) -> TurnRecord:

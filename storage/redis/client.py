@@ -48,6 +48,14 @@ class RedisStatus:
     """Why the last connection or the last try ended."""
 
 
+async def _outcome(future: asyncio.Future[Any]) -> Any:
+    """The reply or the error."""
+    try:
+        return await future
+    except StoreError as error:
+        return error
+
+
 class Backoff:
     """Waiting times that double from `first` to `most` seconds, each shortened by up to a half at random."""
 
@@ -155,16 +163,15 @@ class RedisClient:
     async def run_many(self, script: Script, calls: Sequence[tuple[Sequence[Arg], Sequence[Arg]]]) -> list[Any]:
         """Runs a script once for each pair of keys and arguments, in one write. The first error is raised when all are back."""
         sent = [self.send("EVALSHA", script.sha, len(keys), *keys, *args) for keys, args in calls]
-        await asyncio.wait(sent)
-        if any(isinstance(future.exception(), UnknownScript) for future in sent):
-            for at, (keys, args) in enumerate(calls):
-                if isinstance(sent[at].exception(), UnknownScript):
-                    sent[at] = self.send("EVAL", script.body, len(keys), *keys, *args)
-            await asyncio.wait(sent)
-        errors = [error for error in (future.exception() for future in sent) if error is not None]
-        if errors:
-            raise errors[0]
-        return [future.result() for future in sent]
+        replies = [await _outcome(future) for future in sent]
+        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, UnknownScript)]
+        again = [self.send("EVAL", script.body, len(calls[at][0]), *calls[at][0], *calls[at][1]) for at in unknown]
+        for at, future in zip(unknown, again, strict=True):
+            replies[at] = await _outcome(future)
+        for reply in replies:
+            if isinstance(reply, StoreError):
+                raise reply
+        return replies
 
     # --- the background
 

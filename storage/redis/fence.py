@@ -96,6 +96,10 @@ class FenceView:
         """Until when nobody reads copies, whatever happens."""
         return self._asked + self.state.quiet if self.state.quiet > 0 else float("-inf")
 
+    def fresh(self, at: float) -> bool:
+        """Whether what we know held at most `Times.fresh` before a time."""
+        return at < self._asked + self._times.fresh
+
     def deadline(self, cover: float, slack: float) -> float:
         """By the database's clock: a commit that the database begins before this is done before `cover`."""
         return self.state.clock + (cover - self._heard) - slack

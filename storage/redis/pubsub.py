@@ -1,7 +1,7 @@
 """Owns the second connection to Redis: messages of channels, handed to callbacks as they come.
 
-`await pubsub.listen(channel, on_message)`; the callback gets the bytes, or `None` when messages may have been missed (the
-connection was lost and is back). It must not know what the messages mean.
+`await pubsub.listen(channel, on_message)`; the callback gets the bytes of every message, and `None` where hearing begins, or
+begins again after the connection was lost: what was said before is not known. It must not know what the messages mean.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ OnMessage = Callable[[bytes | None], None]
 
 @dataclass(slots=True)
 class _Channel:
-    """Who listens, and whether the server has confirmed it on the present connection (`before`: on an earlier one)."""
+    """Who listens, and whether the server has confirmed it on the present connection."""
 
     listeners: list[OnMessage] = field(default_factory=list[OnMessage])
     confirmed: asyncio.Event = field(default_factory=asyncio.Event)
-    before: bool = False
 
     def tell(self, data: bytes | None) -> None:
         for on_message in tuple(self.listeners):
@@ -68,6 +67,8 @@ class PubSub:
             found = self._channels[name] = _Channel()
             await self._send("SUBSCRIBE", name)
         found.listeners.append(on_message)
+        if found.confirmed.is_set():
+            on_message(None)
         with suppress(TimeoutError):
             await asyncio.wait_for(found.confirmed.wait(), self._timeout)
         return found.confirmed.is_set()
@@ -135,7 +136,5 @@ class PubSub:
             if channel is not None and reply[0] == b"message":
                 channel.tell(reply[2])
             elif channel is not None and reply[0] == b"subscribe":
-                gap, channel.before = channel.before, True
                 channel.confirmed.set()
-                if gap:
-                    channel.tell(None)
+                channel.tell(None)

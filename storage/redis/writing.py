@@ -21,7 +21,7 @@ class Writes:
     and its mark stays until it lapses."""
 
     def __init__(self, games: Sequence[str], token: str, cover: float, deadline: float, now: Callable[[], float]):
-        self.games, self.token, self.cover = tuple(games), token, cover
+        self.games, self.token, self.cover = tuple(dict.fromkeys(games)), token, cover
         self.deadline = deadline
         """By the database's clock, in seconds: a commit whose statement is evaluated later might be seen too early."""
         self.keys: dict[str, tuple[str, ...]] = {}
@@ -43,16 +43,23 @@ class Writes:
 
 
 class _Waiting:
-    """Readers in other workers that a writer waits for, as (game, worker)."""
+    """Readers in other workers that a writer waits for, as (game, worker). They may let go before we know that they hold."""
 
     def __init__(self) -> None:
-        self.free: set[tuple[str, str]] = set()
-        self.held: set[tuple[str, str]] = set()
+        self._free: set[tuple[str, str]] = set()
+        self._held: set[tuple[str, str]] | None = None
         self.done = asyncio.Event()
 
+    def holds(self, held: set[tuple[str, str]]) -> None:
+        self._held = held
+        self._check()
+
     def released(self, game: str, worker: str) -> None:
-        self.free.add((game, worker))
-        if self.held <= self.free:
+        self._free.add((game, worker))
+        self._check()
+
+    def _check(self) -> None:
+        if self._held is not None and self._held <= self._free:
             self.done.set()
 
 
@@ -72,9 +79,12 @@ class Writing:
             if not marks:
                 await site.fence.hush()
             await site.fence.ready()
+            sent = site.now()
+            if not site.fence.fresh(sent):  # a mark under an old epoch hides nothing
+                continue
             if marks:
                 try:
-                    writes = await self._mark(games)
+                    writes = await self._mark(games, sent)
                 except RedisAway:
                     continue
                 except RedisRefused:
@@ -104,29 +114,28 @@ class Writing:
         site = self._site
         return Writes(games, site.token(), cover, site.fence.deadline(cover, site.times.mark / 2), site.now)
 
-    async def _mark(self, games: Sequence[str]) -> Writes:
+    async def _mark(self, games: Sequence[str], sent: float) -> Writes:
         """Marks all games in one round trip and waits until other workers have let go of their copies."""
         site = self._site
-        writes = self._writes(games, site.now() + site.times.mark)
+        writes = self._writes(games, sent + site.times.mark)
         waiting = self._waiting[writes.token] = _Waiting()
         life = int(site.times.mark * 1000)
-        writes.keys = {game: site.keys(game) for game in games}
+        writes.keys = {game: site.keys(game) for game in writes.games}
         try:
             replies = await site.client.run_many(BEGIN, [
                 (keys, (site.worker, writes.token, life, site.life, site.channels, f"drop {writes.token} {site.worker} {game}"))
                 for game, keys in writes.keys.items()
             ])  # fmt: skip
-            for game in games:  # what we read before the marks, also where it is on its way still
+            for game in writes.games:  # what we read before the marks, also where it is on its way still
                 site.memory.drop(game)
-            waiting.held = {
-                (game, reader.decode()) for game, found in zip(writes.keys, replies, strict=True) for reader in found
-            }
-            if not waiting.held <= waiting.free:
+            found = zip(writes.games, replies, strict=True)
+            waiting.holds({(game, reader.decode()) for game, readers in found for reader in readers})
+            if not waiting.done.is_set():
                 site.stats.waited += 1
                 await site.either(waiting.done, site.times.lease)
         finally:
             del self._waiting[writes.token]
-        site.stats.marked += len(games)
+        site.stats.marked += len(writes.games)
         return writes
 
     async def _publish(self, writes: Writes) -> list[str]:

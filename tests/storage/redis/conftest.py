@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import time
@@ -82,6 +83,15 @@ async def redis(shared: Server) -> AsyncIterator[RedisClient]:
     shared.command("FLUSHALL")
     async with RedisClient(shared.url) as client:
         yield client
+
+
+async def restart(server: Server, client: RedisClient) -> None:
+    """Kills the server, starts it again from its file, and waits until the client has noticed."""
+    run = client.run_id
+    server.kill()
+    server.start()
+    while client.run_id in ("", run):
+        await asyncio.sleep(0.002)
 
 
 def hasty(server: Server, timeout: float = 0.3) -> RedisClient:

@@ -124,6 +124,7 @@ class Question:
 
     work: Callable[[], Any]
     future: asyncio.Future[Any]
+    commits: bool = False
     done: bool = False
     answer: Any = None
 
@@ -185,12 +186,11 @@ class Worker:
             data = str(base.version + 1).encode()
             change = Change(base.version, base.version + 1, data, {"p": data, "q": None if base.version % 2 else data})
             async with self.hot.writing("g") as writes:
-                if await world.ask(lambda: world.commit(change, writes.deadline)):
+                if await world.ask(lambda: world.commit(change, writes.deadline), commits=True):
                     writes.committed("g", change)
                 else:
                     writes.refused("g")
-                    change = None
-            if change is not None:
+            if "g" in writes.changes:
                 world.acknowledged(change.version)
 
 
@@ -216,8 +216,11 @@ class World:
             assert old in script.body
             self.scripts[script.sha] = Script.of(script.body.replace(old, new))
         self.speed = self.rng.choice((1.0, 3.0, 10.0, 30.0))
+        self.commits = self.rng.choice((self.speed, self.speed, 0.1))
+        self.writes = self.rng.choice((0.7, 0.7, 3.0))
+        self.jumps = self.rng.choice((0.1, 0.1, 1.0))
         self.harm = self.rng.choice((0.0, 0.2, 1.0))
-        """How quickly messages arrive, and how often something breaks, in this schedule."""
+        """How quickly messages and commits arrive, how much is written, how often much time passes and something breaks."""
         self.connect = redis
         self.make = make or self.copies
         self.time = 1000.0
@@ -230,7 +233,7 @@ class World:
         self.questions: list[Question] = []
         self.ghosts: list[Wire] = []
         self.servers: list[Server] = []
-        self.file: dict[bytes, bytes] = {}
+        self.file: dict[Any, Any] = {}
         self.workers: list[Worker] = []
         self.hots: list[HotCopies] = []
         self.names = 0
@@ -245,9 +248,9 @@ class World:
 
     # --- truth and judgement
 
-    async def ask(self, work: Callable[[], Any]) -> Any:
+    async def ask(self, work: Callable[[], Any], commits: bool = False) -> Any:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.questions.append(Question(work, future))
+        self.questions.append(Question(work, future, commits))
         return await future
 
     def commit(self, change: Change, deadline: float) -> bool:
@@ -392,7 +395,7 @@ class World:
                 found.append((self.speed, what, lambda m=messages: m.on_message(m.waiting.popleft())))
             if len(worker.tasks) < 4:
                 found.append((2, f"{name} reads", lambda w=worker: w.start(w.read())))
-                found.append((0.7, f"{name} writes", lambda w=worker: w.start(w.write())))
+                found.append((self.writes, f"{name} writes", lambda w=worker: w.start(w.write())))
             found.append((2, f"{name} gets", worker.get))
             found.append((0.3 * self.harm, f"{name} pauses", lambda w=worker: self.pause(w)))
             found.append((0.1 * self.harm, f"{name} is killed", lambda w=worker: self.kill(w)))
@@ -402,20 +405,21 @@ class World:
                 found.append((0.5, f"{name} is back", lambda w=worker: self.heal(w)))
         for question in self.questions:
             what = "PostgreSQL answers" if question.done else "PostgreSQL does"
-            found.append((self.speed, what, lambda q=question: self.question(q)))
+            speed = self.speed if question.done or not question.commits else self.commits
+            found.append((speed, what, lambda q=question: self.question(q)))
         for wire in self.ghosts:
             if wire.commands:
                 found.append((0.7, f"{wire.server.run} obeys an old connection", lambda w=wire: self.execute(w)))
         found.append((2, "a moment passes", lambda: self.advance(self.rng.choice((0.02, 0.1, 0.3)))))
-        found.append((0.1, "time passes", lambda: self.advance(self.rng.choice((1.1, 3.0, 6.0, 13.0)))))
+        found.append((self.jumps, "time passes", lambda: self.advance(self.rng.choice((1.1, 3.0, 6.0, 13.0)))))
         found.append((0.1 * self.harm, "Redis is lost", lambda: self.server(False, False)))
         found.append((0.1 * self.harm, "Redis is rolled back", lambda: self.server(True, False)))
         found.append((0.05 * self.harm, "Redis is split", lambda: self.server(False, True)))
         found.append((0.1, "Redis writes its file", self.dump))
         found.append((0.1, "a fill token lapses", lambda: self.forget("*:f")))
         if self.flushes:
-            found.append((0.2, "Redis is flushed", lambda: self.forget("*")))
             found.append((0.2, "Redis drops marks", lambda: self.forget("*:m")))
+            found.append((0.2, "Redis drops copies", lambda: self.forget("*:h")))
         return found
 
     def dump(self) -> None:

@@ -67,7 +67,7 @@ CREATE TABLE progress_events (
     PRIMARY KEY (player_id, id)
 );
 
-CREATE INDEX events_content ON progress_events (experience, type, content, at);
+CREATE INDEX events_content ON progress_events (experience, type, content, at) INCLUDE (player_id);
 
 CREATE INDEX events_progress ON progress_events (player_id, experience, at);
 
@@ -76,6 +76,20 @@ COMMENT ON TABLE progress_events IS 'Append-only: what happened to a player (no 
 COMMENT ON COLUMN progress_events.id IS 'UUIDv7: in order of time';
 
 COMMENT ON COLUMN progress_events.content IS 'what it is about: a place, an item, a quest';
+
+CREATE TABLE waypoints (
+    experience TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    lat DOUBLE PRECISION NOT NULL,
+    lng DOUBLE PRECISION NOT NULL,
+    cell BIGINT NOT NULL,
+    PRIMARY KEY (experience, id)
+);
+
+CREATE INDEX waypoints_cell ON waypoints (experience, cell);
+
+COMMENT ON TABLE waypoints IS 'What has a point on Earth from the start, as the live rules say; a copy';
 
 CREATE TABLE outbox (
     id UUID NOT NULL,
@@ -140,6 +154,7 @@ DOWN = """
 DROP TABLE fence;
 DROP TABLE jobs;
 DROP TABLE outbox;
+DROP TABLE waypoints;
 DROP TABLE progress_events;
 DROP TABLE progress;
 """
