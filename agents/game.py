@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from agents import resets, telling
 from agents.held import Held, read, whole, written
 from agents.lanes import Lanes, Step
 from agents.progress import PAUSE, SESSION, came, events_of, experience_of, progress_of, summed
@@ -31,9 +32,9 @@ from storage import (
     GameRecord,
     Loaded,
     NoSuchGame,
+    ProgressEvent,
     Seat,
     Store,
-    Told,
     TurnRecord,
     new_id,
 )
@@ -44,6 +45,8 @@ MAX_LINE = 20_000
 MAX_GAMES = 1024
 """How many games are held in memory."""
 MAX_SEATS = 16_384
+ASLEEP = timedelta(hours=1)
+"""How long the clock of one player's own world goes on without them."""
 POLL = timedelta(seconds=60)
 """How long a remote repository is not asked again whether it moved."""
 
@@ -107,13 +110,17 @@ class GameService:
         self._members: dict[str, dict[str, Seat]] = {}
         self._asked: dict[Where, datetime] = {}
         self._told: dict[str, str] = {}
-        self._due: dict[str, datetime | None] = {}
+        self._wake: list[Callable[[], None]] = []
         self._last_turn: OrderedDict[str, datetime] = OrderedDict()
         self._lanes = Lanes(self._held, self._commit)
 
     async def close(self) -> None:
         """Finishes the turns that were begun."""
         await self._lanes.close()
+
+    def on_told(self, wake: Callable[[], None]) -> None:
+        """`wake` is called after each commit that others are told of."""
+        self._wake.append(wake)
 
     # --- beginning
 
@@ -168,7 +175,7 @@ class GameService:
         started = [came("experience_started", name, seat, state, now) for seat in seats]
         progress = [progress_of(name, seat, None, held, now, turns=0, playtime=0.0) for seat in seats]
         new = Commit(record, NEW, whole(held), (), seats, progress=tuple(progress), events=tuple(started))
-        await self._store.commit(replace(new, due=_due(world, state)))
+        await self._store.commit(replace(new, due=_due(world, held, now)))
         self._keep(held)
 
     async def _join(self, world: World, principal: str, name: str, player: str, seed: int | None) -> Seat:
@@ -225,7 +232,14 @@ class GameService:
             said = world.session.say(held.state, seat.instance, line, game.dialogue, inputs)
             notes = (*held.notes, *self._refusal(world, held.record.id))
             made = Made(
-                "say", line, said.state, said.dialogue.dump(), outcome_of(game, said, notes), inputs, said.outcomes
+                "say",
+                line,
+                said.state,
+                {seat.instance: said.dialogue.dump()},
+                outcome_of(game, said, notes),
+                inputs,
+                said.outcomes,
+                said.actions,
             )
             return await self._step(world, held, seat, made, key)
 
@@ -259,10 +273,7 @@ class GameService:
         async def back(world: World, held: Held, key: str) -> Step:
             if held.record.scope is not None:
                 raise GameError("A world that is shared is not put back by one of its players", "Play on.")
-            saved = await self._store.saved(seat.game, name)
-            if saved is None:
-                known = ", ".join(await self._store.saves(seat.game)) or "none"
-                raise GameError(f"There is no save {name!r}", f"Saved are: {known}.")
+            saved = await self._saved(seat.game, name)
             then = read(saved, world.session)
             dialogue = then.dialogues.get(seat.instance, {})
             last, version = saved.game.last, saved.game.version
@@ -270,6 +281,75 @@ class GameService:
             return await self._step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, back))
+
+    async def reset(self, handle: str, principal: str) -> Reply:
+        """Begins anew at this seat: one's own world, of which a backup is kept, or one's place in a shared one."""
+        seat, at = await self._seat(handle, principal), self._now()
+
+        async def begin(world: World, held: Held, key: str) -> Step:
+            if held.record.scope is None:
+                name = await resets.back_up(self._store, held, at)
+                state, text = resets.anew(world, (seat,)), f"Begun anew. Kept as {name}"
+            else:
+                referee = world.session.referee
+                state = referee.leave(held.state, seat.instance)
+                state, text = referee.join(state, seat.instance, seat.name, seat.role), "Begun anew"
+            made = _replaced("reset", text, seat, state, {}, 0, 0)
+            step = await self._step(world, held, seat, replace(made, extra={**_players((seat,)), **made.extra}), key)
+            return replace(step, events=(self._event(world, seat, "experience_reset"),))
+
+        return _reply(await self._do(seat, begin))
+
+    async def reset_world(self, where: Where, role: str) -> str:
+        """Begins a shared world anew for everyone in it; the name of the backup. Raises `GameError` for other roles than
+        `gm` and `admin`, and where nobody has played there."""
+
+        async def fresh(world: World, held: Held, members: Sequence[Seat]) -> State:
+            return resets.anew(world, members)
+
+        return await self._for_everyone(where, role, "reset", "The world begins anew", fresh)
+
+    async def restore_world(self, where: Where, role: str, name: str) -> str:
+        """Puts a shared world back to a save or backup, for those who are there now; as `reset_world`."""
+
+        async def former(world: World, held: Held, members: Sequence[Seat]) -> State:
+            saved = await self._saved(held.record.id, name)
+            return resets.with_members(world, read(saved, world.session).state, members)
+
+        return await self._for_everyone(where, role, "restore", "The world is as it was before", former)
+
+    async def _for_everyone(
+        self,
+        where: Where,
+        role: str,
+        kind: Kind,
+        text: str,
+        find: Callable[[World, Held, Sequence[Seat]], Awaitable[State]],
+    ) -> str:
+        if role not in resets.ROLES:
+            raise GameError("A shared world belongs to everyone in it", "A gm or an admin may do this.")
+        game, at = await self._store.shared(experience_of(where)), self._now()
+        if game is None:
+            raise GameError("Nobody has played in this world yet", "Play there first.")
+        name = ""
+
+        async def begin(world: World, held: Held) -> Step:
+            nonlocal name
+            members = await self._store.members(game)
+            name = await resets.back_up(self._store, held, at)
+            state = await find(world, held, members)
+            dialogues: dict[str, Json] = {seat.instance: {} for seat in members}
+            inputs = Inputs(state.rows["world"]["time"])
+            made = Made(kind, text, state, dialogues, _outcome("", 0, None), inputs, extra=_players(members))
+            step = await self._step(world, held, None, made, new_id())
+            progress = [
+                progress_of(experience_of(where), seat, None, step.held, at, turns=0, playtime=0.0) for seat in members
+            ]
+            events = [self._event(world, seat, f"experience_{kind}") for seat in members]
+            return replace(step, progress=tuple(progress), events=tuple(events))
+
+        await self._lanes.do(game, begin, new_id())
+        return name
 
     async def save(self, handle: str, principal: str, name: str) -> None:
         """Keeps the game as it is under a name."""
@@ -299,14 +379,18 @@ class GameService:
         async def wait(world: World, held: Held) -> Step:
             inputs = self._inputs(held, None)
             outcome = world.session.referee.tick(held.state, inputs)
+            if outcome.status == "refused":
+                raise GameError(
+                    f"Time cannot pass in {world.rulebook.settings.name}: {outcome.reason}", "Mend the rule."
+                )
             if outcome.state.hash == held.state.hash and not outcome.messages:
                 return Step(held, None)
-            made = Made("tick", "", outcome.state, None, ticked(world.commit, outcome), inputs, (outcome,))
+            made = Made("tick", "", outcome.state, {}, ticked(world.commit, outcome), inputs, (outcome,))
             return await self._step(world, held, None, made, f"tick-{held.record.version}")
 
         await self._lanes.do(game, wait, "tick")
         world, held = await self._held(game, False)
-        return _due(world, held.state)
+        return _due(world, held, self._now())
 
     # --- looking
 
@@ -366,6 +450,16 @@ class GameService:
         assert turn is not None, "what is done at a seat is always stored"
         return turn
 
+    async def _saved(self, game: str, name: str) -> Loaded:
+        saved = await self._store.saved(game, name)
+        if saved is None:
+            known = ", ".join(await self._store.saves(game)) or "none"
+            raise GameError(f"There is no save {name!r}", f"Saved are: {known}.")
+        return saved
+
+    def _event(self, world: World, seat: Seat, type: str) -> ProgressEvent:
+        return ProgressEvent(new_id(), seat.player, experience_of(world.where), type, self._now())
+
     def _inputs(self, held: Held, now: datetime | None) -> Inputs:
         return Inputs(now or self._now(), (held.record.seed * 1_000_003 + held.record.version + 1) % 2**63)
 
@@ -382,12 +476,17 @@ class GameService:
         )
         after = held.after(
             record.with_(
-                version=number, commit=world.commit, hash=state.hash, head=parts.head(state), last=last, updated=now
+                version=number,
+                commit=world.commit,
+                hash=state.hash,
+                head=parts.head(state),
+                last=last,
+                updated=record.updated if made.kind == "tick" else now,
             ),
             state,
-            held.dialogues if seat is None else {**held.dialogues, seat.instance: made.dialogue or {}},
+            {**held.dialogues, **made.dialogues},
         )
-        touched = frozenset[str]().union(*(each.touched for each in made.outcomes)) if made.outcomes else None
+        touched = frozenset(id for each in made.outcomes for id in each.touched) if made.outcomes else None
         if touched is None and state is held.state:
             touched = frozenset()
         undo: Json = {}
@@ -400,12 +499,15 @@ class GameService:
             }
         # The commit that a game began under is not stored with it, and the first turn may be under a later one.
         began = {"began": record.commit} if record.version == 0 else {}
+        others = self._others(world, held, state, seat, made)
+        members = await self._members_of(held, (each["to"] for each in others)) if record.scope else dict[str, Seat]()
+        told = telling.told(record.id, number, others, members)
         turn = TurnRecord(
             number=number,
             text=made.text,
             commit=world.commit,
             inputs={"now": made.inputs.now.isoformat(), "seed": made.inputs.seed, **began, **made.extra},
-            outcome=made.outcome,
+            outcome={**made.outcome, "heard": others} if others else made.outcome,
             hash_before=held.state.hash,
             hash_after=state.hash,
             at=now,
@@ -415,7 +517,6 @@ class GameService:
             key=key,
             undo=undo,
         )
-        told = await self._to_others(after, number, seat, made.outcomes)
         if seat is None or seat.instance not in state.rows:
             return Step(after, turn, touched, told=told)
         name = experience_of(world.where)
@@ -428,6 +529,19 @@ class GameService:
             events.insert(0, came("session_started", name, seat, before, now))
         return Step(after, turn, touched, (progress,), tuple(events), told)
 
+    def _others(self, world: World, held: Held, state: State, seat: Seat | None, made: Made) -> list[Json]:
+        """What is heard by players other than who acted."""
+        actor = seat.instance if seat else ""
+        if held.record.scope is None and seat is not None:
+            return []
+        match made.kind:
+            case "join" | "leave":
+                return telling.came(held.state, state, actor)
+            case "reset" | "restore":
+                return telling.everyone(state, actor, f"{made.text}.") if seat is None else []
+            case _:
+                return telling.heard(world, held.state, state, actor, made.outcomes, made.actions)
+
     def _pause(self, seat: Seat, game: GameRecord, now: datetime) -> float | None:
         """Seconds since the last turn at a seat; None where this process does not know. In a game of one's own the last
         turn is the game's."""
@@ -438,27 +552,13 @@ class GameService:
             self._last_turn.popitem(last=False)
         return (now - before).total_seconds() if before else None
 
-    async def _to_others(
-        self, held: Held, number: int, seat: Seat | None, outcomes: Sequence[Outcome]
-    ) -> tuple[Told, ...]:
-        """What other players of the world are told."""
-        if held.record.scope is None:
-            return ()
-        own = seat.instance if seat else ""
-        messages = [message for outcome in outcomes for message in outcome.messages if message.to != own]
-        members = self._members.get(held.record.id, {})
-        if any(message.to not in members for message in messages):
-            seats = await self._store.members(held.record.id)
-            members = self._members[held.record.id] = {each.instance: each for each in seats}
-        return tuple(
-            Told(
-                new_id(),
-                f"user:{members[each.to].player}",
-                {"type": "player_message", "turn": number, "text": each.text},
-            )
-            for each in messages
-            if each.to in members
-        )
+    async def _members_of(self, held: Held, wanted: Iterable[str]) -> Mapping[str, Seat]:
+        """Seats by instance; asked for again where somebody wanted is not known."""
+        id = held.record.id
+        members = self._members.get(id, {})
+        if any(each not in members for each in wanted):
+            members = self._members[id] = {each.instance: each for each in await self._store.members(id)}
+        return members
 
     async def _commit(self, world: World, held: Held, steps: list[Step]) -> None:
         """Stores what steps led to, all of them or none."""
@@ -467,7 +567,8 @@ class GameService:
         last = steps[-1].held
         touched = [step.touched for step in steps]
         ids = None if None in touched else frozenset[str]().union(*(each for each in touched if each is not None))
-        due = _due(world, last.state)
+        now = self._now()
+        was, due = _due(world, held, now), _due(world, last, now)
         commit = Commit(
             game=last.record,
             base=held.record.version,
@@ -478,11 +579,13 @@ class GameService:
             progress=summed(each for step in steps for each in step.progress),
             events=tuple(event for step in steps for event in step.events),
             told=tuple(told for step in steps for told in step.told),
-            due=None if due == self._due.get(last.record.id) else due,
+            due=None if due == was and held.carried is None else due,
         )
         await self._store.commit(commit)
-        self._due[last.record.id] = due
         self._keep(replace(last, carried=None))
+        if commit.told:
+            for wake in self._wake:
+                wake()
 
     # --- games in memory
 
@@ -514,7 +617,7 @@ class GameService:
         self._games.move_to_end(held.record.id)
         while len(self._games) > MAX_GAMES:
             game, _ = self._games.popitem(last=False)
-            for each in (self._told, self._due, self._members):
+            for each in (self._told, self._members):
                 each.pop(game, None)
 
     async def _seat(self, handle: str, principal: str) -> Seat:
@@ -565,10 +668,12 @@ class Made:
     kind: Kind
     text: str
     state: State
-    dialogue: Json | None
+    dialogues: Mapping[str, Json]
+    """Those that are other than before, by the players' instances."""
     outcome: Json
     inputs: Inputs
     outcomes: Sequence[Outcome] = ()
+    actions: Sequence[Action] = ()
     extra: Json = field(default_factory=Json)
     """Further recorded inputs."""
     last: int | None = None
@@ -598,8 +703,8 @@ def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, l
     """`back` is recorded for replay: the turn that was undone, the version that was restored."""
     row = state.rows[seat.instance]
     outcome = _outcome(f"{text}.", row["score"], row["ended"] or None)
-    inputs = Inputs(state.rows["world"]["time"])
-    return Made(kind, text, state, dialogue, outcome, inputs, extra={"back": back}, last=last)
+    at = Inputs(state.rows["world"]["time"])
+    return Made(kind, text, state, {seat.instance: dialogue}, outcome, at, extra={"back": back}, last=last)
 
 
 def _outcome(text: str, score: int, ended: str | None) -> Json:
@@ -611,8 +716,13 @@ def _heard(turn: TurnRecord, player: str) -> Json | None:
     """A turn as a player knows it: their own, or what others' turns told them."""
     if turn.instance == player:
         return {"said": turn.text, "text": turn.outcome["text"]}
-    told = [each["text"] for action in turn.outcome["actions"] for each in action["messages"] if each["to"] == player]
+    told = [each["text"] for each in turn.outcome.get("heard", ()) if each["to"] == player]
     return {"said": "", "text": "\n".join(told)} if told else None
+
+
+def _players(seats: Iterable[Seat]) -> Json:
+    """Who takes part in a beginning: recorded with it, in order of joining."""
+    return {"players": [[seat.instance, seat.name, seat.role] for seat in seats]}
 
 
 def _reply(turn: TurnRecord) -> Reply:
@@ -629,5 +739,8 @@ def _reply(turn: TurnRecord) -> Reply:
     )
 
 
-def _due(world: World, state: State) -> datetime | None:
-    return getattr(world.session.referee, "next_due", lambda state: None)(state)
+def _due(world: World, held: Held, now: datetime) -> datetime | None:
+    """When time is to pass next without a turn. One player's world sleeps when they leave; their next turn catches up."""
+    if held.record.scope is None and now - held.record.updated > ASLEEP:
+        return None
+    return world.session.referee.next_due(held.state)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from storage.ids import new_id
+from storage.memory_work import MemoryWork
 from storage.records import (
     NEW,
     Commit,
@@ -22,6 +23,7 @@ from storage.records import (
     TurnRecord,
 )
 from storage.store import Conflict, KnownTurn, NoSuchGame
+from storage.work import KEPT_BACKUPS
 
 
 @dataclass(slots=True)
@@ -34,7 +36,7 @@ class _Kept:
     turns: list[TurnRecord] = field(default_factory=list[TurnRecord])
     keys: dict[str, TurnRecord] = field(default_factory=dict[str, TurnRecord])
     saves: dict[str, Loaded] = field(default_factory=dict[str, Loaded])
-    due: datetime | None = None
+    backups: list[str] = field(default_factory=list[str])
 
 
 class MemoryStore:
@@ -47,6 +49,7 @@ class MemoryStore:
         self.events: list[ProgressEvent] = []
         self.told: list[Told] = []
         self.audited: list[tuple[str, str, str, dict[str, int | str]]] = []
+        self.work = MemoryWork()
 
     def _kept(self, game: str) -> _Kept:
         kept = self._games.get(game)
@@ -119,7 +122,9 @@ class MemoryStore:
         self.progress.update({(each.player, each.experience): each for each in commit.progress})
         self.events += commit.events
         self.told += commit.told
-        kept.due = commit.due or kept.due
+        self.work.add(id, commit.told)
+        if commit.due is not None:
+            self.work.set_clock(id, commit.due)
 
     # --- turns and saves
 
@@ -143,9 +148,14 @@ class MemoryStore:
         return self._games[game].keys.get(key) if game in self._games else None
 
     async def save(self, name: str, loaded: Loaded, *, backup: bool = False) -> None:
-        saves = self._kept(loaded.game.id).saves
-        saves.pop(name, None)
-        saves[name] = loaded
+        kept = self._kept(loaded.game.id)
+        kept.saves.pop(name, None)
+        kept.saves[name] = loaded
+        if backup:
+            kept.backups = [*(each for each in kept.backups if each != name), name]
+            for old in kept.backups[:-KEPT_BACKUPS]:
+                kept.saves.pop(old, None)
+            kept.backups = kept.backups[-KEPT_BACKUPS:]
 
     async def saved(self, game: str, name: str) -> Loaded | None:
         return self._kept(game).saves.get(name)
@@ -168,13 +178,6 @@ class MemoryStore:
             )
             if world in (None, kept.game.world) and any(wanted):
                 yield kept.game
-
-    async def due(self, now: datetime, limit: int, lease: float) -> Sequence[tuple[str, datetime]]:
-        found = [(kept.game.id, kept.due) for kept in self._games.values() if kept.due is not None and kept.due <= now]
-        found.sort(key=lambda each: each[1])
-        for id, _ in found[:limit]:
-            self._games[id].due = now + timedelta(seconds=lease)
-        return found[:limit]
 
     async def audit(
         self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None

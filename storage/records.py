@@ -161,6 +161,8 @@ class Told:
     id: str
     channel: str
     payload: Json
+    turn: int = 0
+    """The number of the turn that led to it."""
 
 
 NEW = -1

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
+from storage.work import Work
 
 
 class StoreError(Exception):
@@ -62,6 +63,11 @@ class StoreAway(StoreError):
 class Store(Protocol):
     """Every method is atomic and durable when it returns. A game is only given to the principal that has a seat in it."""
 
+    @property
+    def work(self) -> Work:
+        """What waits to be done between turns."""
+        ...
+
     async def player(self, principal: str, name: str) -> Player:
         """The profile of a principal under a name; made where there is none."""
         ...
@@ -111,7 +117,7 @@ class Store(Protocol):
         ...
 
     async def save(self, name: str, loaded: Loaded, *, backup: bool = False) -> None:
-        """Keeps a game under a name of its own; the same name again replaces it."""
+        """Keeps a game under a name of its own; the same name again replaces it. Of backups the last `KEPT_BACKUPS` stay."""
         ...
 
     async def saved(self, game: str, name: str) -> Loaded | None: ...
@@ -128,10 +134,6 @@ class Store(Protocol):
         self, *, players: Collection[str] | None = None, since: datetime | None = None, world: str | None = None
     ) -> AsyncIterator[GameRecord]:
         """Every game that has turns of these players since then, by id; for replay."""
-        ...
-
-    async def due(self, now: datetime, limit: int, lease: float) -> Sequence[tuple[str, datetime]]:
-        """Games whose clock is due, and since when; nobody else is given them for `lease` seconds."""
         ...
 
     async def audit(

@@ -30,7 +30,7 @@ _GROUPS: dict[str, str] = {
     "inventory text, visited text, state jsonb",
     "e": "game_id uuid, player_id uuid, id uuid, experience text, type text, content text, data jsonb, lat float8, "
     "lng float8, at timestamptz",
-    "o": "game_id uuid, id uuid, channel text, payload json",
+    "o": "game_id uuid, number bigint, id uuid, channel text, payload json",
     "j": "game_id uuid, due timestamptz",
 }
 """Each group of rows with its columns; a parameter holds one column of one group."""
@@ -91,7 +91,7 @@ _KEPT = {
     SELECT e.player_id, e.id, e.experience, e.type, e.content, e.data, e.lat, e.lng, e.at
     FROM {e} JOIN won ON won.id = e.game_id""",
     "o": """
-    INSERT INTO outbox (id, channel, payload) SELECT o.id, o.channel, o.payload FROM {o} JOIN won ON won.id = o.game_id""",
+    INSERT INTO outbox (game_id, number, id, channel, payload) SELECT o.* FROM {o} JOIN won ON won.id = o.game_id""",
     "j": """
     INSERT INTO jobs (kind, key, due) SELECT 'tick', j.game_id::text, j.due FROM {j} JOIN won ON won.id = j.game_id
     ON CONFLICT (kind, key) DO UPDATE SET due = excluded.due, attempts = 0, error = NULL, dead = false""",
@@ -197,4 +197,4 @@ def _event_row(each: ProgressEvent) -> tuple[Any, ...]:
 
 
 def _told_row(each: Told) -> tuple[Any, ...]:
-    return (each.id, each.channel, json(each.payload))
+    return (each.turn, each.id, each.channel, json(each.payload))

@@ -209,12 +209,15 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", Uuid, primary_key=True),
+    Column("game_id", Uuid, nullable=False),
+    Column("number", BigInteger, nullable=False, comment="of the turn that led to it"),
     Column("channel", Text, nullable=False),
     Column("payload", JSON, nullable=False),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("error", Text),
     Column("due", _TIME, nullable=False, server_default=_NOW),
-    Index("outbox_due", "due", postgresql_where=text("error IS NULL OR attempts < 10")),
+    Column("dead", Boolean, nullable=False, server_default="false", comment="given up; `retry` revives it"),
+    Index("outbox_game", "game_id", "number", "id", postgresql_where=text("NOT dead")),
     comment="What is to be told to others, until it was",
 )
 

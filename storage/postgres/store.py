@@ -17,8 +17,10 @@ from storage.postgres.connections import LOST, Connections, away
 from storage.postgres.migrate import migrate
 from storage.postgres.places import Places
 from storage.postgres.progress import ProgressQueries
+from storage.postgres.work import PostgresWork
 from storage.records import NEW, Commit, GameRecord, Kind, Loaded, Part, Player, Seat, TurnRecord
 from storage.store import Conflict, KnownTurn, NoSuchGame
+from storage.work import KEPT_BACKUPS
 
 _GAME = "games.id, world, revision, experience, scope, seed, commit, version, hash, head, last, updated"
 _SEAT = "handle, game_id, player_id, instance, role, principal, name"
@@ -56,6 +58,10 @@ SAVE = """
 INSERT INTO saves (game_id, name, backup, commit, data) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (game_id, name) DO UPDATE SET commit = excluded.commit, data = excluded.data, at = now()"""
 
+BACKUPS = f"""
+DELETE FROM saves WHERE game_id = $1 AND backup AND name NOT IN (
+    SELECT name FROM saves WHERE game_id = $1 AND backup ORDER BY at DESC, name DESC LIMIT {KEPT_BACKUPS})"""
+
 SAVED = "SELECT data FROM saves WHERE game_id = $1 AND name = $2"
 
 SAVES = "SELECT name FROM saves WHERE game_id = $1 ORDER BY at, name"
@@ -68,12 +74,6 @@ SELECT {_GAME} FROM games WHERE ($3::text IS NULL OR world = $3) AND ($4::uuid I
     SELECT FROM turns WHERE game_id = games.id AND ($1::uuid[] IS NULL OR player_id = ANY($1))
         AND ($2::timestamptz IS NULL OR at >= $2))
 ORDER BY id LIMIT 500"""
-
-DUE = """
-UPDATE jobs SET due = now() + make_interval(secs => $3), attempts = attempts + 1 FROM (
-    SELECT kind, key, due AS since FROM jobs WHERE kind = 'tick' AND NOT dead AND due <= $1
-    ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED) AS late
-WHERE jobs.kind = late.kind AND jobs.key = late.key RETURNING jobs.key, since"""
 
 
 async def ready(url: str, revive: Callable[[], Awaitable[object]] | None = None) -> Connections:
@@ -94,6 +94,7 @@ class PostgresStore:
     def __init__(self, connections: Connections, guard: Guard | None = None):
         self.connections = connections
         self.progress, self.places = ProgressQueries(connections), Places(connections)
+        self.work = PostgresWork(connections)
         self._commits = GroupCommit(connections.single, guard)
 
     @classmethod
@@ -179,6 +180,8 @@ class PostgresStore:
         game = asdict(loaded.game) | {"updated": loaded.game.updated.isoformat()}
         data = {"game": game, "parts": {key: asdict(part) for key, part in loaded.parts.items()}}
         await self.connections.fetch(SAVE, loaded.game.id, name, backup, loaded.game.commit, data)
+        if backup:
+            await self.connections.fetch(BACKUPS, loaded.game.id)
 
     async def saved(self, game: str, name: str) -> Loaded | None:
         data = await self.connections.value(SAVED, game, name)
@@ -203,10 +206,6 @@ class PostgresStore:
             for row in rows:
                 yield _game(row)
             last = rows[-1]["id"]
-
-    async def due(self, now: datetime, limit: int, lease: float) -> Sequence[tuple[str, datetime]]:
-        rows = await self.connections.fetch(DUE, now, limit, lease)
-        return [(row["key"].replace("-", ""), row["since"]) for row in rows]
 
     # --- privacy
 

@@ -93,17 +93,24 @@ COMMENT ON TABLE waypoints IS 'What has a point on Earth from the start, as the 
 
 CREATE TABLE outbox (
     id UUID NOT NULL,
+    game_id UUID NOT NULL,
+    number BIGINT NOT NULL,
     channel TEXT NOT NULL,
     payload JSON NOT NULL,
     attempts SMALLINT DEFAULT '0' NOT NULL,
     error TEXT,
     due TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    dead BOOLEAN DEFAULT 'false' NOT NULL,
     PRIMARY KEY (id)
 );
 
-CREATE INDEX outbox_due ON outbox (due) WHERE error IS NULL OR attempts < 10;
+CREATE INDEX outbox_game ON outbox (game_id, number, id) WHERE NOT dead;
 
 COMMENT ON TABLE outbox IS 'What is to be told to others, until it was';
+
+COMMENT ON COLUMN outbox.number IS 'of the turn that led to it';
+
+COMMENT ON COLUMN outbox.dead IS 'given up; `retry` revives it';
 
 CREATE TABLE jobs (
     kind TEXT NOT NULL,
