@@ -22,6 +22,10 @@ app = typer.Typer(
 )
 kb_app = typer.Typer(help="Search and read a knowledge base.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(kb_app, name="kb")
+services_app = typer.Typer(
+    help="Start, stop and look at the embedded PostgreSQL and Valkey.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(services_app, name="services")
 
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="A folder, a Git URL, or a bundled world's name.")]
 KbOption = Annotated[
@@ -227,6 +231,32 @@ def links(
     from rulebound.commands.knowledge import links as run
 
     _exit(run(Where.of(path, at), page))
+
+
+@services_app.command()
+def start() -> None:
+    """Start the embedded servers and let them run until `services stop`."""
+    from rulebound.commands.services import start as run
+
+    _exit(run())
+
+
+@services_app.command()
+def stop(
+    force: Annotated[bool, typer.Option("--force", help="Even while processes use them or when they hang.")] = False,
+) -> None:
+    """Stop the embedded servers."""
+    from rulebound.commands.services import stop as run
+
+    _exit(run(force=force))
+
+
+@services_app.command()
+def status() -> None:
+    """Show which servers are used and how they are. Exit 0: all are ready, 1: not all."""
+    from rulebound.commands.services import status as run
+
+    _exit(run())
 
 
 def _exit(status: int) -> None:
