@@ -65,18 +65,21 @@ def send(lock: Path, number: signal.Signals) -> bool:
     if pid is None or not held(lock):
         return False
     try:
-        if sys.platform == "linux":
-            file = os.pidfd_open(pid)
-            try:
-                if pid_of(lock) != pid:
-                    return False
-                signal.pidfd_send_signal(file, number)
-            finally:
-                os.close(file)
-        else:
+        file = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # macOS, old kernels; a process that is gone is found out below
+        file = None
+    try:
+        if file is None:
             os.kill(pid, number)
+        elif pid_of(lock) == pid:
+            signal.pidfd_send_signal(file, number)
+        else:
+            return False
     except ProcessLookupError:
         return False
+    finally:
+        if file is not None:
+            os.close(file)
     return True
 
 
