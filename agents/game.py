@@ -287,6 +287,7 @@ class GameService:
         seat, at = await self._seat(handle, principal), self._now()
 
         async def begin(world: World, held: Held, key: str) -> Step:
+<<<<<<< HEAD
             if held.record.scope is None:
                 name = await resets.back_up(self._store, held, at)
                 state, text = resets.anew(world, (seat,)), f"Begun anew. Kept as {name}"
@@ -297,38 +298,52 @@ class GameService:
             made = _replaced("reset", text, seat, state, {}, 0, 0)
             step = await self._step(world, held, seat, replace(made, extra={**_players((seat,)), **made.extra}), key)
             return replace(step, events=(self._event(world, seat, "experience_reset"),))
+=======
+            record, players = held.record, resets.inputs((seat,))
+            name = await resets.back_up(self._store, held, at) if record.scope is None else ""
+            state = resets.begun(world.session, held.state, seat.instance, players, shared=record.scope is not None)
+            text = f"Begun anew. As it was before, it is kept as {name}" if name else "Begun anew"
+            made = _replaced("reset", text, seat, state, {}, 0, record.version)
+            step = await self._step(world, held, seat, replace(made, extra=players), key)
+            return replace(step, events=(came("experience_reset", experience_of(world.where), seat, state, at),))
+>>>>>>> 7eef3815ac8e1fddd581eca6b96494db32d570ec
 
-        return _reply(await self._do(seat, begin))
+        reply = _reply(await self._do(seat, begin))
+        await self._store.audit(seat.player, "reset", seat.game)
+        return reply
 
-    async def reset_world(self, where: Where, role: str) -> str:
-        """Begins a shared world anew for everyone in it; the name of the backup. Raises `GameError` for other roles than
-        `gm` and `admin`, and where nobody has played there."""
+    async def reset_world(self, where: Where, actor: str, role: str) -> str:
+        """Begins a shared world anew for everyone in it; the name of the backup. `actor` is a player's id or `operator`.
+        Raises `GameError` for other roles than `gm` and `admin`, and where nobody has played there."""
 
-        async def fresh(world: World, held: Held, members: Sequence[Seat]) -> State:
-            return resets.anew(world, members)
+        async def fresh(world: World, held: Held, players: Json) -> tuple[State, int]:
+            return resets.begun(world.session, held.state, "", players, shared=True), held.record.version
 
-        return await self._for_everyone(where, role, "reset", "The world begins anew", fresh)
+        return await self._for_everyone(where, actor, role, "reset", "The world begins anew", fresh)
 
-    async def restore_world(self, where: Where, role: str, name: str) -> str:
+    async def restore_world(self, where: Where, actor: str, role: str, name: str) -> str:
         """Puts a shared world back to a save or backup, for those who are there now; as `reset_world`."""
 
-        async def former(world: World, held: Held, members: Sequence[Seat]) -> State:
+        async def former(world: World, held: Held, players: Json) -> tuple[State, int]:
             saved = await self._saved(held.record.id, name)
-            return resets.with_members(world, read(saved, world.session).state, members)
+            state = read(saved, world.session).state
+            return resets.with_members(world.session, state, players), saved.game.version
 
-        return await self._for_everyone(where, role, "restore", "The world is as it was before", former)
+        return await self._for_everyone(where, actor, role, "restore", "The world is as it was before", former)
 
     async def _for_everyone(
         self,
         where: Where,
+        actor: str,
         role: str,
         kind: Kind,
         text: str,
-        find: Callable[[World, Held, Sequence[Seat]], Awaitable[State]],
+        find: Callable[[World, Held, Json], Awaitable[tuple[State, int]]],
     ) -> str:
         if role not in resets.ROLES:
             raise GameError("A shared world belongs to everyone in it", "A gm or an admin may do this.")
-        game, at = await self._store.shared(experience_of(where)), self._now()
+        experience = experience_of(where)
+        game, at = await self._store.shared(experience), self._now()
         if game is None:
             raise GameError("Nobody has played in this world yet", "Play there first.")
         name = ""
@@ -336,19 +351,19 @@ class GameService:
         async def begin(world: World, held: Held) -> Step:
             nonlocal name
             members = await self._store.members(game)
+            players = resets.inputs(members)
             name = await resets.back_up(self._store, held, at)
-            state = await find(world, held, members)
+            state, back = await find(world, held, players)
             dialogues: dict[str, Json] = {seat.instance: {} for seat in members}
-            inputs = Inputs(state.rows["world"]["time"])
-            made = Made(kind, text, state, dialogues, _outcome("", 0, None), inputs, extra=_players(members))
+            inputs, outcome = Inputs(state.rows["world"]["time"]), _outcome("", 0, None)
+            made = Made(kind, text, state, dialogues, outcome, inputs, extra={**players, "back": back})
             step = await self._step(world, held, None, made, new_id())
-            progress = [
-                progress_of(experience_of(where), seat, None, step.held, at, turns=0, playtime=0.0) for seat in members
-            ]
-            events = [self._event(world, seat, f"experience_{kind}") for seat in members]
+            progress = [progress_of(experience, seat, None, step.held, at, turns=0, playtime=0.0) for seat in members]
+            events = [came(f"experience_{kind}", experience, seat, state, at) for seat in members]
             return replace(step, progress=tuple(progress), events=tuple(events))
 
         await self._lanes.do(game, begin, new_id())
+        await self._store.audit(actor, kind, game)
         return name
 
     async def save(self, handle: str, principal: str, name: str) -> None:
@@ -457,9 +472,6 @@ class GameService:
             raise GameError(f"There is no save {name!r}", f"Saved are: {known}.")
         return saved
 
-    def _event(self, world: World, seat: Seat, type: str) -> ProgressEvent:
-        return ProgressEvent(new_id(), seat.player, experience_of(world.where), type, self._now())
-
     def _inputs(self, held: Held, now: datetime | None) -> Inputs:
         return Inputs(now or self._now(), (held.record.seed * 1_000_003 + held.record.version + 1) % 2**63)
 
@@ -497,11 +509,19 @@ class GameService:
                 "dialogue": held.dialogues.get(seat.instance, {}),
                 "last": record.last,
             }
+<<<<<<< HEAD
         # The commit that a game began under is not stored with it, and the first turn may be under a later one.
         began = {"began": record.commit} if record.version == 0 else {}
         others = self._others(world, held, state, seat, made)
         members = await self._members_of(held, (each["to"] for each in others)) if record.scope else dict[str, Seat]()
         told = telling.told(record.id, number, others, members)
+=======
+        others = self._others(world, held, state, seat, made)
+        members = await self._members_of(held, (each["to"] for each in others)) if record.scope else {}
+        told = telling.told(record.id, number, others, members)
+        # The commit that a game began under is not stored with it, and the first turn may be under a later one.
+        began = {"began": record.commit} if record.version == 0 else {}
+>>>>>>> 7eef3815ac8e1fddd581eca6b96494db32d570ec
         turn = TurnRecord(
             number=number,
             text=made.text,
@@ -703,8 +723,13 @@ def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, l
     """`back` is recorded for replay: the turn that was undone, the version that was restored."""
     row = state.rows[seat.instance]
     outcome = _outcome(f"{text}.", row["score"], row["ended"] or None)
+<<<<<<< HEAD
     at = Inputs(state.rows["world"]["time"])
     return Made(kind, text, state, {seat.instance: dialogue}, outcome, at, extra={"back": back}, last=last)
+=======
+    inputs = Inputs(state.rows["world"]["time"])
+    return Made(kind, text, state, {seat.instance: dialogue}, outcome, inputs, extra={"back": back}, last=last)
+>>>>>>> 7eef3815ac8e1fddd581eca6b96494db32d570ec
 
 
 def _outcome(text: str, score: int, ended: str | None) -> Json:
@@ -718,11 +743,6 @@ def _heard(turn: TurnRecord, player: str) -> Json | None:
         return {"said": turn.text, "text": turn.outcome["text"]}
     told = [each["text"] for each in turn.outcome.get("heard", ()) if each["to"] == player]
     return {"said": "", "text": "\n".join(told)} if told else None
-
-
-def _players(seats: Iterable[Seat]) -> Json:
-    """Who takes part in a beginning: recorded with it, in order of joining."""
-    return {"players": [[seat.instance, seat.name, seat.role] for seat in seats]}
 
 
 def _reply(turn: TurnRecord) -> Reply:

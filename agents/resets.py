@@ -1,36 +1,52 @@
-"""Owns what it means to begin a world anew: the fresh state with everyone who has a place in it, and the backup before.
+"""Owns what it means to begin anew: a fresh world with everyone who has a place in it, and the backup before.
 
-`anew(…)`, `with_members(…)`, `back_up(…)`. It must not know turns.
+`begun(…)` and `with_members(…)` give states, for the game service and for replay. It must not know turns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from agents.held import Held, whole
-from agents.worlds import World
+from agents.held import Held, Json, whole
 from kb.referee import State
+from kb.session import Session
 from storage import Loaded, Seat, Store
 
 ROLES = frozenset({"gm", "admin"})
 """Who may begin a shared world anew for everyone, and put it back."""
 
-
-def anew(world: World, members: Sequence[Seat]) -> State:
-    """The world at its start, with everyone who has a seat in it, in the order in which they came."""
-    return with_members(world, world.session.referee.new(), members)
+Member = tuple[str, str, str]
+"""The instance, name and role of a player."""
 
 
-def with_members(world: World, state: State, members: Sequence[Seat]) -> State:
+def inputs(seats: Sequence[Seat]) -> Json:
+    """Who takes part in a beginning, in order of joining: recorded with it."""
+    return {"players": [[seat.instance, seat.name, seat.role] for seat in seats]}
+
+
+def members(inputs: Mapping[str, Any]) -> list[Member]:
+    """Those of recorded inputs."""
+    return [(instance, name, role) for instance, name, role in inputs["players"]]
+
+
+def begun(session: Session, state: State, instance: str, inputs: Mapping[str, Any], *, shared: bool) -> State:
+    """The state of a beginning: of the whole world, or, where one player of a shared one begins anew, of their place."""
+    if shared and instance:
+        (member,) = members(inputs)
+        return session.referee.join(session.referee.leave(state, instance), *member)
+    return with_members(session, session.referee.new(), inputs)
+
+
+def with_members(session: Session, state: State, inputs: Mapping[str, Any]) -> State:
     """A state of some time, for those who are members now: who came since stands at the start, who left is gone."""
-    referee, present = world.session.referee, {seat.instance for seat in members}
-    for player in state.players:
-        if player not in present:
-            state = referee.leave(state, player)
-    for seat in members:
-        if seat.instance not in state.rows:
-            state = referee.join(state, seat.instance, seat.name, seat.role)
+    referee, present = session.referee, members(inputs)
+    for player in sorted(set(state.players) - {instance for instance, _, _ in present}):
+        state = referee.leave(state, player)
+    for member in present:
+        if member[0] not in state.rows:
+            state = referee.join(state, *member)
     return state
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agents import resets
 from agents.held import read
 from agents.record import action_of, status_of
 from agents.replay.compare import Difference, Side, difference
@@ -199,6 +200,12 @@ class Replay:
                     raise _Skipped("what a restore went back to is not known")
                 state, dialogues = self._versions.get(version) or self._read(version, session)
                 state = self._carried(state, session)
+                if "players" in turn.inputs:
+                    state = resets.with_members(session, state, turn.inputs)
+                    dialogues = {}
+            case "reset":
+                state = resets.begun(session, state, turn.instance, turn.inputs, shared=self._head.shared)
+                dialogues = {**dialogues, turn.instance: Dialogue()} if turn.instance else {}
             case _:
                 raise _Skipped(f"turns of kind {turn.kind!r} are not replayed")
         return Resolved(state, dialogues, "done", "", (), ())

@@ -22,7 +22,7 @@ class Recorded:
     number: int
     """The game's version after it."""
     kind: str
-    """`new` (number 0), `join`, `leave`, `say`, `tick`, `undo`, `restore`; others cannot be replayed, and are counted."""
+    """`new` (number 0), `join`, `leave`, `say`, `tick`, `undo`, `restore`, `reset`; others cannot be replayed, and are counted."""
     player: str
     """Who is counted as touched; empty for the clock."""
     instance: str
@@ -30,7 +30,7 @@ class Recorded:
     text: str
     commit: str
     inputs: Mapping[str, Any]
-    """`now` (RFC 3339) and `seed`; where a player joins also `name`."""
+    """`now` (RFC 3339) and `seed`; where a player joins also `name`, in a beginning of the whole world `players`."""
     hash_before: str
     hash_after: str
     outcome: Mapping[str, Any]

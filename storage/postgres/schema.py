@@ -215,7 +215,7 @@ outbox = Table(
     Column("payload", JSON, nullable=False),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("error", Text),
-    Column("due", _TIME, nullable=False, server_default=_NOW),
+    Column("due", _TIME, nullable=False, server_default=text("'-infinity'"), comment="not before; a lease"),
     Column("dead", Boolean, nullable=False, server_default="false", comment="given up; `retry` revives it"),
     Index("outbox_game", "game_id", "number", "id", postgresql_where=text("NOT dead")),
     comment="What is to be told to others, until it was",

@@ -99,7 +99,7 @@ CREATE TABLE outbox (
     payload JSON NOT NULL,
     attempts SMALLINT DEFAULT '0' NOT NULL,
     error TEXT,
-    due TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    due TIMESTAMP WITH TIME ZONE DEFAULT '-infinity' NOT NULL,
     dead BOOLEAN DEFAULT 'false' NOT NULL,
     PRIMARY KEY (id)
 );
@@ -109,6 +109,8 @@ CREATE INDEX outbox_game ON outbox (game_id, number, id) WHERE NOT dead;
 COMMENT ON TABLE outbox IS 'What is to be told to others, until it was';
 
 COMMENT ON COLUMN outbox.number IS 'of the turn that led to it';
+
+COMMENT ON COLUMN outbox.due IS 'not before; a lease';
 
 COMMENT ON COLUMN outbox.dead IS 'given up; `retry` revives it';
 
