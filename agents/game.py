@@ -32,6 +32,7 @@ from storage import (
     GameRecord,
     Loaded,
     NoSuchGame,
+    ProgressEvent,
     Seat,
     Store,
     TurnRecord,
@@ -286,6 +287,18 @@ class GameService:
         seat, at = await self._seat(handle, principal), self._now()
 
         async def begin(world: World, held: Held, key: str) -> Step:
+<<<<<<< HEAD
+            if held.record.scope is None:
+                name = await resets.back_up(self._store, held, at)
+                state, text = resets.anew(world, (seat,)), f"Begun anew. Kept as {name}"
+            else:
+                referee = world.session.referee
+                state = referee.leave(held.state, seat.instance)
+                state, text = referee.join(state, seat.instance, seat.name, seat.role), "Begun anew"
+            made = _replaced("reset", text, seat, state, {}, 0, 0)
+            step = await self._step(world, held, seat, replace(made, extra={**_players((seat,)), **made.extra}), key)
+            return replace(step, events=(self._event(world, seat, "experience_reset"),))
+=======
             record, players = held.record, resets.inputs((seat,))
             name = await resets.back_up(self._store, held, at) if record.scope is None else ""
             state = resets.begun(world.session, held.state, seat.instance, players, shared=record.scope is not None)
@@ -293,6 +306,7 @@ class GameService:
             made = _replaced("reset", text, seat, state, {}, 0, record.version)
             step = await self._step(world, held, seat, replace(made, extra=players), key)
             return replace(step, events=(came("experience_reset", experience_of(world.where), seat, state, at),))
+>>>>>>> 7eef3815ac8e1fddd581eca6b96494db32d570ec
 
         reply = _reply(await self._do(seat, begin))
         await self._store.audit(seat.player, "reset", seat.game)
@@ -486,7 +500,7 @@ class GameService:
             state,
             {**held.dialogues, **made.dialogues},
         )
-        touched = frozenset[str]().union(*(each.touched for each in made.outcomes)) if made.outcomes else None
+        touched = frozenset(id for each in made.outcomes for id in each.touched) if made.outcomes else None
         if touched is None and state is held.state:
             touched = frozenset()
         undo: Json = {}
@@ -497,11 +511,19 @@ class GameService:
                 "dialogue": held.dialogues.get(seat.instance, {}),
                 "last": record.last,
             }
+<<<<<<< HEAD
+        # The commit that a game began under is not stored with it, and the first turn may be under a later one.
+        began = {"began": record.commit} if record.version == 0 else {}
+        others = self._others(world, held, state, seat, made)
+        members = await self._members_of(held, (each["to"] for each in others)) if record.scope else dict[str, Seat]()
+        told = telling.told(record.id, number, others, members)
+=======
         others = self._others(world, held, state, seat, made)
         members = await self._members_of(held, (each["to"] for each in others) if record.scope else ())
         told = telling.told(record.id, number, others, members)
         # The commit that a game began under is not stored with it, and the first turn may be under a later one.
         began = {"began": record.commit} if record.version == 0 else {}
+>>>>>>> 7eef3815ac8e1fddd581eca6b96494db32d570ec
         turn = TurnRecord(
             number=number,
             text=made.text,
@@ -703,8 +725,13 @@ def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, l
     """`back` is recorded for replay: the turn that was undone, the version that was restored."""
     row = state.rows[seat.instance]
     outcome = _outcome(f"{text}.", row["score"], row["ended"] or None)
+<<<<<<< HEAD
+    at = Inputs(state.rows["world"]["time"])
+    return Made(kind, text, state, {seat.instance: dialogue}, outcome, at, extra={"back": back}, last=last)
+=======
     inputs = Inputs(state.rows["world"]["time"])
     return Made(kind, text, state, {seat.instance: dialogue}, outcome, inputs, extra={"back": back}, last=last)
+>>>>>>> 7eef3815ac8e1fddd581eca6b96494db32d570ec
 
 
 def _outcome(text: str, score: int, ended: str | None) -> Json:

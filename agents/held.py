@@ -40,7 +40,7 @@ def read(loaded: Loaded, session: Session) -> Held:
     stored: dict[str, parts.Part] = {}
     dialogues: dict[str, Json] = {}
     for id, part in loaded.parts.items():
-        data = {"template": part.template, "kind": part.kind, **part.data}
+        data: Json = {"template": part.template, "kind": part.kind, **part.data}
         if "dialogue" in data:
             dialogues[id] = data.pop("dialogue")
         stored[id] = data
@@ -60,7 +60,7 @@ def written(before: Held, after: Held, touched: Iterable[str] | None) -> dict[st
     for id, dialogue in after.dialogues.items():
         if id not in found and dialogue != before.dialogues.get(id) and id in after.state.rows:
             found[id] = after.state.part(id)
-    return {id: part and stored(after, id, part) for id, part in found.items()}
+    return {id: None if part is None else stored(after, id, part) for id, part in found.items()}
 
 
 def whole(held: Held) -> dict[str, Part]:

@@ -93,8 +93,8 @@ class PostgresStore:
 
     def __init__(self, connections: Connections, guard: Guard | None = None):
         self.connections = connections
-        self.work = PostgresWork(connections)
         self.progress, self.places = ProgressQueries(connections), Places(connections)
+        self.work = PostgresWork(connections)
         self._commits = GroupCommit(connections.single, guard)
 
     @classmethod

@@ -35,6 +35,7 @@ async def test_the_script_of_the_new_volume_makes_an_owner_that_is_no_superuser(
             "SELECT rolname, rolsuper, rolcanlogin FROM pg_roles JOIN pg_database d ON datdba = pg_roles.oid"
             " WHERE datname = 'deployed'"
         )
+        assert owner is not None
         assert tuple(owner) == ("deployed", False, True)
     finally:
         await connection.execute("DROP DATABASE deployed WITH (FORCE)")

@@ -18,9 +18,15 @@ def _next(commit: Commit) -> Commit:
     return replace(commit, seats=())
 
 
+def _whole(commit: Commit, before: Commit | None = None) -> Loaded:
+    """The game after a commit, upon those parts that were there before."""
+    parts = {**(before.parts if before else {}), **commit.parts}
+    return Loaded(commit.game, {id: part for id, part in parts.items() if part is not None})
+
+
 async def test_a_game_that_was_created_is_loaded_as_it_was(store: Store, begin: Begin) -> None:
     made = await begin()
-    assert await store.load(made.game.id) == Loaded(made.game, made.parts)
+    assert await store.load(made.game.id) == _whole(made)
 
 
 async def test_a_seat_is_given_to_nobody_but_its_principal(store: Store, begin: Begin, principal: str) -> None:
@@ -64,7 +70,7 @@ async def test_a_turn_is_kept_with_the_game_after_it(store: Store, begin: Begin,
     made = await begin()
     after = turn(made)
     await store.commit(_next(after))
-    assert await store.load(made.game.id) == Loaded(after.game, {**made.parts, **after.parts})
+    assert await store.load(made.game.id) == _whole(after, made)
     assert list(await store.turns(made.game.id)) == list(after.turns)
 
 
@@ -97,7 +103,7 @@ async def test_of_two_turns_on_one_version_the_second_conflicts_and_changes_noth
     with pytest.raises(Conflict):
         await store.commit(_next(second))
     assert [each.text for each in await store.turns(made.game.id)] == ["north"]
-    assert await store.load(made.game.id) == Loaded(first.game, {**made.parts, **first.parts})
+    assert await store.load(made.game.id) == _whole(first, made)
 
 
 async def test_a_turn_with_a_known_key_is_not_kept_again_and_the_first_one_is_given(
@@ -163,13 +169,13 @@ async def test_a_player_joins_and_leaves_with_a_turn(store: Store, begin: Begin,
 async def test_a_save_is_kept_under_its_name_while_the_game_goes_on(store: Store, begin: Begin, turn: Next) -> None:
     made = await begin()
     id = made.game.id
-    early = Loaded(made.game, made.parts)
+    early = _whole(made)
     await store.save("early", early)
     after = turn(made)
     await store.commit(_next(after))
     assert await store.saved(id, "early") == early
     assert await store.saved(id, "late") is None
-    late = Loaded(after.game, after.parts)  # type: ignore[arg-type]
+    late = _whole(after)
     await store.save("early", late)
     assert await store.saved(id, "early") == late
     assert list(await store.saves(id)) == ["early"]
@@ -180,23 +186,24 @@ async def test_a_clock_that_is_due_is_given_to_one_worker_at_a_time(store: Store
     made = await begin()
     now = made.game.updated
     await store.commit(replace(_next(turn(made)), due=now))
-    due = [id for id, _ in await store.due(now, 1000, 60.0)]
+    due = {each.game: each for each in await store.work.due(now, 1000, 60.0)}
+    later = now + timedelta(seconds=1)
     assert made.game.id in due
-    assert made.game.id not in [id for id, _ in await store.due(now + timedelta(seconds=1), 1000, 60.0)]
+    assert made.game.id not in {each.game for each in await store.work.due(later, 1000, 60.0)}
+    await store.work.done(due[made.game.id], None)
+    much_later = now + timedelta(days=1)
+    assert made.game.id not in {each.game for each in await store.work.due(much_later, 1000, 60.0)}
 
 
-async def test_history_gives_each_game_with_its_seats_and_all_its_turns(store: Store, begin: Begin, turn: Next) -> None:
+async def test_games_are_told_that_were_played_by_somebody_since_a_time(store: Store, begin: Begin, turn: Next) -> None:
     world = f"w-{new_id()}"
     made = await begin(world=world)
-    quiet = await begin(world=world)
+    await begin(world=world)
     after = turn(made)
     await store.commit(_next(after))
     seat = made.seats[0]
-    found = [each async for each in store.history(world=world)]
-    assert [(game.id, list(seats), list(turns)) for game, seats, turns in found] == [
-        (made.game.id, [seat], list(after.turns))
-    ]
-    assert quiet.game.id not in {game.id for game, _, _ in found}
-    assert [each async for each in store.history(world=world, player=new_id())] == []
-    assert len([each async for each in store.history(world=world, player=seat.player)]) == 1
-    assert [each async for each in store.history(world=world, since=after.turns[0].at + timedelta(days=1))] == []
+    assert [each async for each in store.played(world=world)] == [after.game]
+    assert [each async for each in store.played(world=world, players=[new_id()])] == []
+    assert [each async for each in store.played(world=world, players=[seat.player])] == [after.game]
+    assert [each async for each in store.played(world=world, since=after.turns[0].at + timedelta(days=1))] == []
+    assert seat.player in await store.named(seat.principal)
