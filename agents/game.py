@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from agents import resets, telling
+from agents.hearing import Heard, listening
 from agents.held import Held, read, whole, written
 from agents.lanes import Lanes, Step
 from agents.progress import PAUSE, SESSION, came, events_of, experience_of, progress_of, summed
@@ -32,7 +33,6 @@ from storage import (
     GameRecord,
     Loaded,
     NoSuchGame,
-    ProgressEvent,
     Seat,
     Store,
     TurnRecord,
@@ -287,18 +287,6 @@ class GameService:
         seat, at = await self._seat(handle, principal), self._now()
 
         async def begin(world: World, held: Held, key: str) -> Step:
-<<<<<<< HEAD
-            if held.record.scope is None:
-                name = await resets.back_up(self._store, held, at)
-                state, text = resets.anew(world, (seat,)), f"Begun anew. Kept as {name}"
-            else:
-                referee = world.session.referee
-                state = referee.leave(held.state, seat.instance)
-                state, text = referee.join(state, seat.instance, seat.name, seat.role), "Begun anew"
-            made = _replaced("reset", text, seat, state, {}, 0, 0)
-            step = await self._step(world, held, seat, replace(made, extra={**_players((seat,)), **made.extra}), key)
-            return replace(step, events=(self._event(world, seat, "experience_reset"),))
-=======
             record, players = held.record, resets.inputs((seat,))
             name = await resets.back_up(self._store, held, at) if record.scope is None else ""
             state = resets.begun(world.session, held.state, seat.instance, players, shared=record.scope is not None)
@@ -306,7 +294,6 @@ class GameService:
             made = _replaced("reset", text, seat, state, {}, 0, record.version)
             step = await self._step(world, held, seat, replace(made, extra=players), key)
             return replace(step, events=(came("experience_reset", experience_of(world.where), seat, state, at),))
->>>>>>> 7eef3815ac8e1fddd581eca6b96494db32d570ec
 
         reply = _reply(await self._do(seat, begin))
         await self._store.audit(seat.player, "reset", seat.game)
@@ -425,6 +412,15 @@ class GameService:
             "notes": [*game.notes, *refusal(game.world)],
         }
 
+    async def listen(
+        self, handle: str, principal: str, since: int | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[Heard]]:
+        """What the player hears from others and from time after turn `since` (now): see `agents.hearing`."""
+        seat = await self._seat(handle, principal)
+        if since is None:
+            since = (await self.game(handle, principal)).record.version
+        return listening(self._store, seat, since)
+
     async def why(self, handle: str, principal: str, turn: int | None = None) -> dict[str, Any]:
         """Which lines decided a turn of the player (the last one that was said): `turn`, `said`, `commit`, and per action
         its `status`, `rule`, `reason` and `lines`, each with `at` (`path:line@commit`) and `value`. Raises `GameError`."""
@@ -511,19 +507,11 @@ class GameService:
                 "dialogue": held.dialogues.get(seat.instance, {}),
                 "last": record.last,
             }
-<<<<<<< HEAD
-        # The commit that a game began under is not stored with it, and the first turn may be under a later one.
-        began = {"began": record.commit} if record.version == 0 else {}
         others = self._others(world, held, state, seat, made)
-        members = await self._members_of(held, (each["to"] for each in others)) if record.scope else dict[str, Seat]()
-        told = telling.told(record.id, number, others, members)
-=======
-        others = self._others(world, held, state, seat, made)
-        members = await self._members_of(held, (each["to"] for each in others) if record.scope else ())
+        members = await self._members_of(held, (each["to"] for each in others))
         told = telling.told(record.id, number, others, members)
         # The commit that a game began under is not stored with it, and the first turn may be under a later one.
         began = {"began": record.commit} if record.version == 0 else {}
->>>>>>> 7eef3815ac8e1fddd581eca6b96494db32d570ec
         turn = TurnRecord(
             number=number,
             text=made.text,
@@ -725,13 +713,8 @@ def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, l
     """`back` is recorded for replay: the turn that was undone, the version that was restored."""
     row = state.rows[seat.instance]
     outcome = _outcome(f"{text}.", row["score"], row["ended"] or None)
-<<<<<<< HEAD
-    at = Inputs(state.rows["world"]["time"])
-    return Made(kind, text, state, {seat.instance: dialogue}, outcome, at, extra={"back": back}, last=last)
-=======
     inputs = Inputs(state.rows["world"]["time"])
     return Made(kind, text, state, {seat.instance: dialogue}, outcome, inputs, extra={"back": back}, last=last)
->>>>>>> 7eef3815ac8e1fddd581eca6b96494db32d570ec
 
 
 def _outcome(text: str, score: int, ended: str | None) -> Json:
