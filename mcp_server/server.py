@@ -70,7 +70,7 @@ class Change(Answer):
 
 class Acted(Answer):
     text: str
-    status: Literal["done", "refused", "question", "not-understood"]
+    status: Literal["done", "refused", "question", "not-understood", "waiting"]
     changes: list[Change]
     """Those that the player could see."""
     score: int

@@ -48,13 +48,8 @@ class MemoryStore:
         self.progress: dict[tuple[str, str], Progress] = {}
         self.events: list[ProgressEvent] = []
         self.told: list[Told] = []
-<<<<<<< HEAD
-        self.audited: list[tuple[str, str, str, dict[str, int | str]]] = []
-        self.work = MemoryWork()
-=======
         self.work = MemoryWork()
         self.audited: list[tuple[str, str, str, dict[str, int | str]]] = []
->>>>>>> 7eef3815ac8e1fddd581eca6b96494db32d570ec
 
     def _kept(self, game: str) -> _Kept:
         kept = self._games.get(game)
