@@ -416,6 +416,8 @@ class GameService:
 
         async def wait(world: World, held: Held) -> Step:
             inputs = self._inputs(held, None)
+            if _asleep(held, inputs.now):
+                return Step(held, None)
             outcome = world.session.referee.tick(held.state, inputs)
             if outcome.status == "refused":
                 raise GameError(
@@ -769,7 +771,10 @@ def _reply(turn: TurnRecord) -> Reply:
 
 
 def _due(world: World, held: Held, now: datetime) -> datetime | None:
-    """When time is to pass next without a turn. One player's world sleeps when they leave; their next turn catches up."""
-    if held.record.scope is None and now - held.record.updated > ASLEEP:
-        return None
-    return world.session.referee.next_due(held.state)
+    """When time is to pass next without a turn."""
+    return None if _asleep(held, now) else world.session.referee.next_due(held.state)
+
+
+def _asleep(held: Held, now: datetime) -> bool:
+    """One player's world sleeps when they have left it; their next turn catches up."""
+    return held.record.scope is None and now - held.record.updated > ASLEEP
