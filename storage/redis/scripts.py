@@ -13,8 +13,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 _MARKED = """
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 local marked = redis.call('ZCARD', KEYS[2])
+if marked > 0 then marked = marked - redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now) end
 """
 _LEASE = """
 local function lease(worker, length)
