@@ -68,10 +68,12 @@ class Background:
     # --- clocks
 
     async def clocks(self) -> int:
-        """Runs the clocks that are due now; how many. Raises `StoreError` where the store is away."""
+        """Runs the clocks that are due now, and turns that waited for the database; how many. Raises `StoreError` where the
+        store is away."""
+        waited = await self._games.catch_up()
         due = await self._work.due(self._now(), MOST_CLOCKS, LEASE)
         await asyncio.gather(*(self._tick(each) for each in due))
-        return len(due)
+        return len(due) + waited
 
     async def _tick(self, due: Due) -> None:
         try:

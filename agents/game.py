@@ -21,6 +21,7 @@ from agents.held import Held, read, whole, written
 from agents.lanes import Lanes, Step
 from agents.progress import PAUSE, SESSION, came, events_of, experience_of, progress_of, summed
 from agents.record import outcome_of, ticked
+from agents.waiting import WaitingTurns
 from agents.worlds import Where, World
 from kb import report
 from kb.referee import Action, Inputs, NotAState, Outcome, State, parts
@@ -35,6 +36,7 @@ from storage import (
     NoSuchGame,
     Seat,
     Store,
+    StoreAway,
     TurnRecord,
     new_id,
 )
@@ -69,6 +71,8 @@ class Game:
     seat: Seat
     dialogue: Dialogue
     notes: tuple[str, ...] = ()
+    stale: bool = False
+    """The database is away: this is the game as this process knew it last."""
 
     @property
     def player(self) -> str:
@@ -86,7 +90,8 @@ class Reply:
     ended: str | None
     turn: int
     state_hash: str
-    status: Literal["done", "refused", "question", "not-understood"]
+    status: Literal["done", "refused", "question", "not-understood", "waiting"]
+    """`waiting`: the database is away, and the turn is done when it is back."""
     notes: tuple[str, ...] = ()
 
 
@@ -102,8 +107,9 @@ class GameService:
         now: Callable[[], datetime],
         new_handle: Callable[[], str],
         new_seed: Callable[[], int],
+        waiting: WaitingTurns | None = None,
     ):
-        self._store, self._open = store, open_world
+        self._store, self._open, self._waiting = store, open_world, waiting
         self._now, self._new_handle, self._new_seed = now, new_handle, new_seed
         self._games: OrderedDict[str, Held] = OrderedDict()
         self._seats: OrderedDict[tuple[str, str], Seat] = OrderedDict()
@@ -148,9 +154,19 @@ class GameService:
         return None
 
     async def game(self, handle: str, principal: str) -> Game:
-        """The game as it stands. Raises `NoSuchGame`."""
+        """The game as it stands; while the database is away, as this process knew it last, which is `stale`.
+
+        Raises `NoSuchGame`, or `StoreAway` where this process does not know it.
+        """
         seat = await self._seat(handle, principal)
-        world, held = await self._held(seat.game, True)
+        try:
+            world, held = await self._held(seat.game, True)
+        except StoreAway:
+            if seat.game not in self._games:
+                raise
+            world, held = await self._held(seat.game, False)
+            note = f"The database does not answer: this is how it was after turn {held.record.version}."
+            return replace(self._seen(world, held, seat), notes=(note,), stale=True)
         return self._seen(world, held, seat)
 
     async def _create(self, world: World, id: str, state: State, seed: int | None, seats: tuple[Seat, ...]) -> None:
@@ -220,11 +236,32 @@ class GameService:
         arguments: Mapping[str, Any] | None = None,
         key: str = "",
         now: datetime | None = None,
+        wait: bool = False,
     ) -> Reply:
-        """A line of a player, or an action (a rule's id) with arguments. With a key that is known, the stored answer."""
-        seat = await self._seat(handle, principal)
+        """A line of a player, or an action (a rule's id) with arguments. With a key that is known, the stored answer.
+
+        Raises `StoreAway` while the database is away; with `wait` the turn is kept on disk then, and done once it is back.
+        """
         line = f"{action} {json.dumps(dict(arguments or {}))}" if action else text
-        line = line[:MAX_LINE]
+        line, key = line[:MAX_LINE], key or new_id()
+        try:
+            return await self._say(handle, principal, line, key, now)
+        except StoreAway:
+            if not wait or self._waiting is None:
+                raise
+            await self._waiting.put({"handle": handle, "principal": principal, "line": line, "key": key})
+            return Reply("This is done as soon as the database is back.", (), 0, None, 0, "", "waiting")
+
+    async def catch_up(self) -> int:
+        """Does the turns that waited for the database; how many."""
+        if self._waiting is None:
+            return 0
+        return await self._waiting.drain(
+            lambda turn: self._say(turn["handle"], turn["principal"], turn["line"], turn["key"], None)
+        )
+
+    async def _say(self, handle: str, principal: str, line: str, key: str, now: datetime | None) -> Reply:
+        seat = await self._seat(handle, principal)
 
         async def say(world: World, held: Held, key: str) -> Step:
             game = self._seen(world, held, seat)
@@ -402,7 +439,7 @@ class GameService:
         """What the player perceives, what could be done (`legal`), and the turns after `since` (at most the last 50) that
         the player took or that told them something."""
         game = await self.game(handle, principal)
-        turns = await self._store.turns(game.record.id, since, 50)
+        turns = () if game.stale else await self._store.turns(game.record.id, since, 50)
         heard = [(turn, _heard(turn, game.player)) for turn in turns]
         return {
             "turn": game.record.version,
@@ -496,19 +533,18 @@ class GameService:
             state,
             {**held.dialogues, **made.dialogues},
         )
-        touched = frozenset(id for each in made.outcomes for id in each.touched) if made.outcomes else None
-        if touched is None and state is held.state:
-            touched = frozenset()
+        touched = frozenset(id for each in made.outcomes for id in each.touched)
+        known = touched if made.outcomes or state is held.state else None
         undo: Json = {}
         if made.kind == "say" and seat is not None and record.scope is None:
             undo = {
                 "head": parts.head(held.state),
-                "parts": parts.changed(state, held.state, touched),
+                "parts": parts.changed(state, held.state, known),
                 "dialogue": held.dialogues.get(seat.instance, {}),
                 "last": record.last,
             }
         others = self._others(world, held, state, seat, made)
-        members = await self._members_of(held, (each["to"] for each in others))
+        members = await self._members_of(held, [each["to"] for each in others])
         told = telling.told(record.id, number, others, members)
         # The commit that a game began under is not stored with it, and the first turn may be under a later one.
         began = {"began": record.commit} if record.version == 0 else {}
@@ -528,7 +564,7 @@ class GameService:
             undo=undo,
         )
         if seat is None or seat.instance not in state.rows:
-            return Step(after, turn, touched, told=told)
+            return Step(after, turn, known, told=told)
         name = experience_of(world.where)
         before = held.state if seat.instance in held.state.rows else None
         pause = self._pause(seat, record, now)
@@ -537,7 +573,7 @@ class GameService:
         events = events_of(name, seat, held.state, state, made.outcomes, now) if before else []
         if before and (pause is None or pause > SESSION):
             events.insert(0, came("session_started", name, seat, before, now))
-        return Step(after, turn, touched, (progress,), tuple(events), told)
+        return Step(after, turn, known, (progress,), tuple(events), told)
 
     def _others(self, world: World, held: Held, state: State, seat: Seat | None, made: Made) -> list[Json]:
         """What is heard by players other than who acted."""

@@ -46,7 +46,9 @@ class WaitingTurns:
             except StoreAway:
                 break
             except Exception as error:
-                path.with_suffix(".refused").write_text(f"{type(error).__name__}: {error}\n{json.dumps(turn)}\n", "utf-8")
+                path.with_suffix(".refused").write_text(
+                    f"{type(error).__name__}: {error}\n{json.dumps(turn)}\n", "utf-8"
+                )
             with suppress(FileNotFoundError):
                 path.unlink()
             done += 1

@@ -59,11 +59,6 @@ class FencedStore(PostgresStore):
 
         return await self.hot.read(game, load)
 
-    def last_known(self, game: str) -> Loaded | None:
-        """A game as this process knew it last, for when PostgreSQL is away: it may be old, and who shows it says so."""
-        copy = self.hot.last_known(game)
-        return None if copy is None else _loaded(copy)
-
 
 class _Guard:
     """Hides the copies of games while they are written, and publishes what they became."""

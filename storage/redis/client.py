@@ -158,7 +158,10 @@ class RedisClient:
 
     async def run(self, script: Script, keys: Sequence[Arg], args: Sequence[Arg] = ()) -> Any:
         """Runs a script by its digest; where the server does not know it, by its text."""
-        return (await self.run_many(script, [(keys, args)]))[0]
+        try:
+            return await self.send("EVALSHA", script.sha, len(keys), *keys, *args)
+        except UnknownScript:
+            return await self.send("EVAL", script.body, len(keys), *keys, *args)
 
     async def run_many(self, script: Script, calls: Sequence[tuple[Sequence[Arg], Sequence[Arg]]]) -> list[Any]:
         """Runs a script once for each pair of keys and arguments, in one write. The first error is raised when all are back."""

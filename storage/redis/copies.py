@@ -112,16 +112,21 @@ class Memory:
             del self._held[next(iter(self._held))]
 
     def drop(self, game: str) -> None:
-        """Nobody reads it from now on, nor what is on its way."""
+        """Nobody reads it from now on, nor what is on its way. What is held stays as the base of our own change."""
         held = self._held.get(game)
         if held is not None:
             held.until = float("-inf")
         for ask in self._asks.get(game, ()):
             ask.spoiled = True
 
-    def drop_all(self) -> None:
+    def forget(self, game: str) -> None:
+        """Drops it, and keeps not even its bytes."""
+        self.drop(game)
+        self._held.pop(game, None)
+
+    def forget_all(self) -> None:
         for game in {*self._held, *self._asks}:
-            self.drop(game)
+            self.forget(game)
 
     def lapsing(self, before: float) -> list[str]:
         """The games that were read since the last time and whose lease ends before a time."""

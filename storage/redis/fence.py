@@ -42,7 +42,7 @@ class Fence(Protocol):
 class Times:
     """Seconds. All workers of one database must use the same."""
 
-    fresh: float = 1.0
+    fresh: float = 0.5
     """How long an answer of the fence allows to read copies, from before it was asked."""
     lease: float = 1.0
     """How long a worker may read a copy in its own memory, from before it asked."""

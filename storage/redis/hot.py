@@ -8,6 +8,7 @@ It must not know what a game is, nor PostgreSQL, which it meets only as `Fence` 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
@@ -23,6 +24,7 @@ from storage.redis.site import HotStats, Site
 from storage.redis.writing import Writes, Writing
 from storage.store import StoreError
 
+logger = logging.getLogger(__name__)
 FILLING = 3000
 """Milliseconds for which one reader is the only one who may fill in a missing copy."""
 
@@ -48,7 +50,7 @@ class HotCopies:
         self.stats = HotStats()
         self._now = now
         self._memory = Memory(limit)
-        self._fence = FenceView(fence, times, self._memory.drop_all, now, sleep)
+        self._fence = FenceView(fence, times, self._memory.forget_all, now, sleep)
         self._held = self._memory.get
         self._site = Site(
             worker=worker or uuid.uuid4().hex[:16], prefix=prefix, client=client, pubsub=pubsub, fence=self._fence,
@@ -173,5 +175,9 @@ class HotCopies:
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await self._site.sleep(seconds)
-            with suppress(StoreError):
+            try:
                 await work()
+            except StoreError:
+                pass  # it is tried again, and whoever needs it is told
+            except Exception:
+                logger.exception("the background of the hot copies failed; it goes on")

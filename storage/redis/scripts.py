@@ -13,8 +13,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 _MARKED = """
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 local marked = redis.call('ZCARD', KEYS[2])
+if marked > 0 then marked = marked - redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now) end
 """
 _LEASE = """
 local function lease(worker, length)
@@ -119,8 +119,7 @@ return 'kept'
 )
 
 ABORT = Script.of("""
--- ARGV: token. Nothing was committed under it.
-redis.call('ZREM', KEYS[2], ARGV[1])
-if redis.call('HGET', KEYS[1], '@mark') == ARGV[1] then redis.call('DEL', KEYS[1]) end
-return 1
+-- ARGV: token. What was committed under it, if anything, is not published. Gives 1 where the mark stood.
+redis.call('DEL', KEYS[1])  -- also where another writer began since: it may have committed before us
+return redis.call('ZREM', KEYS[2], ARGV[1])
 """)

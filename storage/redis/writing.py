@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from storage.redis.copies import Change, fields
 from storage.redis.link import Arg, RedisAway, RedisRefused
@@ -17,8 +16,8 @@ from storage.store import StoreError
 
 
 class Writes:
-    """Games that are being written. Tell of each that it was `committed` or `refused`; of one that is not, nobody knows,
-    and its mark stays until it lapses."""
+    """Games that are being written. Tell of each that it was `committed`, `refused` or `replaced`; of one that is not,
+    nobody knows, and its mark stays until it lapses."""
 
     def __init__(self, games: Sequence[str], token: str, cover: float, deadline: float, now: Callable[[], float]):
         self.games, self.token, self.cover = tuple(dict.fromkeys(games)), token, cover
@@ -28,18 +27,27 @@ class Writes:
         """The keys of the games that are marked; empty where nobody reads copies at all."""
         self.changes: dict[str, Change] = {}
         self.refusals: list[str] = []
+        self.replacements: list[str] = []
         self.late: set[str] = set()
         self._now = now
 
     def committed(self, game: str, change: Change) -> None:
         """PostgreSQL has confirmed the commit."""
         self.changes[game] = change
-        if self._now() >= self.cover:
-            self.late.add(game)
+        self._confirmed(game)
+
+    def replaced(self, game: str) -> None:
+        """PostgreSQL has confirmed something that is no `Change`: the game was erased or mended. Its copies are deleted."""
+        self.replacements.append(game)
+        self._confirmed(game)
 
     def refused(self, game: str) -> None:
         """Nothing was or will be committed: a conflict, or it was never sent."""
         self.refusals.append(game)
+
+    def _confirmed(self, game: str) -> None:
+        if self._now() >= self.cover:
+            self.late.add(game)
 
 
 class _Waiting:
@@ -100,10 +108,14 @@ class Writing:
         """What must come between the commits and their acknowledgment. Raises what the fence raises: then the commits stand,
         but may not be acknowledged."""
         lost = set(writes.late)
+        for game in writes.replacements:
+            self._site.memory.forget(game)
         if writes.keys:
-            with suppress(StoreError):  # the marks that Redis still has stand until nobody needs them
+            try:
                 lost.update(await self._publish(writes))
-                await self._abort(writes)
+                lost.update(await self._abort(writes))
+            except StoreError:  # nobody knows whether the marks stood
+                lost.update(writes.changes, writes.replacements)
         if lost:
             self._site.stats.lost += len(lost)
             again = await self.begin(sorted(lost))
@@ -164,10 +176,13 @@ class Writing:
                 site.memory.answered(ask)
         return lost
 
-    async def _abort(self, writes: Writes) -> None:
-        calls = [(writes.keys[game], (writes.token,)) for game in writes.refusals if game in writes.keys]
-        if calls:
-            await self._site.client.run_many(ABORT, calls)
+    async def _abort(self, writes: Writes) -> list[str]:
+        """Takes marks back and deletes the copies; gives the games that were replaced and had lost their mark."""
+        games = [game for game in writes.refusals + writes.replacements if game in writes.keys]
+        if not games:
+            return []
+        stood = await self._site.client.run_many(ABORT, [(writes.keys[game], (writes.token,)) for game in games])
+        return [game for game, mark in zip(games, stood, strict=True) if not mark and game in writes.replacements]
 
     # --- messages between workers
 
@@ -175,10 +190,10 @@ class Writing:
         """`drop token writer game`: let go of a copy. `free token worker game`: another worker has."""
         site = self._site
         if message is None:
-            return site.memory.drop_all()
+            return site.memory.forget_all()
         kind, token, other, game = message.decode().split(" ", 3)
         if kind == "drop":
-            site.memory.drop(game)
+            site.memory.forget(game)
             site.client.tell("PUBLISH", site.channels + other, f"free {token} {site.worker} {game}")
         elif token in self._waiting:
             self._waiting[token].released(game, other)

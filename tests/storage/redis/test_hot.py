@@ -172,3 +172,17 @@ async def test_a_worker_forgets_the_copies_that_were_used_longest_ago(shared: Se
                     await asyncio.sleep(0.001)
             assert hot.get("g1") is None
             assert hot.get("g2") is not None
+
+
+async def test_nobody_keeps_a_byte_of_a_game_that_was_erased(
+    workers: tuple[HotCopies, HotCopies], table: Table, redis: RedisClient
+) -> None:
+    one, two = workers
+    await one.read("g", table.load)
+    await filled(one)
+    await two.read("g", table.load)
+    async with one.writing("g") as writes:
+        writes.replaced("g")
+    assert one.last_known("g") is None
+    assert two.last_known("g") is None
+    assert [key for key in await redis.call("KEYS", "*") if key.endswith(b":h")] == []

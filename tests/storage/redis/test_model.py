@@ -128,8 +128,11 @@ class _NaiveWrite:
     def committed(self, game: str, change: Change) -> None:
         self.changes[game] = change
 
+    def replaced(self, game: str) -> None:
+        self.changes.clear()
+
     def refused(self, game: str) -> None:
-        pass
+        self.changes.clear()
 
 
 def _never_spoils(self: Memory, game: str) -> None:

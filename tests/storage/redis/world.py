@@ -186,11 +186,14 @@ class Worker:
             data = str(base.version + 1).encode()
             change = Change(base.version, base.version + 1, data, {"p": data, "q": None if base.version % 2 else data})
             async with self.hot.writing("g") as writes:
-                if await world.ask(lambda: world.commit(change, writes.deadline), commits=True):
+                done = await world.ask(lambda: world.commit(change, writes.deadline), commits=True)
+                if not done:
+                    writes.refused("g")
+                elif world.rng.random() < 0.8:
                     writes.committed("g", change)
                 else:
-                    writes.refused("g")
-            if "g" in writes.changes:
+                    writes.replaced("g")
+            if done:
                 world.acknowledged(change.version)
 
 
