@@ -41,7 +41,7 @@ WORLDS = ("tavern", "cloak", "wylding-woods", "tavern", "west-of-house", "lendin
 LENGTH = 100
 """Turns of a game."""
 JOBS = 2
-PAGE, LINE, PLANTED = "tavern/tables/prices.md", "| stew | - | >= 6 | 3 |", "| stew | - | >= 6 | 4 |"
+PAGE, LINE, PLANTED = "tavern/tables/prices.md", "| stew | >= 6 | 3 |", "| stew | >= 6 | 4 |"
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
 

@@ -23,9 +23,9 @@ from kb.understand import Dialogue
 EDITS = {
     "as it was": ("", "", ""),
     "a rule": ("rules/prices.md", "coins.", "pieces."),
-    "a start value": ("world.md", "| 40 |", "| 41 |"),
-    "a field more": ("world.md", "| ale |", "| rum | int | 3 | |\n| ale |"),
-    "a field less": ("world.md", "| secret_told | yes/no | no |", "| secret_gone | yes/no | no |"),
+    "a start value": ("kinds/player.md", "| 40 |", "| 41 |"),
+    "a field more": ("kinds/world.md", "| mood |", "| rum | int | 3 | |\n| mood |"),
+    "a field less": ("kinds/world.md", "| secret_told | yes/no | no |", "| secret_gone | yes/no | no |"),
     "another name": ("people/bodo.md", "\n# ", "\n# Big "),
     "a page less": ("things/cat.md", None, None),
     "a page more": ("things/mug.md", "", "---\nitem: mug\nin: snug\n---\n# Mug\n"),
