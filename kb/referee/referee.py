@@ -74,11 +74,19 @@ class Referee:
 
         Raises `kb.referee.save.NotAState`.
         """
-        return save.load(self.shape, data)
+        return self._told(data, *save.load(self.shape, data))
 
     def load_parts(self, head: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[State, list[str]]:
         """As `load`, from what `kb.referee.parts` made of a state. Raises `kb.referee.save.NotAState`."""
-        return save.load_parts(self.shape, head, parts)
+        return self._told(head, *save.load_parts(self.shape, head, parts))
+
+    def _told(self, head: Mapping[str, Any], state: State, notes: list[str]) -> tuple[State, list[str]]:
+        """What is read under other rules, and which invariants do not hold there; they stop nobody's turns."""
+        if head["commit"] != self.rulebook.commit:
+            for condition, ids in self._invariants.broken(self.frame(state, "")):
+                who = f" for {', '.join(ids[:5])}{' and others' * (len(ids) > 5)}" if ids[0] else ""
+                notes.append(f"{condition.prose}: that does not hold{who}")
+        return state, notes
 
     def frame(self, state: State, player: str, now: datetime | None = None) -> Turn:
         """The state as expressions read it, for looking only."""
@@ -415,7 +423,7 @@ class Referee:
         """Invariants that do not hold for a new player at the start, and for which instance."""
         player = "@player"
         state = self.join(self.new(), player)
-        return self._invariants.broken(self.frame(state, player))
+        return [(condition, ids[0]) for condition, ids in self._invariants.broken(self.frame(state, player))]
 
 
 def _called(id: str, row: Mapping[str, Any]) -> set[str]:
