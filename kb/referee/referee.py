@@ -20,6 +20,7 @@ from kb.referee.frame import Turn
 from kb.referee.invariants import Invariants
 from kb.referee.model import Action, Event, Inputs, Message, Outcome, Refused, TraceLine
 from kb.referee.personal import personal
+from kb.referee.reach import Reach
 from kb.referee.rules import Choice, bind, choose, failing, narrowed, refuse_unless
 from kb.referee.shape import Shape
 from kb.referee.state import State, new_state
@@ -47,6 +48,7 @@ class Referee:
         self._every_turn = tuple(rules[id] for id in rulebook.every_turn)
         self._timers = {id: clock.Timer(rules[id] if id in rules else rulebook.agents[id]) for id in rulebook.timed}
         self._agents = tuple(each for each in rulebook.agents.values() if each.trigger.kind == "turn")
+        self.reach = Reach(rulebook)
         self._personal = personal(rulebook)
         self._times = flows.for_times(rulebook)
         self._invariants = Invariants(rulebook)
