@@ -175,6 +175,7 @@ def _there(state: State, found: Sequence[Found]) -> list[Found]:
 
 def _things(game: Game, waypoint: str) -> tuple[str, ...]:
     """What the player perceives of what is at a waypoint."""
-    here = perceived(game.world.session.referee.frame(game.state, game.player), game.state)
+    referee = game.world.session.referee
+    here = perceived(referee, referee.frame(game.state, game.player))
     rows = game.state.rows
     return tuple(str(rows[id].get("name") or id) for id in here if rows[id].get("location") == waypoint)
