@@ -298,7 +298,9 @@ class GameService:
             step = await self._step(world, held, seat, replace(made, extra={**_players((seat,)), **made.extra}), key)
             return replace(step, events=(self._event(world, seat, "experience_reset"),))
 
-        return _reply(await self._do(seat, begin))
+        turn = await self._do(seat, begin)
+        await self._store.audit(seat.player, "reset", seat.game, {"turn": turn.number})
+        return _reply(turn)
 
     async def reset_world(self, where: Where, role: str) -> str:
         """Begins a shared world anew for everyone in it; the name of the backup. Raises `GameError` for other roles than
@@ -348,7 +350,8 @@ class GameService:
             events = [self._event(world, seat, f"experience_{kind}") for seat in members]
             return replace(step, progress=tuple(progress), events=tuple(events))
 
-        await self._lanes.do(game, begin, new_id())
+        turn = await self._lanes.do(game, begin, new_id())
+        await self._store.audit("operator", kind, game, {"turn": turn.number if turn else 0})
         return name
 
     async def save(self, handle: str, principal: str, name: str) -> None:

@@ -72,10 +72,10 @@ UPDATE turns SET player_id = NULL, kind = 'erased', said = '', key = '', inputs 
 WHERE player_id = $1 RETURNING game_id"""
 
 NAMED = """
-SELECT game_id, number, said, outcome FROM turns
-WHERE game_id = ANY($1::uuid[]) AND (said LIKE $2 OR outcome::text LIKE $2)"""
+SELECT game_id, number, kind, said, inputs, outcome FROM turns
+WHERE game_id = ANY($1::uuid[]) AND (said LIKE $2 OR outcome::text LIKE $2 OR inputs::text LIKE $2)"""
 
-RENAMED = "UPDATE turns SET said = $3, outcome = $4 WHERE game_id = $1 AND number = $2"
+RENAMED = "UPDATE turns SET kind = $3, said = $4, inputs = $5, outcome = $6 WHERE game_id = $1 AND number = $2"
 
 SAVES_NAMED = "SELECT game_id, name, data FROM saves WHERE game_id = ANY($1::uuid[]) AND data::text LIKE $2"
 
@@ -179,8 +179,12 @@ async def _unnamed(connection: Any, games: list[Any], name: str) -> None:
     like = "%" + re.sub(r"([\\%_])", r"\\\1", written) + "%"
     pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
     for row in await connection.fetch(NAMED, games, like):
-        said = pattern.sub("someone", row["said"])
-        await connection.execute(RENAMED, row["game_id"], row["number"], said, _without(row["outcome"], pattern))
+        kind, inputs = row["kind"], row["inputs"]
+        if name in (named for _, named, _ in inputs.get("players", ())):
+            # A beginning for all who were there: without the name it cannot be replayed.
+            kind, inputs = "erased", {}
+        said, outcome = pattern.sub("someone", row["said"]), _without(row["outcome"], pattern)
+        await connection.execute(RENAMED, row["game_id"], row["number"], kind, said, inputs, outcome)
     for row in await connection.fetch(SAVES_NAMED, games, like):
         await connection.execute(SAVE_RENAMED, row["game_id"], row["name"], _without(row["data"], pattern))
 

@@ -1,6 +1,7 @@
 """What a player can ask about themselves, over turns that were really played and stored in PostgreSQL."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,11 +9,14 @@ import pytest
 
 from agents.game import GameError
 from agents.players import PlayerService
+from agents.replay import Archive, StoredGames, Wanted, replay
 from agents.worlds import Where
 from rulebound.app import App, build
 from rulebound.settings import Settings
 from storage import NoSuchGame, new_id
-from storage.postgres import PostgresStore, audit
+from storage.embedded import Servers
+from storage.fenced import FencedStore
+from storage.postgres import audit
 from storage.postgres.progress import BadStats, NoSuchPlayer
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +44,7 @@ class Clock:
 class Table:
     """An app with its player service; `play` begins a game of somebody and says lines."""
 
-    def __init__(self, app: App, store: PostgresStore, clock: Clock, where: Where):
+    def __init__(self, app: App, store: FencedStore, clock: Clock, where: Where):
         self.app, self.store, self.clock, self.where = app, store, clock, where
         self.principal = new_id()
         self.service = PlayerService(store, app.games, now=clock)
@@ -58,14 +62,14 @@ class Table:
 
 
 @pytest.fixture
-async def table(tmp_path: Path, pages: Path, database: str) -> AsyncIterator[Table]:
+async def table(tmp_path: Path, pages: Path, database: str, servers: Servers) -> AsyncIterator[Table]:
     for name, page in (("oak", OAK), ("well", WELL), ("nest", NEST)):
         (pages / f"{name}.md").write_text(page)
-    store, clock = await PostgresStore.open(database), Clock()
-    app = build(Settings(tmp_path / "home"), store=store, now=clock)
-    yield Table(app, store, clock, Where.of(str(pages)))
-    await app.games.close()
-    await store.close()
+    clock = Clock()
+    async with FencedStore.opened(database, servers.redis_url) as store:
+        app = build(Settings(tmp_path / "home"), store=store, now=clock)
+        yield Table(app, store, clock, Where.of(str(pages)))
+        await app.games.close()
 
 
 @pytest.mark.requirement("1.01")
@@ -280,6 +284,32 @@ async def test_a_shared_world_goes_on_without_somebody_erased(table: Table) -> N
     saved = await table.store.saved(game.record.id, name)
     assert saved is not None
     assert (saved.game.version, saved.game.hash) == (game.record.version, game.state.hash)
-    await table.say(his, "north")
+    await table.say(his, "take coin", "north")
     with pytest.raises((NoSuchGame, GameError)):
         await table.app.games.act(hers, table.principal, "look")
+
+
+@pytest.mark.requirement("1.21")
+async def test_a_shared_worlds_replay_goes_on_after_the_last_turn_of_somebody_erased(table: Table) -> None:
+    Path(table.where.location, "world.md").write_text(SHARED)
+    _, his = await table.play("take coin", "drop coin", name="Bob")
+    ada, _ = await table.play("take coin", "north", name="Ada")
+    await table.say(his, "look")
+    await table.service.erase(ada, actor="operator")
+    await table.say(his, "north", "take coin")
+
+    @asynccontextmanager
+    async def archive() -> AsyncIterator[Archive]:
+        yield StoredGames(table.store)
+
+    report = await replay(archive, Wanted(None, table.where, None), jobs=1, cache=None)
+    assert (report.unreproduced.count, report.replayed) == (0, 5)
+    assert sum(report.skipped.values()) == 5
+
+
+@pytest.mark.requirement("1.22")
+async def test_beginning_anew_is_audited(table: Table) -> None:
+    player, handle = await table.play("take coin")
+    await table.app.games.reset(handle, table.principal)
+    (entry,) = await audit.entries(table.store.connections, player)
+    assert (entry.actor, entry.action, entry.data) == (player, "reset", {"turn": 2})
