@@ -1,6 +1,6 @@
 """Owns what runs between turns: clocks of worlds that are due, and telling others what was committed.
 
-`Background(games, work, publish, now=…)`; `async with background:` runs it, in as many workers as there are. All that it
+`Background(games, store.work, store.channels, now=…)`; `async with background:` runs it, in as many workers as there are. All that it
 does is kept in the store, so that another worker goes on where one dies. It must not know databases, Redis or rules.
 """
 
@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Protocol, Self
+from typing import Self
 
 from agents.game import GameService
-from storage import Due, NoSuchGame, StoreError, Told, Untold, Work
+from storage import Due, NoSuchGame, StoreError, Untold, Work
+from storage.channels import Channels, ChannelsAway
 
 LEASE = 60.0
 """Seconds for which a worker has what it took; then another one may do it."""
@@ -25,30 +26,19 @@ MAX_PAUSE = 300.0
 """Seconds: after failures the pause doubles from one second to this."""
 
 
-class PublisherAway(Exception):
-    """Nothing can be published at present; nothing is wrong with the messages."""
-
-
-class Publisher(Protocol):
-    """Publishes one message. Raises `PublisherAway`, or anything else where this message cannot be published."""
-
-    def __call__(self, told: Told, /) -> Awaitable[object]: ...
-
-
 class Background:
-    """Runs clocks and tells. `now` is the clock; `publish` None: this worker runs clocks only."""
+    """Runs clocks and tells. `now` is the clock."""
 
-    def __init__(self, games: GameService, work: Work, publish: Publisher | None, *, now: Callable[[], datetime]):
-        self._games, self._work, self._publish, self._now = games, work, publish, now
+    def __init__(self, games: GameService, work: Work, channels: Channels, *, now: Callable[[], datetime]):
+        self._games, self._work, self._channels, self._now = games, work, channels, now
         self.trouble = ""
         """What keeps it from working at present; empty where nothing does."""
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._forever(self.clocks, asyncio.Event()))]
-        if self._publish is not None:
-            self._tasks.append(asyncio.create_task(self._forever(self.tell, self._news)))
+        loops = ((self.clocks, asyncio.Event()), (self.tell, self._news))
+        self._tasks = [asyncio.create_task(self._forever(*loop)) for loop in loops]
         self._games.on_told(self.wake)
         return self
 
@@ -69,7 +59,7 @@ class Background:
             try:
                 did = await work()
                 failures, self.trouble = 0, ""
-            except (StoreError, PublisherAway) as error:
+            except (StoreError, ChannelsAway) as error:
                 did, failures, self.trouble = 0, failures + 1, str(error)
             if not did:
                 with suppress(TimeoutError):
@@ -100,8 +90,7 @@ class Background:
     # --- telling
 
     async def tell(self) -> int:
-        """Publishes what waits; how many. Raises `StoreError` or `PublisherAway` where one of them is away."""
-        assert self._publish is not None, "a worker without a publisher tells nothing"
+        """Publishes what waits; how many. Raises `StoreError` or `ChannelsAway` where one of them is away."""
         waiting = await self._work.untold(self._now(), MOST_MESSAGES, LEASE)
         by_game: dict[str, list[Untold]] = {}
         for each in waiting:
@@ -109,9 +98,9 @@ class Background:
         published: list[str] = []
         try:
             for game, messages in list(by_game.items()):
-                published += await self._publish_in_order(self._publish, messages)
+                published += await self._publish(messages)
                 del by_game[game]
-        except PublisherAway:
+        except ChannelsAway:
             await self._work.wait(by_game, self._now())
             raise
         finally:
@@ -120,13 +109,13 @@ class Background:
                 await self._work.told(published)
         return len(published)
 
-    async def _publish_in_order(self, publish: Publisher, messages: Sequence[Untold]) -> list[str]:
+    async def _publish(self, messages: Sequence[Untold]) -> list[str]:
         """The ids of those that were published: up to the first that fails."""
         done: list[str] = []
         for each in messages:
             try:
-                await publish(each.told)
-            except PublisherAway:
+                await self._channels.say(each.told.channel, each.told.payload)
+            except ChannelsAway:
                 await self._work.told(done)
                 raise
             except Exception as error:

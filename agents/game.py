@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from agents import resets, telling
+from agents.hearing import Heard, listening
 from agents.held import Held, read, whole, written
 from agents.lanes import Lanes, Step
 from agents.progress import PAUSE, SESSION, came, events_of, experience_of, progress_of, summed
@@ -448,6 +449,15 @@ class GameService:
             "notes": [*game.notes, *refusal(game.world)],
         }
 
+    async def listen(
+        self, handle: str, principal: str, since: int | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[Heard]]:
+        """What the player hears from others and from time after turn `since` (now): see `agents.hearing`."""
+        seat = await self._seat(handle, principal)
+        if since is None:
+            since = (await self.game(handle, principal)).record.version
+        return listening(self._store, seat, since)
+
     async def why(self, handle: str, principal: str, turn: int | None = None) -> dict[str, Any]:
         """Which lines decided a turn of the player (the last one that was said): `turn`, `said`, `commit`, and per action
         its `status`, `rule`, `reason` and `lines`, each with `at` (`path:line@commit`) and `value`. Raises `GameError`."""
@@ -534,7 +544,7 @@ class GameService:
                 "last": record.last,
             }
         others = self._others(world, held, state, seat, made)
-        members = await self._members_of(held, [each["to"] for each in others] if record.scope else ())
+        members = await self._members_of(held, [each["to"] for each in others])
         told = telling.told(record.id, number, others, members)
         # The commit that a game began under is not stored with it, and the first turn may be under a later one.
         began = {"began": record.commit} if record.version == 0 else {}

@@ -51,7 +51,7 @@ def with_members(session: Session, state: State, inputs: Mapping[str, Any]) -> S
 
 
 async def back_up(store: Store, held: Held, at: datetime) -> str:
-    """Keeps the game as it is under the name of the time; the name. The last five backups of a game stay."""
-    name = f"backup-{at:%Y%m%d-%H%M%S}"
+    """Keeps the game as it is under a name of time and turn; the name. The last five backups of a game stay."""
+    name = f"backup-{at:%Y%m%d-%H%M%S}-{held.record.version}"
     await store.save(name, Loaded(held.record, whole(held)), backup=True)
     return name

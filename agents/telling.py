@@ -141,10 +141,15 @@ def _perceives(world: World, state: State, player: str, id: str) -> bool:
 
 
 def told(game: str, number: int, events: Iterable[Json], members: Mapping[str, Seat]) -> tuple[Told, ...]:
-    """Events of turn `number` as messages, each on the channel of its player."""
+    """Events of turn `number` as messages, each on the channel of its player. `at` tells those of one turn apart."""
     return tuple(
-        Told(new_id(), f"user:{members[each['to']].player}", {"game": game, "turn": number, **_outward(each)}, number)
-        for each in events
+        Told(
+            new_id(),
+            f"user:{members[each['to']].player}",
+            {"game": game, "turn": number, "at": at, **_outward(each)},
+            number,
+        )
+        for at, each in enumerate(events)
         if each["to"] in members
     )
 

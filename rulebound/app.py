@@ -71,6 +71,11 @@ def build(
     return App(settings, store, worlds, games)
 
 
+def between_turns(app: App) -> Background:
+    """Runs what runs between turns, inside an `async with`: for processes that stay."""
+    return Background(app.games, app.store.work, app.store.channels, now=lambda: datetime.now(UTC))
+
+
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncGenerator[App]:
     """An app over PostgreSQL and Redis: those that the settings name, or the embedded ones, which run while somebody uses them.

@@ -25,6 +25,8 @@ app.add_typer(kb_app, name="kb")
 services_app = typer.Typer(
     help="Start, stop and look at the embedded PostgreSQL and Valkey.", no_args_is_help=True, rich_markup_mode=None
 )
+jobs_app = typer.Typer(help="What runs between turns and failed.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(jobs_app, name="jobs")
 app.add_typer(services_app, name="services")
 player_app = typer.Typer(
     help="What is kept about a player: show, export, erase.", no_args_is_help=True, rich_markup_mode=None
@@ -166,6 +168,29 @@ def replay(
 
 
 @app.command()
+def reset(
+    world: Annotated[str, typer.Argument(metavar="WORLD|PATH|URL", help="Which world.")],
+    at: AtOption = None,
+    player: Annotated[
+        Optional[str],
+        typer.Option(metavar="NAME", help="Whose game; default: you, or everyone in a shared world."),
+    ] = None,
+    back: Annotated[
+        Optional[str], typer.Option("--restore", metavar="SAVE", help="Go back to a save or backup instead.")
+    ] = None,
+    experience: Annotated[
+        Optional[str], typer.Option(metavar="ID", help="Which experience, where there are several.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Begin a world anew. As it was before, it is kept as a backup; the last five are. Exit 1: you said no."""
+    from agents.worlds import Where
+    from rulebound.commands.reset import reset as run
+
+    _exit(run(Where.of(world, at, experience), player, back, yes=yes))
+
+
+@app.command()
 def worlds() -> None:
     """List the bundled worlds."""
     from rulebound.commands.setup import worlds as run
@@ -292,6 +317,22 @@ def erase(
     from rulebound.commands.player import erase as run
 
     _exit(run(name, sure=yes))
+
+
+@jobs_app.command("list")
+def jobs_list() -> None:
+    """Show clocks and messages that failed. Exit 0: none was given up, 1: some were."""
+    from rulebound.commands.jobs import jobs as run
+
+    _exit(run())
+
+
+@jobs_app.command()
+def retry() -> None:
+    """Try everything again that was given up."""
+    from rulebound.commands.jobs import retry as run
+
+    _exit(run())
 
 
 def _exit(status: int) -> None:

@@ -18,6 +18,7 @@ from storage.postgres.privacy import Erased
 from storage.postgres.store import PostgresStore, ready
 from storage.records import Commit, GameRecord, Loaded, Part
 from storage.redis import Change, Copy, HotCopies, PubSub, RedisClient, Writes
+from storage.redis.channels import RedisChannels
 
 Revive = Callable[[], Awaitable[object]]
 
@@ -28,6 +29,7 @@ class FencedStore(PostgresStore):
     def __init__(self, connections: Connections, hot: HotCopies, redis: RedisClient, pubsub: PubSub):
         super().__init__(connections, _Guard(hot))
         self.hot, self.redis, self.pubsub = hot, redis, pubsub
+        self.channels = RedisChannels(redis, pubsub)
 
     @classmethod
     @asynccontextmanager

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from storage.channels import Channels, LocalChannels
 from storage.ids import new_id
 from storage.memory_work import MemoryWork
 from storage.records import (
@@ -48,8 +49,9 @@ class MemoryStore:
         self.progress: dict[tuple[str, str], Progress] = {}
         self.events: list[ProgressEvent] = []
         self.told: list[Told] = []
-        self.work = MemoryWork()
         self.audited: list[tuple[str, str, str, dict[str, int | str]]] = []
+        self.work = MemoryWork()
+        self.channels: Channels = LocalChannels()
 
     def _kept(self, game: str) -> _Kept:
         kept = self._games.get(game)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from storage.channels import Channels
 from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
 from storage.work import Work
 
@@ -66,6 +67,11 @@ class Store(Protocol):
     @property
     def work(self) -> Work:
         """What waits to be done between turns."""
+        ...
+
+    @property
+    def channels(self) -> Channels:
+        """Who listens now, and who is there."""
         ...
 
     async def player(self, principal: str, name: str) -> Player:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from storage.channels import Channels, LocalChannels
 from storage.ids import is_id, new_id
 from storage.postgres import audit, privacy
 from storage.postgres.commits import GroupCommit, Guard
@@ -95,6 +96,7 @@ class PostgresStore:
         self.connections = connections
         self.progress, self.places = ProgressQueries(connections), Places(connections)
         self.work = PostgresWork(connections)
+        self.channels: Channels = LocalChannels()
         self._commits = GroupCommit(connections.single, guard)
 
     @classmethod

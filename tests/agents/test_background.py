@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from agents.background import Background, PublisherAway
+from agents.background import Background
 from agents.game import GameError
 from agents.worlds import Where
 from rulebound.app import App
-from storage import Told
+from storage.channels import Channels, ChannelsAway, LocalChannels
 
 pytestmark = pytest.mark.anyio
 
 
-def background(app: App, clock: Any, publish: Callable[[Told], Awaitable[object]] | None = None) -> Background:
-    return Background(app.games, app.store.work, publish, now=clock)
+def background(app: App, clock: Any, channels: Channels | None = None) -> Background:
+    return Background(app.games, app.store.work, channels or app.store.channels, now=clock)
 
 
 async def rung(app: App, handle: str, principal: str = "ann") -> int:
@@ -129,20 +129,24 @@ async def test_the_clock_of_a_world_of_ones_own_stops_an_hour_after_the_last_tur
     assert await rung(app, handle) == 3
 
 
-class Channel:
-    """Where messages are published: it may be away, and may not take some."""
+class Channel(LocalChannels):
+    """Where messages are published: it may be away, and may not take some (by their text)."""
 
     def __init__(self) -> None:
-        self.heard: list[Told] = []
+        super().__init__()
+        self.heard: list[dict[str, Any]] = []
+        self.names: set[str] = set()
         self.away = False
-        self.refused: set[str] = set()
+        self.refused = ""
 
-    async def __call__(self, told: Told) -> None:
+    async def say(self, channel: str, data: dict[str, Any]) -> None:
         if self.away:
-            raise PublisherAway("nobody answers")
-        if told.id in self.refused:
+            raise ChannelsAway("nobody answers")
+        if data["text"] == self.refused:
             raise ValueError("too long")
-        self.heard.append(told)
+        self.names.add(channel)
+        self.heard.append(data)
+        await super().say(channel, data)
 
 
 async def meet(app: App, inn: Where) -> list[str]:
@@ -162,13 +166,13 @@ async def test_what_others_are_told_is_published_in_order_once_the_turn_is_kept(
     await clocks.tell()
     assert await clocks.tell() == 0
     player = (await app.store.seat(ann, "ann")).player
-    assert {each.channel for each in channel.heard} == {f"user:{player}"}
-    assert [(each.payload["type"], each.payload["text"]) for each in channel.heard] == [
+    assert channel.names == {f"user:{player}"}
+    assert [(each["type"], each["text"]) for each in channel.heard] == [
         ("player_move", "Ben comes."),
         ("player_message", "Ben takes the gold coin."),
         ("player_message", "Ben goes north."),
     ]
-    assert not any("player-" in str(each.payload) for each in channel.heard)
+    assert not any("player-" in str(each) for each in channel.heard)
 
 
 @pytest.mark.requirement("4.40")
@@ -182,12 +186,12 @@ async def test_nothing_is_lost_while_the_channel_is_away(
     for _ in range(20):
         await app.games.act(ben, "ben", "north")
         await app.games.act(ben, "ben", "south")
-        with pytest.raises(PublisherAway):
+        with pytest.raises(ChannelsAway):
             await telling.tell()
         clock.pass_(minutes=5)
     channel.away = False
     await telling.tell()
-    numbers = [each.turn for each in channel.heard]
+    numbers = [each["turn"] for each in channel.heard]
     assert len(numbers) == 1 + 40
     assert numbers == sorted(numbers)
     assert await app.store.work.troubles() == []
@@ -203,7 +207,7 @@ async def test_a_message_that_cannot_be_published_holds_back_its_game_alone_and_
     await telling.tell()
     await app.games.act(ben, "ben", "north")
     (bad,) = await app.store.work.untold(clock(), 10, 0)
-    channel.refused.add(bad.told.id)
+    channel.refused = bad.told.payload["text"]
     await app.games.act(ben, "ben", "south")
     for attempt in range(1, 11):
         before = len(channel.heard)
@@ -213,10 +217,10 @@ async def test_a_message_that_cannot_be_published_holds_back_its_game_alone_and_
         assert (trouble.attempts, trouble.dead, trouble.error) == (attempt, attempt == 10, "ValueError: too long")
         clock.pass_(minutes=5)
     assert await telling.tell() == 1
-    channel.refused.clear()
+    channel.refused = ""
     assert await app.store.work.retry(clock()) == 1
     assert await telling.tell() == 1
-    assert [each.payload["text"] for each in channel.heard[1:]] == ["Ben comes in.", "Ben goes north."]
+    assert [each["text"] for each in channel.heard[1:]] == ["Ben comes in.", "Ben goes north."]
 
 
 @pytest.mark.parametrize("own_database", ["servers"], indirect=True)
@@ -230,7 +234,7 @@ async def test_messages_of_a_worker_that_died_are_published_by_another_in_order(
     assert await background(other, clock, channel).tell() == 0
     clock.pass_(seconds=60)
     assert await background(other, clock, channel).tell() == 2
-    assert [each.payload["text"] for each in channel.heard] == ["Ben comes.", "Ben goes north."]
+    assert [each["text"] for each in channel.heard] == ["Ben comes.", "Ben goes north."]
 
 
 @pytest.mark.parametrize("own_database", ["servers"], indirect=True)
@@ -252,7 +256,7 @@ async def test_two_workers_publish_each_message_once_and_in_order(
     await asyncio.gather(walking, *(relay(app, walking) for app in apps))
     for _ in range(2):
         await background(apps[0], clock, channel).tell()
-    numbers = [each.turn for each in channel.heard]
+    numbers = [each["turn"] for each in channel.heard]
     assert len(numbers) == len(set(numbers)) == 31
     assert numbers == sorted(numbers)
 
@@ -260,15 +264,11 @@ async def test_two_workers_publish_each_message_once_and_in_order(
 async def test_after_a_commit_it_is_told_at_once(
     new_worker: Callable[[], Awaitable[App]], inn: Where, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app, channel = await new_worker(), Channel()
+    app = await new_worker()
     monkeypatch.setattr("agents.background.POLL", 3600)
-    heard = asyncio.Event()
-
-    async def publish(told: Told) -> None:
-        await channel(told)
-        heard.set()
-
-    async with background(app, clock, publish):
+    player = await app.store.player("ann", "Ann")
+    async with background(app, clock), app.store.channels.listen(f"user:{player.id}") as news:
         await meet(app, inn)
-        await asyncio.wait_for(heard.wait(), 20)
-    assert [each.payload["text"] for each in channel.heard] == ["Ben comes."]
+        heard = await asyncio.wait_for(anext(news), 20)
+    assert heard is not None
+    assert heard["text"] == "Ben comes."
