@@ -332,9 +332,9 @@ class GameService:
             step = await self._step(world, held, seat, replace(made, extra=players), key)
             return replace(step, events=(came("experience_reset", experience_of(world.where), seat, state, at),))
 
-        reply = _reply(await self._do(seat, begin))
-        await self._store.audit(seat.player, "reset", seat.game)
-        return reply
+        turn = await self._do(seat, begin)
+        await self._store.audit(seat.player, "reset", seat.game, {"turn": turn.number})
+        return _reply(turn)
 
     async def reset_world(self, where: Where, actor: str, role: str) -> str:
         """Begins a shared world anew for everyone in it; the name of the backup. `actor` is a player's id or `operator`.
@@ -386,8 +386,8 @@ class GameService:
             events = [came(f"experience_{kind}", experience, seat, state, at) for seat in members]
             return replace(step, progress=tuple(progress), events=tuple(events))
 
-        await self._lanes.do(game, begin, new_id())
-        await self._store.audit(actor, kind, game)
+        turn = await self._lanes.do(game, begin, new_id())
+        await self._store.audit(actor, kind, game, {"turn": turn.number if turn else 0})
         return name
 
     async def save(self, handle: str, principal: str, name: str) -> None:

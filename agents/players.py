@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 REACHED = 50.0
 """Metres from which a waypoint that says nothing of its own counts as reached."""
 DAYS = 7
+AFTER_ERASURE = "after an erasure"
+"""The save of a shared world from which a replay can go on; the last erasure's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,10 @@ class PlayerService:
                     # The rules are gone or broken: the store takes the player out as they are.
                     continue
         erased = await self._store.erase(player, profile.name, actor)
-        # From here on a replay of the shared worlds can start again.
         for id in erased.shared:
             loaded = await self._store.load(id)
             if loaded is not None:
-                await self._store.save(f"erasure at {loaded.game.version}", loaded, backup=True)
+                await self._store.save(AFTER_ERASURE, loaded)
         if self._erased is not None:
             await self._erased(erased)
         return erased
@@ -175,6 +176,7 @@ def _there(state: State, found: Sequence[Found]) -> list[Found]:
 
 def _things(game: Game, waypoint: str) -> tuple[str, ...]:
     """What the player perceives of what is at a waypoint."""
-    here = perceived(game.world.session.referee.frame(game.state, game.player), game.state)
+    referee = game.world.session.referee
+    here = perceived(referee, referee.frame(game.state, game.player))
     rows = game.state.rows
     return tuple(str(rows[id].get("name") or id) for id in here if rows[id].get("location") == waypoint)

@@ -31,7 +31,8 @@ class Field:
     type: Type
     start: Any
     meaning: str = ""
-    was: str | None = None
+    was: tuple[str, ...] = ()
+    """Its earlier names."""
     span: Span | None = None
 
 
@@ -66,6 +67,8 @@ class Kind:
     derived: Mapping[str, Derived]
     invariants: tuple[Condition, ...] = ()
     span: Span | None = None
+    was: tuple[str, ...] = ()
+    """Its earlier ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class Template:
     description: TextTemplate
     values: Mapping[str, Any]
     span: Span
+    was: tuple[str, ...] = ()
+    """Its earlier ids."""
 
 
 # --- Effects --------------------------------------------------------------------------------------

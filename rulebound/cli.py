@@ -28,11 +28,16 @@ services_app = typer.Typer(
 jobs_app = typer.Typer(help="What runs between turns and failed.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(services_app, name="services")
+player_app = typer.Typer(
+    help="What is kept about a player: show, export, erase.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(player_app, name="player")
 
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="A folder, a Git URL, or a bundled world's name.")]
 KbOption = Annotated[
     str, typer.Option("--kb", metavar="PATH", help="The knowledge base: a folder, a URL, or a bundled world's name.")
 ]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Whom, by the name that they play under.")]
 AtOption = Annotated[
     Optional[str],
     typer.Option("--at", metavar="REV", help="A branch, tag or commit; default: the folder as it is."),
@@ -282,6 +287,36 @@ def status() -> None:
     from rulebound.commands.services import status as run
 
     _exit(run())
+
+
+@player_app.command()
+def show(name: NameArgument) -> None:
+    """Show how far a player is: totals, and each experience."""
+    from rulebound.commands.player import show as run
+
+    _exit(run(name))
+
+
+@player_app.command()
+def export(
+    name: NameArgument,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="Where to; - is standard output.")] = "-",
+) -> None:
+    """Write everything that is kept about a player, as JSON."""
+    from rulebound.commands.player import export as run
+
+    _exit(run(name, file))
+
+
+@player_app.command()
+def erase(
+    name: NameArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase a player for good. Exit 1: it was not confirmed."""
+    from rulebound.commands.player import erase as run
+
+    _exit(run(name, sure=yes))
 
 
 @jobs_app.command("list")

@@ -14,6 +14,7 @@ import orjson
 
 from storage.postgres.connections import Connections
 from storage.postgres.fence import PostgresFence, state_of
+from storage.postgres.privacy import Erased
 from storage.postgres.store import PostgresStore, ready
 from storage.records import Commit, GameRecord, Loaded, Part
 from storage.redis import Change, Copy, HotCopies, PubSub, RedisClient, Writes
@@ -58,6 +59,14 @@ class FencedStore(PostgresStore):
             return Copy(loaded.game.version, _head(loaded.game), {id: _part(part) for id, part in loaded.parts.items()})
 
         return await self.hot.read(game, load)
+
+    async def erase(self, player: str, name: str, actor: str) -> Erased:
+        erased = await super().erase(player, name, actor)
+        # What anybody holds of these games is from before.
+        async with self.hot.writing(*erased.games, *erased.shared) as writes:
+            for game in writes.games:
+                writes.refused(game)
+        return erased
 
 
 class _Guard:

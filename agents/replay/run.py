@@ -66,7 +66,7 @@ class _Pins:
             try:
                 self._pins[where] = self._rulebooks.pin(where, self._against)
             except WorldError as error:
-                self._pins[where] = error
+                self._pins[where] = error.with_traceback(None)
         return self._pins[where]
 
     @property
@@ -92,7 +92,10 @@ async def replay(
     """
     wanted, rulebooks = wanted or Wanted(), Rulebooks(cache)
     pins, report = _Pins(against, rulebooks), Report()
-    async with open_archive() as archive, aclosing(_pinned(archive, wanted, pins, report)) as games:
+    async with AsyncExitStack() as stack:
+        stack.callback(rulebooks.close)
+        archive = await stack.enter_async_context(open_archive())
+        games = await stack.enter_async_context(aclosing(_pinned(archive, wanted, pins, report)))
         if jobs == 1:
             worker = _Worker(archive, wanted, rulebooks)
             async for head, pin in games:
@@ -152,10 +155,11 @@ _here: list[tuple[_Worker, asyncio.Runner]] = []
 
 
 def _begin(open_archive: Opens, wanted: Wanted, cache: Path | None) -> None:
-    runner, stack = asyncio.Runner(), AsyncExitStack()
+    runner, stack, rulebooks = asyncio.Runner(), AsyncExitStack(), Rulebooks(cache)
+    stack.callback(rulebooks.close)
     archive = runner.run(stack.enter_async_context(open_archive()))
     Finalize(None, lambda: runner.run(stack.aclose()), exitpriority=1)
-    _here.append((_Worker(archive, wanted, Rulebooks(cache)), runner))
+    _here.append((_Worker(archive, wanted, rulebooks), runner))
 
 
 def _game(head: Head, pin: Pin | None) -> Report:

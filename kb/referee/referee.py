@@ -20,6 +20,7 @@ from kb.referee.frame import Turn
 from kb.referee.invariants import Invariants
 from kb.referee.model import Action, Event, Inputs, Message, Outcome, Refused, TraceLine
 from kb.referee.personal import personal
+from kb.referee.reach import Reach
 from kb.referee.rules import Choice, bind, choose, failing, narrowed, refuse_unless
 from kb.referee.shape import Shape
 from kb.referee.state import State, new_state
@@ -47,6 +48,7 @@ class Referee:
         self._every_turn = tuple(rules[id] for id in rulebook.every_turn)
         self._timers = {id: clock.Timer(rules[id] if id in rules else rulebook.agents[id]) for id in rulebook.timed}
         self._agents = tuple(each for each in rulebook.agents.values() if each.trigger.kind == "turn")
+        self.reach = Reach(rulebook)
         self._personal = personal(rulebook)
         self._times = flows.for_times(rulebook)
         self._invariants = Invariants(rulebook)
@@ -74,11 +76,19 @@ class Referee:
 
         Raises `kb.referee.save.NotAState`.
         """
-        return save.load(self.shape, data)
+        return self._told(data, *save.load(self.shape, data))
 
     def load_parts(self, head: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[State, list[str]]:
         """As `load`, from what `kb.referee.parts` made of a state. Raises `kb.referee.save.NotAState`."""
-        return save.load_parts(self.shape, head, parts)
+        return self._told(head, *save.load_parts(self.shape, head, parts))
+
+    def _told(self, head: Mapping[str, Any], state: State, notes: list[str]) -> tuple[State, list[str]]:
+        """What is read under other rules, and which invariants do not hold there; they stop nobody's turns."""
+        if head["commit"] != self.rulebook.commit:
+            for condition, ids in self._invariants.broken(self.frame(state, "")):
+                who = f" for {', '.join(ids[:5])}{' and others' * (len(ids) > 5)}" if ids[0] else ""
+                notes.append(f"{condition.prose}: that does not hold{who}")
+        return state, notes
 
     def frame(self, state: State, player: str, now: datetime | None = None) -> Turn:
         """The state as expressions read it, for looking only."""
@@ -415,7 +425,7 @@ class Referee:
         """Invariants that do not hold for a new player at the start, and for which instance."""
         player = "@player"
         state = self.join(self.new(), player)
-        return self._invariants.broken(self.frame(state, player))
+        return [(condition, ids[0]) for condition, ids in self._invariants.broken(self.frame(state, player))]
 
 
 def _called(id: str, row: Mapping[str, Any]) -> set[str]:

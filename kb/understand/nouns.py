@@ -106,7 +106,7 @@ class Look:
                 id
                 for kind in type_.kinds
                 if not self._abstract(kind)
-                for id in self.state.every(kind)
+                for id in self.referee.reach.of(turn, kind)
                 if turn.derived(id, "perceivable") is True
             ]
         return found

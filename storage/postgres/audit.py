@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from storage.ids import is_id, new_id
 from storage.postgres.connections import Connection, Connections
 
 APPEND = "INSERT INTO audit (id, actor, action, target, data) VALUES ($1, $2, $3, $4, $5)"
 
-QUERY = """
-SELECT id, at, actor, action, target, data FROM audit
-WHERE ($1::text IS NULL OR actor = $1) AND ($2::text IS NULL OR target = $2) AND ($3::timestamptz IS NULL OR at >= $3)
-ORDER BY at DESC, id DESC LIMIT $4"""
+OF = """
+SELECT id, at, actor, action, target, data FROM audit WHERE (actor = $1 OR target = $1) AND at >= $2
+ORDER BY at DESC, id DESC LIMIT $3"""
 
+ALL = "SELECT id, at, actor, action, target, data FROM audit WHERE at >= $1 ORDER BY at DESC, id DESC LIMIT $2"
+
+EVER = datetime.min.replace(tzinfo=UTC)
 ACTORS = frozenset({"operator", "clock"})
 """Who acts and is no player."""
 
@@ -49,13 +51,8 @@ async def append(
 
 
 async def entries(
-    connections: Connections,
-    *,
-    actor: str | None = None,
-    target: str | None = None,
-    since: datetime | None = None,
-    limit: int = 100,
+    connections: Connections, who: str | None = None, *, since: datetime = EVER, limit: int = 100
 ) -> Sequence[Entry]:
-    """What was done by or to somebody since then, the newest first."""
-    rows = await connections.fetch(QUERY, actor, target, since, limit)
+    """What was done, by or to somebody or at all, the newest first."""
+    rows = await (connections.fetch(ALL, since, limit) if who is None else connections.fetch(OF, who, since, limit))
     return [Entry(row["id"].hex, row["at"], row["actor"], row["action"], row["target"], row["data"]) for row in rows]

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from dataclasses import asdict, dataclass
+from typing import Any, Final, TypeVar, cast
 
 import orjson
 
 from storage.ids import is_id
-from storage.postgres.audit import append
-from storage.postgres.connections import Connection, Connections
+from storage.postgres.audit import append, entries
+from storage.postgres.connections import Connections
 
 T = TypeVar("T")
+MOST_AUDITED = 100_000
 DEFAULT_NAME = "you"
 """What players are called who gave no name: nobody's."""
 
@@ -46,8 +47,6 @@ SELECT saves.game_id, saves.name, saves.backup, saves.commit, saves.data, saves.
 FROM seats JOIN games ON games.id = seats.game_id JOIN saves ON saves.game_id = games.id
 WHERE player_id = $1 AND scope IS NULL ORDER BY saves.game_id, saves.at"""
 
-AUDIT = "SELECT at, actor, action, target, data FROM audit WHERE actor = $1 OR target = $1 ORDER BY at"
-
 # Shared worlds that the player is in or was in.
 SHARED = """
 SELECT id FROM games WHERE scope IS NOT NULL AND id IN (
@@ -73,10 +72,10 @@ UPDATE turns SET player_id = NULL, kind = 'erased', said = '', key = '', inputs 
 WHERE player_id = $1 RETURNING game_id"""
 
 NAMED = """
-SELECT game_id, number, said, outcome FROM turns
-WHERE game_id = ANY($1::uuid[]) AND (said LIKE $2 OR outcome::text LIKE $2)"""
+SELECT game_id, number, kind, said, inputs, outcome FROM turns
+WHERE game_id = ANY($1::uuid[]) AND (said LIKE $2 OR outcome::text LIKE $2 OR inputs::text LIKE $2)"""
 
-RENAMED = "UPDATE turns SET said = $3, outcome = $4 WHERE game_id = $1 AND number = $2"
+RENAMED = "UPDATE turns SET kind = $3, said = $4, inputs = $5, outcome = $6 WHERE game_id = $1 AND number = $2"
 
 SAVES_NAMED = "SELECT game_id, name, data FROM saves WHERE game_id = ANY($1::uuid[]) AND data::text LIKE $2"
 
@@ -89,7 +88,15 @@ TOLD_GONE = "DELETE FROM outbox WHERE channel = 'user:' || $1"
 # With the profile go progress and seats.
 PLAYER_GONE = "DELETE FROM players WHERE id = $1"
 
-EMPTY = {"text": "", "changes": [], "score": 0, "ended": None, "status": "done", "notes": [], "actions": []}
+EMPTY: Final[dict[str, Any]] = {
+    "text": "",
+    "changes": [],
+    "score": 0,
+    "ended": None,
+    "status": "done",
+    "notes": [],
+    "actions": [],
+}
 """The outcome of a turn that was erased."""
 PROSE = frozenset({"text", "what", "before", "after", "name"})
 """Where an outcome or a save says something in words; all else are ids and numbers."""
@@ -107,12 +114,12 @@ class Erased:
     events: int
 
 
-async def as_player(connections: Connections, player: str, work: Callable[[Connection], Awaitable[T]]) -> T:
+async def as_player(connections: Connections, player: str, work: Callable[[Any], Awaitable[T]]) -> T:
     """What `work` gives on a connection that can read nothing but this player's rows, and can write nothing."""
     if not is_id(player):
         raise ValueError(f"{player!r} is no player's id")
 
-    async def run(connection: Connection) -> T:
+    async def run(connection: Any) -> T:
         # One round trip; the id holds hexadecimal digits alone. All of it ends with the transaction.
         await connection.execute(
             f"BEGIN READ ONLY; SET LOCAL ROLE rulebound_player; SET LOCAL rulebound.player = '{player}'"
@@ -128,13 +135,13 @@ async def as_player(connections: Connections, player: str, work: Callable[[Conne
 async def export(connections: Connections, player: str) -> dict[str, Any]:
     """Everything that is kept about a player, as JSON; empty lists for somebody unknown."""
 
-    async def own(connection: Connection) -> dict[str, Any]:
+    async def own(connection: Any) -> dict[str, Any]:
         return {name: [dict(row) for row in await connection.fetch(query)] for name, query in OWN.items()}
 
     found = await as_player(connections, player, own)
     for name, query in (("instances", INSTANCES), ("saves", SAVES)):
         found[name] = [dict(row) for row in await connections.fetch(query, player)]
-    found["audit"] = [dict(row) for row in await connections.fetch(AUDIT, player)]
+    found["audit"] = [asdict(entry) for entry in await entries(connections, player, limit=MOST_AUDITED)]
     return cast("dict[str, Any]", orjson.loads(orjson.dumps(found, default=str)))
 
 
@@ -145,7 +152,7 @@ async def erase(connections: Connections, player: str, name: str, actor: str) ->
     saves call them "someone"; a replay goes on at the next save after that.
     """
 
-    async def run(connection: Connection) -> Erased:
+    async def run(connection: Any) -> Erased:
         async with connection.transaction():
             shared = [row["id"] for row in await connection.fetch(SHARED, player)]
             games = [row["id"] for row in await connection.fetch(GAMES_GONE, player)]
@@ -164,7 +171,7 @@ async def erase(connections: Connections, player: str, name: str, actor: str) ->
     return await connections.run(run)
 
 
-async def _unnamed(connection: Connection, games: list[Any], name: str) -> None:
+async def _unnamed(connection: Any, games: list[Any], name: str) -> None:
     """Takes a player's name out of what others were told in these games, and out of their saves."""
     if name == DEFAULT_NAME or not games:
         return
@@ -172,8 +179,12 @@ async def _unnamed(connection: Connection, games: list[Any], name: str) -> None:
     like = "%" + re.sub(r"([\\%_])", r"\\\1", written) + "%"
     pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
     for row in await connection.fetch(NAMED, games, like):
-        said = pattern.sub("someone", row["said"])
-        await connection.execute(RENAMED, row["game_id"], row["number"], said, _without(row["outcome"], pattern))
+        kind, inputs = row["kind"], row["inputs"]
+        if name in (named for _, named, _ in inputs.get("players", ())):
+            # A beginning for all who were there: without the name it cannot be replayed.
+            kind, inputs = "erased", {}
+        said, outcome = pattern.sub("someone", row["said"]), _without(row["outcome"], pattern)
+        await connection.execute(RENAMED, row["game_id"], row["number"], kind, said, inputs, outcome)
     for row in await connection.fetch(SAVES_NAMED, games, like):
         await connection.execute(SAVE_RENAMED, row["game_id"], row["name"], _without(row["data"], pattern))
 

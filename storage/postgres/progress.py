@@ -44,10 +44,9 @@ STATS_SET = "UPDATE players SET stats = jsonb_set(stats, ARRAY[$2::text], $3) WH
 
 LEVEL_SET = "UPDATE players SET level = $2 WHERE id = $1 RETURNING id"
 
-# `played` has the index; within its minute `last_turn` decides.
 STANDINGS = f"""
 SELECT {_STANDING} FROM progress JOIN players ON players.id = player_id
-WHERE player_id = $1 ORDER BY played DESC, last_turn DESC, experience LIMIT $2"""
+WHERE player_id = $1 ORDER BY last_turn DESC, experience LIMIT $2"""
 
 STANDING = f"""
 SELECT {_STANDING} FROM progress JOIN players ON players.id = player_id WHERE player_id = $1 AND experience = $2"""
@@ -63,10 +62,11 @@ VISITORS = "SELECT player_id FROM progress WHERE visited @> ARRAY[$1::text] AND 
 
 # What a player has now, by the state, with the time from the events: an undo takes an award back, never an event.
 ACHIEVEMENTS = """
-SELECT experience, reason, (
-    SELECT max(at) FROM progress_events AS each WHERE each.player_id = $1 AND each.experience = progress.experience
-        AND type = 'achievement_earned' AND content = reason) AS at
-FROM progress, jsonb_array_elements_text(state -> 'achievements') AS reason WHERE player_id = $1 ORDER BY at, reason"""
+SELECT progress.experience, reason, max(at) AS at
+FROM progress CROSS JOIN jsonb_array_elements_text(state -> 'achievements') AS reason
+    LEFT JOIN progress_events AS earned ON earned.player_id = progress.player_id
+        AND earned.experience = progress.experience AND type = 'achievement_earned' AND content = reason
+WHERE progress.player_id = $1 GROUP BY progress.experience, reason ORDER BY at, reason"""
 
 # Sorts the players of one experience; who shows it often keeps it (as the hot copies do).
 LEADERBOARD = f"""

@@ -168,7 +168,6 @@ progress = Table(
     Column("visited", ARRAY(Text), nullable=False, server_default=_EMPTY),
     Column("state", JSONB, nullable=False, server_default=_EMPTY, comment="quests, flags, collectibles"),
     Index("progress_experience", "experience", "played"),
-    Index("progress_played", "player_id", "played"),
     Index("progress_inventory", "inventory", postgresql_using="gin"),
     Index("progress_visited", "visited", postgresql_using="gin"),
     comment="How far a player is, one row a player and experience",
@@ -187,7 +186,7 @@ progress_events = Table(
     Column("lat", Double),
     Column("lng", Double),
     Column("at", _TIME, nullable=False),
-    Index("events_progress", "player_id", "experience", "at"),
+    Index("events_progress", "player_id", "experience", "type", "at"),
     Index("events_content", "experience", "type", "content", "at", postgresql_include=["player_id"]),
     comment="Append-only: what happened to a player (no foreign key: erasing deletes)",
 )
@@ -245,6 +244,7 @@ audit = Table(
     Column("target", Text, nullable=False, server_default=""),
     Column("data", JSON, nullable=False, server_default=_EMPTY),
     Index("audit_actor", "actor", "at"),
+    Index("audit_target", "target", "at"),
     Index("audit_at", "at"),
     comment="Append-only, without personal data",
 )

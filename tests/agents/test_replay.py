@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from git import Actor, Repo
 from agents.replay import Archive, Head, Recorded, Report, StoredGames, Tape, Wanted, replay
 from agents.replay.shown import as_json
 from agents.worlds import Where, World, WorldError
-from rulebound.app import App
+from rulebound.app import App, build
+from rulebound.settings import Settings
 from storage import Store
 from storage.postgres import PostgresStore
 
@@ -42,23 +44,24 @@ def edit(pages: Path, page: str, old: str, new: str) -> None:
     (pages / page).write_text(text.replace(old, new), encoding="utf-8")
 
 
-BOTH = {
-    "test_every_kind_of_turn_is_reproduced",
-    "test_a_game_goes_through_many_commits",
-    "test_players_worlds_and_times_are_chosen",
-    "test_a_shared_world_is_reproduced_with_all_who_come_and_go",
-}
-"""Tests in which the store matters."""
-PROCESSES = "test_processes_find_the_same_as_one"
-"""What is in memory is in one process."""
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    """An app in memory."""
+    minutes, begin = count(), datetime(2026, 3, 1, tzinfo=UTC)
+    return build(Settings(tmp_path / "home"), now=lambda: begin + timedelta(minutes=next(minutes)), new_seed=lambda: 5)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The others run in memory only."""
-    if "new_store" in metafunc.fixturenames:
-        name = metafunc.function.__name__
-        stores = ["servers"] if name == PROCESSES else ["memory", "servers"] if name in BOTH else ["memory"]
-        metafunc.parametrize("new_store", stores, indirect=True)
+@pytest.fixture
+def early(request: pytest.FixtureRequest) -> None:
+    """The database is there before the store, and goes after it."""
+    if request.node.callspec.params["new_store"] == "servers":
+        request.getfixturevalue("database")
+
+
+@pytest.fixture
+async def kept(early: None, make_app: Callable[[], Awaitable[App]]) -> App:
+    """An app over each kind of store."""
+    return await make_app()
 
 
 @pytest.fixture
@@ -68,12 +71,12 @@ def database(fresh_database: str) -> str:
 
 
 @asynccontextmanager
-async def opened(store: Store) -> AsyncIterator[Archive]:
+async def opened(store: Store) -> AsyncGenerator[Archive]:
     yield StoredGames(store)
 
 
 @asynccontextmanager
-async def stored_in(url: str) -> AsyncIterator[Archive]:
+async def stored_in(url: str) -> AsyncGenerator[Archive]:
     """As each process of a replay opens them."""
     store = await PostgresStore.open(url)
     yield StoredGames(store)
@@ -81,7 +84,7 @@ async def stored_in(url: str) -> AsyncIterator[Archive]:
 
 
 @asynccontextmanager
-async def altered(store: Store, altered_turn: int, **changes: Any) -> AsyncIterator[Archive]:
+async def altered(store: Store, altered_turn: int, **changes: Any) -> AsyncGenerator[Archive]:
     """The games of a store, with one turn of each not as it was recorded."""
 
     class Altered(StoredGames):
@@ -163,33 +166,33 @@ def touched(report: Report) -> list[int]:
         ('take {"item": "gold coin"}', "look and look, north", "x" * 21_000, "", "again"),
     ],
 )
-async def test_every_kind_of_turn_is_reproduced(app: App, pages: Path, lines: Sequence[str]) -> None:
-    await play(app, pages, *lines)
-    report = await run(app)
+async def test_every_kind_of_turn_is_reproduced(kept: App, pages: Path, lines: Sequence[str]) -> None:
+    await play(kept, pages, *lines)
+    report = await run(kept)
     said = [line for line in lines if not line.startswith("save")]
     assert (report.status, report.turns, report.replayed, report.games) == (0, len(said), len(said), 1)
     assert not report.unreproduced
     assert not report.skipped
 
 
-async def test_a_game_goes_through_many_commits(app: App, pages: Path) -> None:
+async def test_a_game_goes_through_many_commits(kept: App, pages: Path) -> None:
     """Also back to an earlier one, over an undo and a restore, with a field and a page that come and go."""
     commit(pages)
     coin = (pages / "coin.md").read_text()
 
-    handle = await start(app, pages)
-    await say(app, handle, "take coin", "save a")
+    handle = await start(kept, pages)
+    await say(kept, handle, "take coin", "save a")
     (pages / "lamp.md").write_text("---\nitem: lamp\nin: hall\n---\n# Lamp\nBright.\n")
     commit(pages)
-    await say(app, handle, "take lamp", "north")
+    await say(kept, handle, "take lamp", "north")
     edit(pages, "coin.md", "award 2", "award 4")
     (pages / "lamp.md").unlink()
     commit(pages)
-    await say(app, handle, "undo", "undo", "undo", "take coin", "restore a")
+    await say(kept, handle, "undo", "undo", "undo", "take coin", "restore a")
     (pages / "coin.md").write_text(coin)
     commit(pages)
-    await say(app, handle, "drop coin", "undo", "look")
-    report = await run(app)
+    await say(kept, handle, "drop coin", "undo", "look")
+    report = await run(kept)
     assert (report.status, report.replayed, report.skipped) == (0, 11, {})
 
 
@@ -273,18 +276,18 @@ async def test_nothing_stored_is_nothing_that_differs(app: App) -> None:
 # --- which turns
 
 
-async def test_players_worlds_and_times_are_chosen(app: App, pages: Path) -> None:
-    await play(app, pages, "look", "look", name="bob")
-    await play(app, pages, "look", name="eve")
-    await play(app, Path("cloak"), "look", "west", "east", name="bob")
-    assert (await run(app)).replayed == 6
-    assert (await run(app, player="bob")).replayed == 5
-    eve = await app.store.player(ANN, "eve")
-    assert (await run(app, player="eve")).players == {eve.id}
-    assert (await run(app, player=eve.id)).replayed == 1
-    assert (await run(app, player=ANN)).replayed == 6
-    assert (await run(app, world=Where.of("cloak"))).replayed == 3
-    assert (await run(app, player="nobody")).turns == 0
+async def test_players_worlds_and_times_are_chosen(kept: App, pages: Path) -> None:
+    await play(kept, pages, "look", "look", name="bob")
+    await play(kept, pages, "look", name="eve")
+    await play(kept, Path("cloak"), "look", "west", "east", name="bob")
+    assert (await run(kept)).replayed == 6
+    assert (await run(kept, player="bob")).replayed == 5
+    eve = await kept.store.player(ANN, "eve")
+    assert (await run(kept, player="eve")).players == {eve.id}
+    assert (await run(kept, player=eve.id)).replayed == 1
+    assert (await run(kept, player=ANN)).replayed == 6
+    assert (await run(kept, world=Where.of("cloak"))).replayed == 3
+    assert (await run(kept, player="nobody")).turns == 0
 
 
 async def test_turns_before_a_time_are_replayed_but_not_counted(app: App, pages: Path) -> None:
@@ -427,14 +430,15 @@ async def test_games_of_worlds_without_the_revision_are_counted_beside_the_other
 # --- in parallel
 
 
-async def test_processes_find_the_same_as_one(app: App, pages: Path, database: str) -> None:
+@pytest.mark.parametrize("new_store", ["servers"], indirect=True)
+async def test_processes_find_the_same_as_one(kept: App, pages: Path, database: str) -> None:
     commit(pages)
     for number in range(7):
-        await play(app, pages, *LINES[: number + 1], name=f"player-{number}")
+        await play(kept, pages, *LINES[: number + 1], name=f"player-{number}")
     edit(pages, "coin.md", "award 2", "award 3")
     edit(pages, "attic.md", "An attic.", "A loft.")
     commit(pages)
-    alone = await run(app, against="main")
+    alone = await run(kept, against="main")
     together = await replay(partial(stored_in, database), against="main", jobs=2)
     assert as_json(alone) == as_json(together)
     assert alone.changed.count > 6
@@ -454,28 +458,28 @@ def shared(pages: Path) -> Path:
     return pages
 
 
-async def test_a_shared_world_is_reproduced_with_all_who_come_and_go(app: App, shared: Path) -> None:
+async def test_a_shared_world_is_reproduced_with_all_who_come_and_go(kept: App, shared: Path) -> None:
     """Both say `it` and mean another thing; the bell rings between; one leaves with it and comes back without."""
     commit(shared)
-    bob = await start(app, shared, "bob")
-    eve = await start(app, shared, "eve")
-    await say(app, bob, "examine cup")
-    await say(app, eve, "examine coin", "tick", "take it")
-    await say(app, bob, "take it", "tick")
-    game = await game_of(app, bob)
-    await app.games.leave(bob, ANN)
-    await say(app, await start(app, shared, "bob"), "take it", "take cup", "look")
-    await say(app, eve, "tick", "look")
-    turns = await app.store.turns(game)
+    bob = await start(kept, shared, "bob")
+    eve = await start(kept, shared, "eve")
+    await say(kept, bob, "examine cup")
+    await say(kept, eve, "examine coin", "tick", "take it")
+    await say(kept, bob, "take it", "tick")
+    game = await game_of(kept, bob)
+    await kept.games.leave(bob, ANN)
+    await say(kept, await start(kept, shared, "bob"), "take it", "take cup", "look")
+    await say(kept, eve, "tick", "look")
+    turns = await kept.store.turns(game)
     assert {"join", "leave", "say", "tick"} == {turn.kind for turn in turns}
-    report = await run(app)
+    report = await run(kept)
     assert (report.status, report.replayed, report.skipped) == (0, len(turns), {})
-    assert report.players == {(await app.store.player(ANN, name)).id for name in ("bob", "eve")}
-    only = await run(app, player="eve")
+    assert report.players == {(await kept.store.player(ANN, name)).id for name in ("bob", "eve")}
+    only = await run(kept, player="eve")
     assert (only.status, only.replayed) == (0, sum(turn.instance == turns[1].instance for turn in turns))
     edit(shared, "ring.md", "add 1 to", "add 2 to")
     commit(shared)
-    changed = await run(app, against="main")
+    changed = await run(kept, against="main")
     rang = [
         turn
         for turn in turns

@@ -44,5 +44,5 @@ def test_an_experience_says_whether_its_players_share_a_world_and_how_many_it_ho
 )
 def test_what_is_no_number_of_players_is_told_in_its_place(tmp_path, keys, told):
     (found,) = checked(tmp_path, keys).errors
-    assert f"{found.span} {found.code} {found.message}" == told
+    assert f"{found.span} {found.code} {found.message}" == f"{told}."
     assert found.hint

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -131,6 +132,9 @@ async def test_turns_are_told_from_a_number_on_and_the_newest_up_to_a_limit(
         await store.commit(_next(now))
     assert [each.text for each in await store.turns(made.game.id, 1)] == ["two", "three"]
     assert [each.text for each in await store.turns(made.game.id, 0, 2)] == ["two", "three"]
+    assert [each.text for each in await store.turns(made.game.id, 1, until=2)] == ["two"]
+    assert len(await store.turns(made.game.id, kinds=("undo", "say"))) == 3
+    assert await store.turns(made.game.id, kinds=("undo",)) == []
 
 
 async def test_several_turns_are_kept_at_once(store: Store, begin: Begin, turn: Next) -> None:
@@ -195,15 +199,27 @@ async def test_a_clock_that_is_due_is_given_to_one_worker_at_a_time(store: Store
     assert made.game.id not in {each.game for each in await store.work.due(much_later, 1000, 60.0)}
 
 
-async def test_games_are_told_that_were_played_by_somebody_since_a_time(store: Store, begin: Begin, turn: Next) -> None:
+async def test_games_that_were_played_are_given_by_player_world_and_time(
+    store: Store, begin: Begin, turn: Next, principal: str
+) -> None:
     world = f"w-{new_id()}"
-    made = await begin(world=world)
-    await begin(world=world)
-    after = turn(made)
-    await store.commit(_next(after))
-    seat = made.seats[0]
-    assert [each async for each in store.played(world=world)] == [after.game]
-    assert [each async for each in store.played(world=world, players=[new_id()])] == []
-    assert [each async for each in store.played(world=world, players=[seat.player])] == [after.game]
-    assert [each async for each in store.played(world=world, since=after.turns[0].at + timedelta(days=1))] == []
-    assert seat.player in await store.named(seat.principal)
+    made = [await begin(name, world=world) for name in ("ada", "ben", "ada")]
+    after = [turn(each) for each in made]
+    for each in after:
+        await store.commit(_next(each))
+    await begin(world=world)  # nobody played it
+
+    async def played(**given: Any) -> list[str]:
+        return [game.id async for game in store.played(world=world, **given)]
+
+    assert await played() == sorted(each.game.id for each in made)
+    assert await played(players=[made[1].seats[0].player]) == [made[1].game.id]
+    assert await played(players=[]) == []
+    assert len(await played(since=after[0].turns[0].at)) == 3
+    assert await played(since=after[0].turns[0].at + timedelta(days=1)) == []
+    assert [game.id async for game in store.played(world=f"{world}x")] == []
+    ada = made[0].seats[0].player
+    assert await store.named(ada) == [ada]
+    assert ada in await store.named("ada")
+    assert len(await store.named(principal)) == 3
+    assert await store.named(f"{principal}x") == []

@@ -34,8 +34,6 @@ CREATE INDEX progress_experience ON progress (experience, played);
 
 CREATE INDEX progress_inventory ON progress USING gin (inventory);
 
-CREATE INDEX progress_played ON progress (player_id, played);
-
 CREATE INDEX progress_visited ON progress USING gin (visited);
 
 COMMENT ON TABLE progress IS 'How far a player is, one row a player and experience';
@@ -69,7 +67,7 @@ CREATE TABLE progress_events (
 
 CREATE INDEX events_content ON progress_events (experience, type, content, at) INCLUDE (player_id);
 
-CREATE INDEX events_progress ON progress_events (player_id, experience, at);
+CREATE INDEX events_progress ON progress_events (player_id, experience, type, at);
 
 COMMENT ON TABLE progress_events IS 'Append-only: what happened to a player (no foreign key: erasing deletes)';
 
