@@ -7,7 +7,6 @@ know how words become actions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -25,11 +24,13 @@ from kb.referee.rules import Choice, bind, choose, failing, narrowed, refuse_unl
 from kb.referee.shape import Shape
 from kb.referee.state import State, new_state
 from kb.referee.targets import write_target
+from kb.referee.waits import Waits
 from kb.rulebook import Agent, Ask, Condition, Decide, Effect, Rule, Rulebook, Table, Workflow
 from kb.types import Ref, TypeMismatch
 
 MAX_ROUNDS = 200
 MAX_ARRIVALS = 16
+MAX_STIRS = 8
 _OVER = "The game is over."
 
 
@@ -50,7 +51,7 @@ class Referee:
         self._agents = tuple(each for each in rulebook.agents.values() if each.trigger.kind == "turn")
         self.reach = Reach(rulebook)
         self._personal = personal(rulebook)
-        self._times = flows.for_times(rulebook)
+        self._waits = Waits(rulebook)
         self._invariants = Invariants(rulebook)
 
     # --- states
@@ -113,10 +114,6 @@ class Referee:
 
         def wait(turn: Turn) -> None:
             clock.due(turn, self._timers, lambda what: self._fire(turn, what))
-            for player in self._present(turn):
-                if turn.steps(player):
-                    with turn.attempt(f"what {player} waited for", self.rulebook.settings.span), turn.acting(player):
-                        self._settle(turn)
 
         return self._turn(state, "", inputs, wait, alone=True)
 
@@ -125,12 +122,7 @@ class Referee:
         moment is at once, None never. (A tick that is refused leaves it as it is: do not ask again at once.)"""
         if self.rulebook.settings.clock is not None:
             return None
-        times = [clock.next_due(state, self._timers)]
-        turn = self.frame(state, "")
-        for player in self._present(turn):
-            if turn.steps(player):
-                with turn.acting(player), suppress(EvaluationError):
-                    times.append(flows.wakes(turn, self._times))
+        times = clock.next_due(state, self._timers), self._waits.wakes(state)
         return min((at for at in times if at is not None), default=None)
 
     def answer(self, state: State, player: str, text: str, inputs: Inputs) -> Outcome | None:
@@ -224,6 +216,7 @@ class Referee:
             if self.rulebook.settings.clock is None:
                 clock.start_real_clock(turn, self._timers)
             rule = run(turn)
+            self._stir(turn, ticked=not player)
             self._invariants.check(turn)
         except (Refused, EvaluationError) as error:
             return self._refused(state, turn, player, error)
@@ -388,6 +381,16 @@ class Referee:
                         self._act(turn, what)
                     self._settle(turn)
             self._invariants.check(turn)
+
+    def _stir(self, turn: Turn, *, ticked: bool) -> None:
+        """Goes on with other players' workflows that waited for what the turn did, and with what waited for those."""
+        for _ in range(MAX_STIRS):
+            before = turn.changed()
+            for player in self._waits.stirred(turn, ticked=ticked):
+                with turn.attempt(f"what {player} waited for", self.rulebook.settings.span), turn.acting(player):
+                    self._settle(turn)
+            if turn.changed() == before:
+                return
 
     def _present(self, turn: Turn) -> list[str]:
         """The players whose game goes on."""
