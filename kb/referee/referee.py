@@ -20,7 +20,7 @@ from kb.referee.invariants import Invariants
 from kb.referee.model import Action, Event, Inputs, Message, Outcome, Refused, TraceLine
 from kb.referee.personal import personal
 from kb.referee.reach import Reach
-from kb.referee.rules import Choice, bind, choose, failing, narrowed, refuse_unless
+from kb.referee.rules import NOTHING, Choice, bind, choose, failing, narrowed, refuse_unless
 from kb.referee.shape import Shape
 from kb.referee.state import State, new_state
 from kb.referee.targets import write_target
@@ -147,15 +147,20 @@ class Referee:
         """The question that a workflow has put to the player."""
         return flows.pending(state, player)
 
-    def allowed(self, state: State, player: str, action: Action, now: datetime | None = None) -> bool:
-        """Whether a rule would take the action, as far as its conditions tell."""
+    def allowed(
+        self, state: State, player: str, action: Action, now: datetime | None = None, unknown: frozenset[str] = NOTHING
+    ) -> bool:
+        """Whether a rule would take the action, as far as its conditions tell; those that read `unknown` roles do not."""
         turn = self.frame(state, player, now)
         if not turn.isa(player, "player") or state.rows[player]["ended"]:
             return False
         try:
             bind(turn, action)
-            rule = choose(turn, self._rules[action.type]).rule
-            return rule is not None and not any(each.condition(turn) for each in rule.unless)
+            rule = choose(turn, self._rules[action.type], unknown).rule
+            if rule is None:
+                return False
+            asked = (each.condition for each in rule.unless)
+            return not any(each(turn) for each in asked if unknown.isdisjoint(each.names))
         except (Refused, EvaluationError):
             return False
 
