@@ -40,6 +40,7 @@ from storage import (
     TurnRecord,
     new_id,
 )
+from storage.channels import ChannelsAway
 from storage.records import Json, Kind
 
 MAX_LINE = 20_000
@@ -461,6 +462,16 @@ class GameService:
             since = (await self.game(handle, principal)).record.version
         return listening(self._store, seat, since)
 
+    async def lately(self, handle: str, principal: str) -> list[str]:
+        """Who came and went where the player is, oldest first; in a shared world. Nothing where nobody can tell."""
+        game = await self.game(handle, principal)
+        place = game.state.rows[game.player]["location"]
+        try:
+            events = await self._store.channels.recent(f"room:{game.record.id}:{place}")
+        except ChannelsAway:
+            return []
+        return [each["text"] for each in events]
+
     async def why(self, handle: str, principal: str, turn: int | None = None) -> dict[str, Any]:
         """Which lines decided a turn of the player (the last one that was said): `turn`, `said`, `commit`, and per action
         its `status`, `rule`, `reason` and `lines`, each with `at` (`path:line@commit`) and `value`. Raises `GameError`."""
@@ -549,7 +560,8 @@ class GameService:
             }
         others = self._others(world, held, state, seat, made)
         members = await self._members_of(held, [each["to"] for each in others])
-        told = telling.told(record.id, number, others, members)
+        places = [] if record.scope is None else telling.in_rooms(world, held.state, state, made.outcomes)
+        told = telling.told(record.id, number, others, members, places)
         # The commit that a game began under is not stored with it, and the first turn may be under a later one.
         began = {"began": record.commit} if record.version == 0 else {}
         turn = TurnRecord(
