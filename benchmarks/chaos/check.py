@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import itertools
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,7 @@ async def judge(history: History, database_url: str, home: Path) -> Verdict:
 
 async def _drain(store: PostgresStore, home: Path) -> None:
     """Tells what is left in the outbox, as the next worker does when the leases of those that are gone have run out."""
-    app = build(Settings(home), store=store)
-    later = timedelta(hours=1)
+    app, later = build(Settings(home), store=store), timedelta(hours=1)
     background = Background(app.games, store.work, LocalChannels(), now=lambda: datetime.now(UTC) + later)
     while await background.tell():
         pass
@@ -109,7 +108,7 @@ def _stale(history: Sequence[Seen], turns: dict[str, Sequence[TurnRecord]], verd
 
 def _chains(turns: dict[str, Sequence[TurnRecord]], verdict: Verdict) -> None:
     for game, records in turns.items():
-        for before, after in itertools.pairwise(records):
+        for before, after in pairwise(records):
             if (after.number, after.hash_before) != (before.number + 1, before.hash_after):
                 verdict.found("broken chain", f"{game} {before.number} {after.number}")
 
