@@ -186,3 +186,23 @@ async def test_nobody_keeps_a_byte_of_a_game_that_was_erased(
     assert one.last_known("g") is None
     assert two.last_known("g") is None
     assert [key for key in await redis.call("KEYS", "*") if key.endswith(b":h")] == []
+
+
+async def test_a_writer_that_was_held_up_marks_under_the_epoch_of_now(shared: Server) -> None:
+    """Found by the long run of the model: a mark under an epoch that is over hides nothing."""
+    clock = [0.0]
+    fence = MemoryFence(lambda: clock[0])
+
+    async def held_up(seconds: float) -> None:
+        if seconds > TIMES.fresh / 2:  # it waits for readers of an epoch; meanwhile another begins, and its quiet ends
+            clock[0] += 1000
+            await fence.hush(0)
+        else:
+            await asyncio.get_running_loop().create_future()
+
+    async with RedisClient(shared.url) as client, PubSub(shared.url) as pubsub:
+        await fence.hush(100, client.run_id)
+        async with HotCopies(client, pubsub, fence, times=TIMES, now=lambda: clock[0], sleep=held_up) as hot:
+            writes = await hot.begin(["g"])
+            assert f":{(await fence.look()).epoch}:" in writes.keys["g"][0]
+            assert clock[0] == 1000
