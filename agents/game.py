@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from agents import resets, telling
+from agents.hearing import Heard, listening
 from agents.held import Held, read, whole, written
 from agents.lanes import Lanes, Step
-from agents.progress import PAUSE, events_of, experience_of, progress_of, summed
+from agents.progress import PAUSE, SESSION, came, events_of, experience_of, progress_of, summed
 from agents.record import outcome_of, ticked
+from agents.waiting import WaitingTurns
 from agents.worlds import Where, World
 from kb import report
 from kb.referee import Action, Inputs, NotAState, Outcome, State, parts
@@ -31,10 +34,9 @@ from storage import (
     GameRecord,
     Loaded,
     NoSuchGame,
-    ProgressEvent,
     Seat,
     Store,
-    Told,
+    StoreAway,
     TurnRecord,
     new_id,
 )
@@ -45,6 +47,8 @@ MAX_LINE = 20_000
 MAX_GAMES = 1024
 """How many games are held in memory."""
 MAX_SEATS = 16_384
+ASLEEP = timedelta(hours=1)
+"""How long the clock of one player's own world goes on without them."""
 POLL = timedelta(seconds=60)
 """How long a remote repository is not asked again whether it moved."""
 
@@ -67,6 +71,8 @@ class Game:
     seat: Seat
     dialogue: Dialogue
     notes: tuple[str, ...] = ()
+    stale: bool = False
+    """The database is away: this is the game as this process knew it last."""
 
     @property
     def player(self) -> str:
@@ -84,7 +90,8 @@ class Reply:
     ended: str | None
     turn: int
     state_hash: str
-    status: Literal["done", "refused", "question", "not-understood"]
+    status: Literal["done", "refused", "question", "not-understood", "waiting"]
+    """`waiting`: the database is away, and the turn is done when it is back."""
     notes: tuple[str, ...] = ()
 
 
@@ -100,21 +107,26 @@ class GameService:
         now: Callable[[], datetime],
         new_handle: Callable[[], str],
         new_seed: Callable[[], int],
+        waiting: WaitingTurns | None = None,
     ):
-        self._store, self._open = store, open_world
+        self._store, self._open, self._waiting = store, open_world, waiting
         self._now, self._new_handle, self._new_seed = now, new_handle, new_seed
         self._games: OrderedDict[str, Held] = OrderedDict()
         self._seats: OrderedDict[tuple[str, str], Seat] = OrderedDict()
         self._members: dict[str, dict[str, Seat]] = {}
         self._asked: dict[Where, datetime] = {}
         self._told: dict[str, str] = {}
-        self._due: dict[str, datetime | None] = {}
+        self._wake: list[Callable[[], None]] = []
         self._last_turn: OrderedDict[str, datetime] = OrderedDict()
         self._lanes = Lanes(self._held, self._commit)
 
     async def close(self) -> None:
         """Finishes the turns that were begun."""
         await self._lanes.close()
+
+    def on_told(self, wake: Callable[[], None]) -> None:
+        """`wake` is called after each commit that others are told of."""
+        self._wake.append(wake)
 
     # --- beginning
 
@@ -142,9 +154,19 @@ class GameService:
         return None
 
     async def game(self, handle: str, principal: str) -> Game:
-        """The game as it stands. Raises `NoSuchGame`."""
+        """The game as it stands; while the database is away, as this process knew it last, which is `stale`.
+
+        Raises `NoSuchGame`, or `StoreAway` where this process does not know it.
+        """
         seat = await self._seat(handle, principal)
-        world, held = await self._held(seat.game, True)
+        try:
+            world, held = await self._held(seat.game, True)
+        except StoreAway:
+            if seat.game not in self._games:
+                raise
+            world, held = await self._held(seat.game, False)
+            note = f"The database does not answer: this is how it was after turn {held.record.version}."
+            return replace(self._seen(world, held, seat), notes=(note,), stale=True)
         return self._seen(world, held, seat)
 
     async def _create(self, world: World, id: str, state: State, seed: int | None, seats: tuple[Seat, ...]) -> None:
@@ -166,10 +188,10 @@ class GameService:
         )
         held = Held(record, state)
         name = experience_of(where)
-        started = [ProgressEvent(new_id(), seat.player, name, "experience_started", now) for seat in seats]
+        started = [came("experience_started", name, seat, state, now) for seat in seats]
         progress = [progress_of(name, seat, None, held, now, turns=0, playtime=0.0) for seat in seats]
         new = Commit(record, NEW, whole(held), (), seats, progress=tuple(progress), events=tuple(started))
-        await self._store.commit(replace(new, due=_due(world, state)))
+        await self._store.commit(replace(new, due=_due(world, held, now)))
         self._keep(held)
 
     async def _join(self, world: World, principal: str, name: str, player: str, seed: int | None) -> Seat:
@@ -195,7 +217,7 @@ class GameService:
             state = world.session.referee.join(held.state, seat.instance, name)
             made = Made("join", "", state, {}, _outcome("", 0, None), inputs, extra={"name": name})
             step = await self._step(world, held, seat, made, f"join-{seat.handle}")
-            started = ProgressEvent(new_id(), seat.player, scope, "experience_started", self._now())
+            started = came("experience_started", scope, seat, state, self._now())
             return replace(step, seats=(seat,), events=(started,))
 
         await self._lanes.do(game, join, f"join-{seat.instance}")
@@ -214,11 +236,32 @@ class GameService:
         arguments: Mapping[str, Any] | None = None,
         key: str = "",
         now: datetime | None = None,
+        wait: bool = False,
     ) -> Reply:
-        """A line of a player, or an action (a rule's id) with arguments. With a key that is known, the stored answer."""
-        seat = await self._seat(handle, principal)
+        """A line of a player, or an action (a rule's id) with arguments. With a key that is known, the stored answer.
+
+        Raises `StoreAway` while the database is away; with `wait` the turn is kept on disk then, and done once it is back.
+        """
         line = f"{action} {json.dumps(dict(arguments or {}))}" if action else text
-        line = line[:MAX_LINE]
+        line, key = line[:MAX_LINE], key or new_id()
+        try:
+            return await self._say(handle, principal, line, key, now)
+        except StoreAway:
+            if not wait or self._waiting is None:
+                raise
+            await self._waiting.put({"handle": handle, "principal": principal, "line": line, "key": key})
+            return Reply("This is done as soon as the database is back.", (), 0, None, 0, "", "waiting")
+
+    async def catch_up(self) -> int:
+        """Does the turns that waited for the database; how many."""
+        if self._waiting is None:
+            return 0
+        return await self._waiting.drain(
+            lambda turn: self._say(turn["handle"], turn["principal"], turn["line"], turn["key"], None)
+        )
+
+    async def _say(self, handle: str, principal: str, line: str, key: str, now: datetime | None) -> Reply:
+        seat = await self._seat(handle, principal)
 
         async def say(world: World, held: Held, key: str) -> Step:
             game = self._seen(world, held, seat)
@@ -226,7 +269,14 @@ class GameService:
             said = world.session.say(held.state, seat.instance, line, game.dialogue, inputs)
             notes = (*held.notes, *self._refusal(world, held.record.id))
             made = Made(
-                "say", line, said.state, said.dialogue.dump(), outcome_of(game, said, notes), inputs, said.outcomes
+                "say",
+                line,
+                said.state,
+                {seat.instance: said.dialogue.dump()},
+                outcome_of(game, said, notes),
+                inputs,
+                said.outcomes,
+                said.actions,
             )
             return await self._step(world, held, seat, made, key)
 
@@ -246,7 +296,9 @@ class GameService:
             undo = turns[0].undo
             former = {id: part for id, part in {**parts.parts(held.state), **undo["parts"]}.items() if part is not None}
             state, _ = world.session.referee.load_parts(undo["head"], former)
-            made = _replaced("undo", f"Undone: {turns[0].text}", seat, state, undo["dialogue"], undo["last"])
+            made = _replaced(
+                "undo", f"Undone: {turns[0].text}", seat, state, undo["dialogue"], undo["last"], record.last
+            )
             return await self._step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, back))
@@ -258,16 +310,85 @@ class GameService:
         async def back(world: World, held: Held, key: str) -> Step:
             if held.record.scope is not None:
                 raise GameError("A world that is shared is not put back by one of its players", "Play on.")
-            saved = await self._store.saved(seat.game, name)
-            if saved is None:
-                known = ", ".join(await self._store.saves(seat.game)) or "none"
-                raise GameError(f"There is no save {name!r}", f"Saved are: {known}.")
+            saved = await self._saved(seat.game, name)
             then = read(saved, world.session)
             dialogue = then.dialogues.get(seat.instance, {})
-            made = _replaced("restore", f"Restored: {name}", seat, then.state, dialogue, saved.game.last)
+            last, version = saved.game.last, saved.game.version
+            made = _replaced("restore", f"Restored: {name}", seat, then.state, dialogue, last, version)
             return await self._step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, back))
+
+    async def reset(self, handle: str, principal: str) -> Reply:
+        """Begins anew at this seat: one's own world, of which a backup is kept, or one's place in a shared one."""
+        seat, at = await self._seat(handle, principal), self._now()
+
+        async def begin(world: World, held: Held, key: str) -> Step:
+            record, players = held.record, resets.inputs((seat,))
+            name = await resets.back_up(self._store, held, at) if record.scope is None else ""
+            state = resets.begun(world.session, held.state, seat.instance, players, shared=record.scope is not None)
+            text = f"Begun anew. As it was before, it is kept as {name}" if name else "Begun anew"
+            made = _replaced("reset", text, seat, state, {}, 0, record.version)
+            step = await self._step(world, held, seat, replace(made, extra=players), key)
+            return replace(step, events=(came("experience_reset", experience_of(world.where), seat, state, at),))
+
+        turn = await self._do(seat, begin)
+        await self._store.audit(seat.player, "reset", seat.game, {"turn": turn.number})
+        return _reply(turn)
+
+    async def reset_world(self, where: Where, actor: str, role: str) -> str:
+        """Begins a shared world anew for everyone in it; the name of the backup. `actor` is a player's id or `operator`.
+        Raises `GameError` for other roles than `gm` and `admin`, and where nobody has played there."""
+
+        async def fresh(world: World, held: Held, players: Json) -> tuple[State, int]:
+            return resets.begun(world.session, held.state, "", players, shared=True), held.record.version
+
+        return await self._for_everyone(where, actor, role, "reset", "The world begins anew", fresh)
+
+    async def restore_world(self, where: Where, actor: str, role: str, name: str) -> str:
+        """Puts a shared world back to a save or backup, for those who are there now; as `reset_world`."""
+
+        async def former(world: World, held: Held, players: Json) -> tuple[State, int]:
+            saved = await self._saved(held.record.id, name)
+            state = read(saved, world.session).state
+            return resets.with_members(world.session, state, players), saved.game.version
+
+        return await self._for_everyone(where, actor, role, "restore", "The world is as it was before", former)
+
+    async def _for_everyone(
+        self,
+        where: Where,
+        actor: str,
+        role: str,
+        kind: Kind,
+        text: str,
+        find: Callable[[World, Held, Json], Awaitable[tuple[State, int]]],
+    ) -> str:
+        if role not in resets.ROLES:
+            raise GameError("A shared world belongs to everyone in it", "A gm or an admin may do this.")
+        experience = experience_of(where)
+        game, at = await self._store.shared(experience), self._now()
+        if game is None:
+            raise GameError("Nobody has played in this world yet", "Play there first.")
+        name = ""
+
+        async def begin(world: World, held: Held) -> Step:
+            nonlocal name
+            members = await self._store.members(game)
+            players = resets.inputs(members)
+            name = await resets.back_up(self._store, held, at)
+            state, back = await find(world, held, players)
+            dialogues: dict[str, Json] = {seat.instance: {} for seat in members}
+            inputs, outcome = Inputs(state.rows["world"]["time"]), _outcome("", 0, None)
+            made = Made(kind, text, state, dialogues, outcome, inputs, extra={**players, "back": back})
+            step = await self._step(world, held, None, made, new_id())
+            progress = [progress_of(experience, seat, None, step.held, at, turns=0, playtime=0.0) for seat in members]
+            events = [came(f"experience_{kind}", experience, seat, state, at) for seat in members]
+            return replace(step, progress=tuple(progress), events=tuple(events))
+
+        turn = await self._lanes.do(game, begin, new_id())
+        await self._store.audit(actor, kind, game, {"turn": turn.number if turn else 0})
+        return name
 
     async def save(self, handle: str, principal: str, name: str) -> None:
         """Keeps the game as it is under a name."""
@@ -296,15 +417,21 @@ class GameService:
 
         async def wait(world: World, held: Held) -> Step:
             inputs = self._inputs(held, None)
+            if _asleep(held, inputs.now):
+                return Step(held, None)
             outcome = world.session.referee.tick(held.state, inputs)
+            if outcome.status == "refused":
+                raise GameError(
+                    f"Time cannot pass in {world.rulebook.settings.name}: {outcome.reason}", "Mend the rule."
+                )
             if outcome.state.hash == held.state.hash and not outcome.messages:
                 return Step(held, None)
-            made = Made("tick", "", outcome.state, None, ticked(world.commit, outcome), inputs, (outcome,))
+            made = Made("tick", "", outcome.state, {}, ticked(world.commit, outcome), inputs, (outcome,))
             return await self._step(world, held, None, made, f"tick-{held.record.version}")
 
         await self._lanes.do(game, wait, "tick")
         world, held = await self._held(game, False)
-        return _due(world, held.state)
+        return _due(world, held, self._now())
 
     # --- looking
 
@@ -312,7 +439,7 @@ class GameService:
         """What the player perceives, what could be done (`legal`), and the turns after `since` (at most the last 50) that
         the player took or that told them something."""
         game = await self.game(handle, principal)
-        turns = await self._store.turns(game.record.id, since, 50)
+        turns = () if game.stale else await self._store.turns(game.record.id, since, 50)
         heard = [(turn, _heard(turn, game.player)) for turn in turns]
         return {
             "turn": game.record.version,
@@ -321,6 +448,15 @@ class GameService:
             "since": [{"turn": turn.number, **each} for turn, each in heard if each is not None],
             "notes": [*game.notes, *refusal(game.world)],
         }
+
+    async def listen(
+        self, handle: str, principal: str, since: int | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[Heard]]:
+        """What the player hears from others and from time after turn `since` (now): see `agents.hearing`."""
+        seat = await self._seat(handle, principal)
+        if since is None:
+            since = (await self.game(handle, principal)).record.version
+        return listening(self._store, seat, since)
 
     async def why(self, handle: str, principal: str, turn: int | None = None) -> dict[str, Any]:
         """Which lines decided a turn of the player (the last one that was said): `turn`, `said`, `commit`, and per action
@@ -364,6 +500,13 @@ class GameService:
         assert turn is not None, "what is done at a seat is always stored"
         return turn
 
+    async def _saved(self, game: str, name: str) -> Loaded:
+        saved = await self._store.saved(game, name)
+        if saved is None:
+            known = ", ".join(await self._store.saves(game)) or "none"
+            raise GameError(f"There is no save {name!r}", f"Saved are: {known}.")
+        return saved
+
     def _inputs(self, held: Held, now: datetime | None) -> Inputs:
         return Inputs(now or self._now(), (held.record.seed * 1_000_003 + held.record.version + 1) % 2**63)
 
@@ -380,28 +523,37 @@ class GameService:
         )
         after = held.after(
             record.with_(
-                version=number, commit=world.commit, hash=state.hash, head=parts.head(state), last=last, updated=now
+                version=number,
+                commit=world.commit,
+                hash=state.hash,
+                head=parts.head(state),
+                last=last,
+                updated=record.updated if made.kind == "tick" else now,
             ),
             state,
-            held.dialogues if seat is None else {**held.dialogues, seat.instance: made.dialogue or {}},
+            {**held.dialogues, **made.dialogues},
         )
-        touched = frozenset[str]().union(*(each.touched for each in made.outcomes)) if made.outcomes else None
-        if touched is None and state is held.state:
-            touched = frozenset()
+        touched = frozenset(id for each in made.outcomes for id in each.touched)
+        known = touched if made.outcomes or state is held.state else None
         undo: Json = {}
         if made.kind == "say" and seat is not None and record.scope is None:
             undo = {
                 "head": parts.head(held.state),
-                "parts": parts.changed(state, held.state, touched),
+                "parts": parts.changed(state, held.state, known),
                 "dialogue": held.dialogues.get(seat.instance, {}),
                 "last": record.last,
             }
+        others = self._others(world, held, state, seat, made)
+        members = await self._members_of(held, [each["to"] for each in others])
+        told = telling.told(record.id, number, others, members)
+        # The commit that a game began under is not stored with it, and the first turn may be under a later one.
+        began = {"began": record.commit} if record.version == 0 else {}
         turn = TurnRecord(
             number=number,
             text=made.text,
             commit=world.commit,
-            inputs={"now": made.inputs.now.isoformat(), "seed": made.inputs.seed, **made.extra},
-            outcome=made.outcome,
+            inputs={"now": made.inputs.now.isoformat(), "seed": made.inputs.seed, **began, **made.extra},
+            outcome={**made.outcome, "heard": others} if others else made.outcome,
             hash_before=held.state.hash,
             hash_after=state.hash,
             at=now,
@@ -411,46 +563,48 @@ class GameService:
             key=key,
             undo=undo,
         )
-        told = await self._to_others(after, number, seat, made.outcomes)
         if seat is None or seat.instance not in state.rows:
-            return Step(after, turn, touched, told=told)
+            return Step(after, turn, known, told=told)
         name = experience_of(world.where)
         before = held.state if seat.instance in held.state.rows else None
-        progress = progress_of(name, seat, before, after, now, turns=1, playtime=self._playtime(seat, now))
+        pause = self._pause(seat, record, now)
+        playtime = pause if pause is not None and 0 <= pause <= PAUSE else 0.0
+        progress = progress_of(name, seat, before, after, now, turns=1, playtime=playtime)
         events = events_of(name, seat, held.state, state, made.outcomes, now) if before else []
-        return Step(after, turn, touched, (progress,), tuple(events), told)
+        if before and (pause is None or pause > SESSION):
+            events.insert(0, came("session_started", name, seat, before, now))
+        return Step(after, turn, known, (progress,), tuple(events), told)
 
-    def _playtime(self, seat: Seat, now: datetime) -> float:
-        """Seconds since the last turn at a seat, unless that was a pause."""
-        before = self._last_turn.get(seat.handle)
+    def _others(self, world: World, held: Held, state: State, seat: Seat | None, made: Made) -> list[Json]:
+        """What is heard by players other than who acted."""
+        actor = seat.instance if seat else ""
+        if held.record.scope is None and seat is not None:
+            return []
+        match made.kind:
+            case "join" | "leave":
+                return telling.came(held.state, state, actor)
+            case "reset" | "restore":
+                return telling.everyone(state, actor, f"{made.text}.") if seat is None else []
+            case _:
+                return telling.heard(world, held.state, state, actor, made.outcomes, made.actions)
+
+    def _pause(self, seat: Seat, game: GameRecord, now: datetime) -> float | None:
+        """Seconds since the last turn at a seat; None where this process does not know. In a game of one's own the last
+        turn is the game's."""
+        before = self._last_turn.get(seat.handle) or (game.updated if game.scope is None else None)
         self._last_turn[seat.handle] = now
         self._last_turn.move_to_end(seat.handle)
         if len(self._last_turn) > MAX_SEATS:
             self._last_turn.popitem(last=False)
-        passed = (now - before).total_seconds() if before else 0.0
-        return passed if 0 <= passed <= PAUSE else 0.0
+        return (now - before).total_seconds() if before else None
 
-    async def _to_others(
-        self, held: Held, number: int, seat: Seat | None, outcomes: Sequence[Outcome]
-    ) -> tuple[Told, ...]:
-        """What other players of the world are told."""
-        if held.record.scope is None:
-            return ()
-        own = seat.instance if seat else ""
-        messages = [message for outcome in outcomes for message in outcome.messages if message.to != own]
-        members = self._members.get(held.record.id, {})
-        if any(message.to not in members for message in messages):
-            seats = await self._store.members(held.record.id)
-            members = self._members[held.record.id] = {each.instance: each for each in seats}
-        return tuple(
-            Told(
-                new_id(),
-                f"user:{members[each.to].player}",
-                {"type": "player_message", "turn": number, "text": each.text},
-            )
-            for each in messages
-            if each.to in members
-        )
+    async def _members_of(self, held: Held, wanted: Iterable[str]) -> Mapping[str, Seat]:
+        """Seats by instance; asked for again where somebody wanted is not known."""
+        id = held.record.id
+        members = self._members.get(id, {})
+        if any(each not in members for each in wanted):
+            members = self._members[id] = {each.instance: each for each in await self._store.members(id)}
+        return members
 
     async def _commit(self, world: World, held: Held, steps: list[Step]) -> None:
         """Stores what steps led to, all of them or none."""
@@ -459,7 +613,8 @@ class GameService:
         last = steps[-1].held
         touched = [step.touched for step in steps]
         ids = None if None in touched else frozenset[str]().union(*(each for each in touched if each is not None))
-        due = _due(world, last.state)
+        now = self._now()
+        was, due = _due(world, held, now), _due(world, last, now)
         commit = Commit(
             game=last.record,
             base=held.record.version,
@@ -470,11 +625,13 @@ class GameService:
             progress=summed(each for step in steps for each in step.progress),
             events=tuple(event for step in steps for event in step.events),
             told=tuple(told for step in steps for told in step.told),
-            due=None if due == self._due.get(last.record.id) else due,
+            due=None if due == was and held.carried is None else due,
         )
         await self._store.commit(commit)
-        self._due[last.record.id] = due
         self._keep(replace(last, carried=None))
+        if commit.told:
+            for wake in self._wake:
+                wake()
 
     # --- games in memory
 
@@ -506,7 +663,7 @@ class GameService:
         self._games.move_to_end(held.record.id)
         while len(self._games) > MAX_GAMES:
             game, _ = self._games.popitem(last=False)
-            for each in (self._told, self._due, self._members):
+            for each in (self._told, self._members):
                 each.pop(game, None)
 
     async def _seat(self, handle: str, principal: str) -> Seat:
@@ -557,10 +714,12 @@ class Made:
     kind: Kind
     text: str
     state: State
-    dialogue: Json | None
+    dialogues: Mapping[str, Json]
+    """Those that are other than before, by the players' instances."""
     outcome: Json
     inputs: Inputs
     outcomes: Sequence[Outcome] = ()
+    actions: Sequence[Action] = ()
     extra: Json = field(default_factory=Json)
     """Further recorded inputs."""
     last: int | None = None
@@ -586,10 +745,12 @@ def refusal(world: World) -> tuple[str, ...]:
     return (head, *shown.splitlines(), *([f"… and {more} more."] if more > 0 else []))
 
 
-def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, last: int) -> Made:
+def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, last: int, back: int) -> Made:
+    """`back` is recorded for replay: the turn that was undone, the version that was restored."""
     row = state.rows[seat.instance]
     outcome = _outcome(f"{text}.", row["score"], row["ended"] or None)
-    return Made(kind, text, state, dialogue, outcome, Inputs(state.rows["world"]["time"]), last=last)
+    inputs = Inputs(state.rows["world"]["time"])
+    return Made(kind, text, state, {seat.instance: dialogue}, outcome, inputs, extra={"back": back}, last=last)
 
 
 def _outcome(text: str, score: int, ended: str | None) -> Json:
@@ -601,7 +762,7 @@ def _heard(turn: TurnRecord, player: str) -> Json | None:
     """A turn as a player knows it: their own, or what others' turns told them."""
     if turn.instance == player:
         return {"said": turn.text, "text": turn.outcome["text"]}
-    told = [each["text"] for action in turn.outcome["actions"] for each in action["messages"] if each["to"] == player]
+    told = [each["text"] for each in turn.outcome.get("heard", ()) if each["to"] == player]
     return {"said": "", "text": "\n".join(told)} if told else None
 
 
@@ -619,5 +780,11 @@ def _reply(turn: TurnRecord) -> Reply:
     )
 
 
-def _due(world: World, state: State) -> datetime | None:
-    return getattr(world.session.referee, "next_due", lambda state: None)(state)
+def _due(world: World, held: Held, now: datetime) -> datetime | None:
+    """When time is to pass next without a turn."""
+    return None if _asleep(held, now) else world.session.referee.next_due(held.state)
+
+
+def _asleep(held: Held, now: datetime) -> bool:
+    """One player's world sleeps when they have left it; their next turn catches up."""
+    return held.record.scope is None and now - held.record.updated > ASLEEP

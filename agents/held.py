@@ -11,6 +11,7 @@ from typing import Any
 
 from agents.record import plain
 from kb.referee import State, parts
+from kb.referee.shape import TEMPLATE, Row
 from kb.session import Session
 from storage import GameRecord, Loaded, Part
 
@@ -39,7 +40,7 @@ def read(loaded: Loaded, session: Session) -> Held:
     stored: dict[str, parts.Part] = {}
     dialogues: dict[str, Json] = {}
     for id, part in loaded.parts.items():
-        data = {"template": part.template, "kind": part.kind, **part.data}
+        data: Json = {"template": part.template, "kind": part.kind, **part.data}
         if "dialogue" in data:
             dialogues[id] = data.pop("dialogue")
         stored[id] = data
@@ -59,7 +60,7 @@ def written(before: Held, after: Held, touched: Iterable[str] | None) -> dict[st
     for id, dialogue in after.dialogues.items():
         if id not in found and dialogue != before.dialogues.get(id) and id in after.state.rows:
             found[id] = after.state.part(id)
-    return {id: part and stored(after, id, part) for id, part in found.items()}
+    return {id: None if part is None else stored(after, id, part) for id, part in found.items()}
 
 
 def whole(held: Held) -> dict[str, Part]:
@@ -76,5 +77,12 @@ def stored(held: Held, id: str, part: parts.Part) -> Part:
         data["dialogue"] = held.dialogues[id]
     fields = part["fields"]
     tags = tuple(f"{name}={plain(row[name])}" for name in state.shape.indexed if name in fields and name != "location")
-    point = row.get("point")
-    return Part(part["template"], part["kind"], data, row.get("location"), point and (point[0], point[1]), tags)
+    # Where players are is theirs: nobody finds them by it.
+    point = None if "player" in state.shape.isa[row[TEMPLATE]] else point_of(row)
+    return Part(part["template"], part["kind"], data, row.get("location"), point, tags)
+
+
+def point_of(row: Row) -> tuple[float, float] | None:
+    """Where something is on Earth; None where nothing says so (a point that is not set is 0, 0)."""
+    lat, lng = row.get("point") or (0.0, 0.0)
+    return (lat, lng) if lat or lng else None

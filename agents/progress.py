@@ -11,15 +11,17 @@ from datetime import datetime
 from math import asin, cos, radians, sin, sqrt
 from typing import Any, cast
 
-from agents.held import Held
+from agents.held import Held, point_of
 from agents.record import plain
 from agents.worlds import Where
 from kb.referee import Outcome, State
 from storage import Progress, ProgressEvent, Seat, new_id
+from storage.cells import EARTH
 
 PAUSE = 300.0
 """Seconds: a longer pause between two turns is no playing time."""
-EARTH = 6_371_000.0
+SESSION = 1800.0
+"""Seconds: after a longer pause the player comes back, which is an event."""
 
 
 def experience_of(where: Where) -> str:
@@ -34,8 +36,8 @@ def progress_of(
     """How far the player of a seat is. `before` is the state before the turn; None where the player has just begun."""
     state = held.state
     row = state.rows[seat.instance]
-    point = row.get("point")
-    former = None if before is None else before.rows.get(seat.instance, {}).get("point")
+    point = point_of(row)
+    former = None if before is None else point_of(before.rows.get(seat.instance, {}))
     return Progress(
         player=seat.player,
         experience=experience,
@@ -48,10 +50,10 @@ def progress_of(
         playtime=playtime,
         turns=turns,
         distance=_metres(former, point) if former and point else 0.0,
-        point=point and (point[0], point[1]),
+        point=point,
         inventory=tuple(state.template(id) for id in state.index["location"].get(seat.instance, ())),
         visited=tuple(row["visited"]),
-        state={"quests": plain(row["quests"]), "ended": row["ended"], "name": row["name"]},
+        state={"quests": plain(row["quests"]), "achievements": list(row["achievements"]), "ended": row["ended"]},
     )
 
 
@@ -70,7 +72,7 @@ def _metres(one: tuple[float, float], two: tuple[float, float]) -> float:
     """The haversine distance of two points in degrees."""
     (lat, lng), (lat2, lng2) = ((radians(a), radians(b)) for a, b in (one, two))
     half = sin((lat2 - lat) / 2) ** 2 + cos(lat) * cos(lat2) * sin((lng2 - lng) / 2) ** 2
-    return 2 * EARTH * asin(sqrt(half))
+    return 2 * EARTH * asin(sqrt(min(1.0, half)))
 
 
 def summed(progress: Iterable[Progress]) -> tuple[Progress, ...]:
@@ -93,12 +95,17 @@ def summed(progress: Iterable[Progress]) -> tuple[Progress, ...]:
     return tuple(found.values())
 
 
+def came(type: str, experience: str, seat: Seat, state: State, at: datetime) -> ProgressEvent:
+    """The event that a player begins, or comes back, at the place where they stand."""
+    row = state.rows[seat.instance]
+    return ProgressEvent(new_id(), seat.player, experience, type, at, str(row.get("location", "")), None, point_of(row))
+
+
 def events_of(
     experience: str, seat: Seat, before: State, after: State, outcomes: Iterable[Outcome], at: datetime
 ) -> list[ProgressEvent]:
     """What happened to the player in a turn: moves, things, quests, score, the end, and what rules emitted."""
-    point = after.rows[seat.instance].get("point")
-    place = point and (point[0], point[1])
+    place = point_of(after.rows[seat.instance])
 
     def event(type: str, content: str = "", **data: Any) -> ProgressEvent:
         return ProgressEvent(new_id(), seat.player, experience, type, at, content, data or None, place)
@@ -134,6 +141,8 @@ def _of_player(state: State, field: str, before: Any, after: Any) -> list[tuple[
             former = cast("Mapping[str, Any]", before)
             changed = {id: status for id, status in after.items() if former.get(id) != status}
             return [(f"quest_{_QUEST.get(str(status), status)}", id) for id, status in changed.items()]
+        case "achievements":
+            return [("achievement_earned", str(each)) for each in after if each not in before]
         case "ended":
             return [("experience_ended", str(after))] if after else []
         case _:

@@ -89,8 +89,8 @@ def _changes(game: Game, said: Said) -> list[dict[str, Any]]:
     if not changes:
         return []
     player, referee = game.player, game.world.session.referee
-    seen = {player, *perceived(referee.frame(game.state, player), game.state)}
-    seen.update(perceived(referee.frame(said.state, player), said.state))
+    seen = {player, *perceived(referee, referee.frame(game.state, player))}
+    seen.update(perceived(referee, referee.frame(said.state, player)))
     told: list[dict[str, Any]] = []
     for change in changes:
         state = said.state if change.id in said.state.rows else game.state

@@ -6,7 +6,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 def rate(call: Callable[[], object], *, seconds: float = 1.0, rounds: int = 5) -> float:
@@ -44,6 +44,13 @@ def peak() -> int:
     """Peak resident memory of this process in MiB."""
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size // (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def percentiles(seconds: Sequence[float]) -> tuple[float, float, float]:
+    """The median, the 95th and the 99th percentile."""
+    ordered = sorted(seconds)
+    p50, p95, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.95, 0.99))
+    return p50, p95, p99
 
 
 def row(name: str, value: str, ratio: str = "") -> None:

@@ -7,41 +7,42 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
+import orjson
 from git import Actor, Repo
 
 from agents.game import GameService
-from agents.replay import Head, Recorded, Report, Tape, Wanted, replay
-from agents.replay.stored import tape_of
+from agents.replay import Archive, Head, Recorded, Report, StoredGames, Tape, Wanted, replay
 from agents.worlds import Where, World
 from benchmarks.measure import peak, row
 from evals.players import RandomPlayer
 from kb import library
-from kb.referee import Inputs
+from kb.referee import Inputs, parts
 from kb.session import Session
 from kb.understand import Dialogue
-from storage import MemoryStore
+from storage import MemoryStore, new_id
 
 REQUIREMENTS = ("3.16",)
 WORLDS = ("tavern", "cloak", "wylding-woods", "tavern", "west-of-house", "lending-desk")
 LENGTH = 100
 """Turns of a game."""
 JOBS = 2
-PAGE, LINE, PLANTED = "tavern/tables/prices.md", "| stew | - | >= 6 | 3 |", "| stew | - | >= 6 | 4 |"
+PAGE, LINE, PLANTED = "tavern/tables/prices.md", "| stew | >= 6 | 3 |", "| stew | >= 6 | 4 |"
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -59,15 +60,19 @@ class Lines:
     async def tape(self, head: Head) -> Tape:
         return Tape(_each(read(self._folder / head.id)))
 
-    async def close(self) -> None:
-        return
+
+@asynccontextmanager
+async def lines_of(folder: Path, pages: Path) -> AsyncGenerator[Archive]:
+    yield Lines(folder, pages)
 
 
 def read(file: Path) -> Iterator[Recorded]:
     """A game's turns, one after the other."""
     with file.open(encoding="utf-8") as lines:
         for line in lines:
-            yield Recorded(**json.loads(line))
+            turn: dict[str, Any] = orjson.loads(line)
+            turn["at"] = datetime.fromisoformat(turn["at"])
+            yield Recorded(**turn)
 
 
 async def _each(turns: Iterator[Recorded]) -> AsyncIterator[Recorded]:
@@ -91,7 +96,7 @@ async def _play(number: int, turns: int, pages: Path, folder: Path) -> None:
         store,
         lambda _: live[0],
         now=lambda: BEGIN + timedelta(minutes=next(minutes)),
-        new_id=lambda: f"{number:06}.{name}.{turns}",
+        new_handle=new_id,
         new_seed=lambda: number,
     )
     player, who = RandomPlayer(number), f"player-{number // 3}"
@@ -100,9 +105,12 @@ async def _play(number: int, turns: int, pages: Path, folder: Path) -> None:
         live[0] = old if turn < turns // 2 else new
         game = await games.game(handle, who)
         await games.act(handle, who, player.line(game.world.session, game.state, "player"))
-    tape = tape_of(await store.load(handle, who), await store.turns(handle))
-    lines = [json.dumps(asdict(turn)) async for turn in tape.turns]
-    (folder / f"{handle}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    archive = StoredGames(store)
+    async for head in archive.heads(Wanted()):
+        tape = await archive.tape(head)
+        id = f"{number:06}.{name}.{turns}.jsonl"
+        (folder / id).write_bytes(b"\n".join([orjson.dumps(replace(turn, game=id)) async for turn in tape.turns]))
+    await games.close()
 
 
 @cache
@@ -145,7 +153,7 @@ def expected(folder: Path) -> set[tuple[str, int]]:
     found: set[tuple[str, int]] = set()
     for file in folder.glob("*.tavern.*.jsonl"):
         for line in file.read_text(encoding="utf-8").splitlines():
-            turn = json.loads(line)
+            turn = orjson.loads(line)
             answer = turn["outcome"].get("text", "")
             if "stew" in turn["text"] and re.search(r"One stew is 3 coins\.|You pay 3\.|That is 3 coins,", answer):
                 found.add((turn["game"], turn["number"]))
@@ -163,7 +171,7 @@ def floor(folder: Path, pages: Path, most: int) -> float:
         for turn in turns[1:]:
             if sessions[turn.commit] is not session:
                 session = sessions[turn.commit]
-                state, _ = session.referee.load(state.dump())
+                state, _ = session.referee.load_parts(parts.head(state), parts.parts(state))
             inputs = Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"])
             started = time.perf_counter()
             said = session.say(state, "player", turn.text, dialogue, inputs)
@@ -197,7 +205,8 @@ def main() -> None:
 
         def timed(what: str, against: str | None = None, jobs: int = JOBS) -> Report:
             started = time.perf_counter()
-            report = replay(partial(Lines, folder, pages), against=against, jobs=jobs, cache=Path(name) / "cache")
+            archive, cache = partial(lines_of, folder, pages), Path(name) / "cache"
+            report = asyncio.run(replay(archive, against=against, jobs=jobs, cache=cache))
             spent = time.perf_counter() - started
             speed = report.replayed / spent
             row(f"{what}, {jobs} processes", f"{speed:,.0f}/s", f"{spent:.1f} s, {speed / bare:.2f} floors")

@@ -31,7 +31,8 @@ class Field:
     type: Type
     start: Any
     meaning: str = ""
-    was: str | None = None
+    was: tuple[str, ...] = ()
+    """Its earlier names."""
     span: Span | None = None
 
 
@@ -66,6 +67,8 @@ class Kind:
     derived: Mapping[str, Derived]
     invariants: tuple[Condition, ...] = ()
     span: Span | None = None
+    was: tuple[str, ...] = ()
+    """Its earlier ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class Template:
     description: TextTemplate
     values: Mapping[str, Any]
     span: Span
+    was: tuple[str, ...] = ()
+    """Its earlier ids."""
 
 
 # --- Effects --------------------------------------------------------------------------------------
@@ -165,7 +170,8 @@ class Say(Effect):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tell(Effect):
-    to: Expr
+    to: Expr | None
+    """A player or place; None: everyone else in the acting player's place."""
     text: TextTemplate
 
 
@@ -485,6 +491,9 @@ class Settings:
     clock: timedelta | None
     """World time per turn; None: the recorded clock."""
     shared: bool
+    """Whether players share one world; else each has one of their own."""
+    players: int
+    """How many players a shared world holds at once."""
     max_score: int | None
     freeform: tuple[tuple[str, str], ...]
     """(kind, field) pairs that a model may propose changes to."""

@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from kb.expressions.frame import EvaluationError
-from kb.referee import Action, State, Turn
+from kb.referee import Action, Referee, State, Turn
 from kb.rulebook import Pattern, Role
 from kb.session import Session
 from kb.types import Choice, Ref
@@ -44,7 +44,7 @@ def view(session: Session, state: State, player: str) -> dict[str, Any]:
         seen["exits"] = sorted(state.rows[room].get("exits", {})) if lit else []
         seen["things"] = [
             _named(state, id)
-            for id in perceived(turn, state)
+            for id in perceived(session.referee, turn)
             if id not in (room, player) and not _held(state, id, player)
         ]
     return seen
@@ -65,9 +65,9 @@ def _safe(turn: Turn, id: str, field: str) -> Any:
         return None
 
 
-def perceived(turn: Turn, state: State) -> list[str]:
+def perceived(referee: Referee, turn: Turn) -> list[str]:
     """Ids of what the player perceives; for use inside only."""
-    return [id for id in state.every("thing") if _safe(turn, id, "perceivable") is True]
+    return [id for id in referee.reach.of(turn, "thing") if _safe(turn, id, "perceivable") is True]
 
 
 def legal(session: Session, state: State, player: str, limit: int = 50) -> list[str]:
@@ -75,7 +75,7 @@ def legal(session: Session, state: State, player: str, limit: int = 50) -> list[
     if state.rows[player]["ended"]:
         return []
     turn = session.referee.frame(state, player)
-    here = perceived(turn, state)
+    here = perceived(session.referee, turn)
     found: list[str] = []
     tried = 0
     for action in session.rulebook.actions.values():

@@ -24,7 +24,7 @@ from kb.report import text as problems_text
 from kb.suggest import suggest
 from router import route
 from rulebound import __version__
-from rulebound.app import PRINCIPAL, App, open_app
+from rulebound.app import PRINCIPAL, App, between_turns, open_app
 from rulebound.settings import Settings
 from storage import StoreError
 
@@ -70,7 +70,7 @@ class Change(Answer):
 
 class Acted(Answer):
     text: str
-    status: Literal["done", "refused", "question", "not-understood"]
+    status: Literal["done", "refused", "question", "not-understood", "waiting"]
     changes: list[Change]
     """Those that the player could see."""
     score: int
@@ -333,5 +333,5 @@ def main(named: Sequence[str]) -> int:
 
 
 async def _serve(settings: Settings, worlds: Mapping[str, Where]) -> None:
-    async with open_app(settings) as app:
+    async with open_app(settings) as app, between_turns(app):
         await server(app, worlds).run_stdio_async()

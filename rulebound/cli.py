@@ -22,11 +22,22 @@ app = typer.Typer(
 )
 kb_app = typer.Typer(help="Search and read a knowledge base.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(kb_app, name="kb")
+services_app = typer.Typer(
+    help="Start, stop and look at the embedded PostgreSQL and Valkey.", no_args_is_help=True, rich_markup_mode=None
+)
+jobs_app = typer.Typer(help="What runs between turns and failed.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(jobs_app, name="jobs")
+app.add_typer(services_app, name="services")
+player_app = typer.Typer(
+    help="What is kept about a player: show, export, erase.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(player_app, name="player")
 
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="A folder, a Git URL, or a bundled world's name.")]
 KbOption = Annotated[
     str, typer.Option("--kb", metavar="PATH", help="The knowledge base: a folder, a URL, or a bundled world's name.")
 ]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Whom, by the name that they play under.")]
 AtOption = Annotated[
     Optional[str],
     typer.Option("--at", metavar="REV", help="A branch, tag or commit; default: the folder as it is."),
@@ -157,6 +168,29 @@ def replay(
 
 
 @app.command()
+def reset(
+    world: Annotated[str, typer.Argument(metavar="WORLD|PATH|URL", help="Which world.")],
+    at: AtOption = None,
+    player: Annotated[
+        Optional[str],
+        typer.Option(metavar="NAME", help="Whose game; default: you, or everyone in a shared world."),
+    ] = None,
+    back: Annotated[
+        Optional[str], typer.Option("--restore", metavar="SAVE", help="Go back to a save or backup instead.")
+    ] = None,
+    experience: Annotated[
+        Optional[str], typer.Option(metavar="ID", help="Which experience, where there are several.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Begin a world anew. As it was before, it is kept as a backup; the last five are. Exit 1: you said no."""
+    from agents.worlds import Where
+    from rulebound.commands.reset import reset as run
+
+    _exit(run(Where.of(world, at, experience), player, back, yes=yes))
+
+
+@app.command()
 def worlds() -> None:
     """List the bundled worlds."""
     from rulebound.commands.setup import worlds as run
@@ -227,6 +261,78 @@ def links(
     from rulebound.commands.knowledge import links as run
 
     _exit(run(Where.of(path, at), page))
+
+
+@services_app.command()
+def start() -> None:
+    """Start the embedded servers and let them run until `services stop`."""
+    from rulebound.commands.services import start as run
+
+    _exit(run())
+
+
+@services_app.command()
+def stop(
+    force: Annotated[bool, typer.Option("--force", help="Even while processes use them or when they hang.")] = False,
+) -> None:
+    """Stop the embedded servers."""
+    from rulebound.commands.services import stop as run
+
+    _exit(run(force=force))
+
+
+@services_app.command()
+def status() -> None:
+    """Show which servers are used and how they are. Exit 0: all are ready, 1: not all."""
+    from rulebound.commands.services import status as run
+
+    _exit(run())
+
+
+@player_app.command()
+def show(name: NameArgument) -> None:
+    """Show how far a player is: totals, and each experience."""
+    from rulebound.commands.player import show as run
+
+    _exit(run(name))
+
+
+@player_app.command()
+def export(
+    name: NameArgument,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="Where to; - is standard output.")] = "-",
+) -> None:
+    """Write everything that is kept about a player, as JSON."""
+    from rulebound.commands.player import export as run
+
+    _exit(run(name, file))
+
+
+@player_app.command()
+def erase(
+    name: NameArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase a player for good. Exit 1: it was not confirmed."""
+    from rulebound.commands.player import erase as run
+
+    _exit(run(name, sure=yes))
+
+
+@jobs_app.command("list")
+def jobs_list() -> None:
+    """Show clocks and messages that failed. Exit 0: none was given up, 1: some were."""
+    from rulebound.commands.jobs import jobs as run
+
+    _exit(run())
+
+
+@jobs_app.command()
+def retry() -> None:
+    """Try everything again that was given up."""
+    from rulebound.commands.jobs import retry as run
+
+    _exit(run())
 
 
 def _exit(status: int) -> None:

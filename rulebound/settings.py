@@ -45,6 +45,11 @@ class Settings:
         return self.home / "cache"
 
     @property
+    def waiting(self) -> Path:
+        """Turns that wait for the database to come back."""
+        return self.home / "waiting"
+
+    @property
     def history(self) -> Path:
         """What was typed at the prompt."""
         return self.home / "history"

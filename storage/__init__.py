@@ -16,12 +16,14 @@ from storage.records import (
     TurnRecord,
 )
 from storage.store import Conflict, Damaged, Full, KnownTurn, NoSuchGame, Store, StoreAway, StoreError
+from storage.work import Due, Trouble, Untold, Work
 
 __all__ = [
     "NEW",
     "Commit",
     "Conflict",
     "Damaged",
+    "Due",
     "Full",
     "GameRecord",
     "KnownTurn",
@@ -37,7 +39,10 @@ __all__ = [
     "StoreAway",
     "StoreError",
     "Told",
+    "Trouble",
     "TurnRecord",
+    "Untold",
+    "Work",
     "is_id",
     "new_id",
 ]

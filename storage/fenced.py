@@ -14,9 +14,11 @@ import orjson
 
 from storage.postgres.connections import Connections
 from storage.postgres.fence import PostgresFence, state_of
+from storage.postgres.privacy import Erased
 from storage.postgres.store import PostgresStore, ready
 from storage.records import Commit, GameRecord, Loaded, Part
 from storage.redis import Change, Copy, HotCopies, PubSub, RedisClient, Writes
+from storage.redis.channels import RedisChannels
 
 Revive = Callable[[], Awaitable[object]]
 
@@ -27,6 +29,7 @@ class FencedStore(PostgresStore):
     def __init__(self, connections: Connections, hot: HotCopies, redis: RedisClient, pubsub: PubSub):
         super().__init__(connections, _Guard(hot))
         self.hot, self.redis, self.pubsub = hot, redis, pubsub
+        self.channels = RedisChannels(redis, pubsub)
 
     @classmethod
     @asynccontextmanager
@@ -57,10 +60,13 @@ class FencedStore(PostgresStore):
 
         return await self.hot.read(game, load)
 
-    def last_known(self, game: str) -> Loaded | None:
-        """A game as this process knew it last, for when PostgreSQL is away: it may be old, and who shows it says so."""
-        copy = self.hot.last_known(game)
-        return None if copy is None else _loaded(copy)
+    async def erase(self, player: str, name: str, actor: str) -> Erased:
+        erased = await super().erase(player, name, actor)
+        # What anybody holds of these games is from before.
+        async with self.hot.writing(*erased.games, *erased.shared) as writes:
+            for game in writes.games:
+                writes.refused(game)
+        return erased
 
 
 class _Guard:
@@ -94,9 +100,9 @@ def _part(part: Part) -> bytes:
 
 
 def _loaded(copy: Copy) -> Loaded:
-    head = orjson.loads(copy.head)
-    game = GameRecord(**{**head, "updated": datetime.fromisoformat(head["updated"])})
-    return Loaded(game, {id: _read_part(data) for id, data in copy.parts.items()})
+    head: dict[str, Any] = orjson.loads(copy.head)
+    head["updated"] = datetime.fromisoformat(head["updated"])
+    return Loaded(GameRecord(**head), {id: _read_part(data) for id, data in copy.parts.items()})
 
 
 def _read_part(data: bytes) -> Part:

@@ -10,9 +10,9 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 def new_id() -> str:
-    """A UUIDv7: ids that are made one after another lie beside each other in an index."""
-    milliseconds = time.time_ns() // 1_000_000
-    return f"{milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62):032x}"
+    """A UUIDv7: ids that are made one after another are in that order (to a quarter of a microsecond)."""
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    return f"{milliseconds << 80 | 0x7 << 76 | rest * 4096 // 1_000_000 << 64 | 0b10 << 62 | secrets.randbits(62):032x}"
 
 
 def is_id(text: str) -> bool:

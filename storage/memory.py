@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from storage.channels import Channels, LocalChannels
 from storage.ids import new_id
+from storage.memory_work import MemoryWork
 from storage.records import (
     NEW,
     Commit,
     GameRecord,
+    Kind,
     Loaded,
     Part,
     Player,
@@ -21,6 +24,7 @@ from storage.records import (
     TurnRecord,
 )
 from storage.store import Conflict, KnownTurn, NoSuchGame
+from storage.work import KEPT_BACKUPS
 
 
 @dataclass(slots=True)
@@ -33,11 +37,11 @@ class _Kept:
     turns: list[TurnRecord] = field(default_factory=list[TurnRecord])
     keys: dict[str, TurnRecord] = field(default_factory=dict[str, TurnRecord])
     saves: dict[str, Loaded] = field(default_factory=dict[str, Loaded])
-    due: datetime | None = None
+    backups: list[str] = field(default_factory=list[str])
 
 
 class MemoryStore:
-    """See `storage.store.Store`. `progress`, `events` and `told` hold what the commits brought, for tests to look at."""
+    """See `storage.store.Store`. `progress`, `events`, `told` and `audited` hold what the commits brought, for tests to look at."""
 
     def __init__(self) -> None:
         self._games: dict[str, _Kept] = {}
@@ -45,6 +49,9 @@ class MemoryStore:
         self.progress: dict[tuple[str, str], Progress] = {}
         self.events: list[ProgressEvent] = []
         self.told: list[Told] = []
+        self.audited: list[tuple[str, str, str, dict[str, int | str]]] = []
+        self.work = MemoryWork()
+        self.channels: Channels = LocalChannels()
 
     def _kept(self, game: str) -> _Kept:
         kept = self._games.get(game)
@@ -117,21 +124,40 @@ class MemoryStore:
         self.progress.update({(each.player, each.experience): each for each in commit.progress})
         self.events += commit.events
         self.told += commit.told
-        kept.due = commit.due or kept.due
+        self.work.add(id, commit.told)
+        if commit.due is not None:
+            self.work.set_clock(id, commit.due)
 
     # --- turns and saves
 
-    async def turns(self, game: str, since: int = 0, limit: int | None = None) -> Sequence[TurnRecord]:
-        found = [turn for turn in self._kept(game).turns if turn.number > since]
+    async def turns(
+        self,
+        game: str,
+        since: int = 0,
+        limit: int | None = None,
+        *,
+        until: int | None = None,
+        kinds: Sequence[Kind] | None = None,
+    ) -> Sequence[TurnRecord]:
+        found = [
+            turn
+            for turn in self._kept(game).turns
+            if turn.number > since and (until is None or turn.number <= until) and (kinds is None or turn.kind in kinds)
+        ]
         return found if limit is None else found[-limit:]
 
     async def by_key(self, game: str, key: str) -> TurnRecord | None:
         return self._games[game].keys.get(key) if game in self._games else None
 
     async def save(self, name: str, loaded: Loaded, *, backup: bool = False) -> None:
-        saves = self._kept(loaded.game.id).saves
-        saves.pop(name, None)
-        saves[name] = loaded
+        kept = self._kept(loaded.game.id)
+        kept.saves.pop(name, None)
+        kept.saves[name] = loaded
+        if backup:
+            kept.backups = [*(each for each in kept.backups if each != name), name]
+            for old in kept.backups[:-KEPT_BACKUPS]:
+                kept.saves.pop(old, None)
+            kept.backups = kept.backups[-KEPT_BACKUPS:]
 
     async def saved(self, game: str, name: str) -> Loaded | None:
         return self._kept(game).saves.get(name)
@@ -139,19 +165,23 @@ class MemoryStore:
     async def saves(self, game: str) -> Sequence[str]:
         return list(self._kept(game).saves)
 
-    async def history(
-        self, *, player: str | None = None, since: datetime | None = None, world: str | None = None
-    ) -> AsyncIterator[tuple[GameRecord, Sequence[Seat], Sequence[TurnRecord]]]:
-        for kept in list(self._games.values()):
+    async def named(self, player: str) -> Sequence[str]:
+        return [each.id for each in self._players.values() if player in (each.id, each.name, each.principal)]
+
+    async def played(
+        self, *, players: Collection[str] | None = None, since: datetime | None = None, world: str | None = None
+    ) -> AsyncIterator[GameRecord]:
+        for id in sorted(self._games):
+            kept = self._games[id]
             wanted = (
-                turn for turn in kept.turns if player in (None, turn.player) and (since is None or turn.at >= since)
+                turn
+                for turn in kept.turns
+                if (players is None or turn.player in players) and (since is None or turn.at >= since)
             )
             if world in (None, kept.game.world) and any(wanted):
-                yield kept.game, list(kept.seats.values()), list(kept.turns)
+                yield kept.game
 
-    async def due(self, now: datetime, limit: int, lease: float) -> Sequence[tuple[str, datetime]]:
-        found = [(kept.game.id, kept.due) for kept in self._games.values() if kept.due is not None and kept.due <= now]
-        found.sort(key=lambda each: each[1])
-        for id, _ in found[:limit]:
-            self._games[id].due = now + timedelta(seconds=lease)
-        return found[:limit]
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
+        self.audited.append((actor, action, target, dict(data or {})))

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 Json = dict[str, Any]
-Kind = Literal["say", "undo", "restore", "join", "leave", "tick", "reset"]
+Kind = Literal["say", "undo", "restore", "join", "leave", "tick", "reset", "erased"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Part:
     data: Json
     location: str | None = None
     point: tuple[float, float] | None = None
-    """Latitude and longitude, degrees."""
+    """Latitude and longitude, degrees, of what others may find by it."""
     tags: tuple[str, ...] = ()
     """`field=value` of the fields that rules search by."""
 
@@ -103,7 +103,7 @@ class TurnRecord:
     at: datetime
     kind: Kind = "say"
     player: str | None = None
-    """Who acted; None: the clock."""
+    """Who acted; None: the clock, or in a turn of kind `erased` somebody who was erased."""
     instance: str = ""
     key: str = ""
     """The request's idempotency key, unique in the game."""
@@ -161,6 +161,8 @@ class Told:
     id: str
     channel: str
     payload: Json
+    turn: int = 0
+    """The number of the turn that led to it."""
 
 
 NEW = -1

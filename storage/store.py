@@ -6,11 +6,13 @@ It must not know rules.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from storage.records import Commit, GameRecord, Loaded, Player, Seat, TurnRecord
+from storage.channels import Channels
+from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
+from storage.work import Work
 
 
 class StoreError(Exception):
@@ -62,6 +64,16 @@ class StoreAway(StoreError):
 class Store(Protocol):
     """Every method is atomic and durable when it returns. A game is only given to the principal that has a seat in it."""
 
+    @property
+    def work(self) -> Work:
+        """What waits to be done between turns."""
+        ...
+
+    @property
+    def channels(self) -> Channels:
+        """Who listens now, and who is there."""
+        ...
+
     async def player(self, principal: str, name: str) -> Player:
         """The profile of a principal under a name; made where there is none."""
         ...
@@ -93,8 +105,17 @@ class Store(Protocol):
         (of a new game: where its scope is taken), `KnownTurn` where a turn's key is known."""
         ...
 
-    async def turns(self, game: str, since: int = 0, limit: int | None = None) -> Sequence[TurnRecord]:
-        """The turns after number `since`, oldest first; with a limit, the newest of them."""
+    async def turns(
+        self,
+        game: str,
+        since: int = 0,
+        limit: int | None = None,
+        *,
+        until: int | None = None,
+        kinds: Sequence[Kind] | None = None,
+    ) -> Sequence[TurnRecord]:
+        """The turns after number `since` (and up to `until`, of some `kinds`), oldest first; with a limit, the newest of
+        them."""
         ...
 
     async def by_key(self, game: str, key: str) -> TurnRecord | None:
@@ -102,7 +123,7 @@ class Store(Protocol):
         ...
 
     async def save(self, name: str, loaded: Loaded, *, backup: bool = False) -> None:
-        """Keeps a game under a name of its own; the same name again replaces it."""
+        """Keeps a game under a name of its own; the same name again replaces it. Of backups the last `KEPT_BACKUPS` stay."""
         ...
 
     async def saved(self, game: str, name: str) -> Loaded | None: ...
@@ -111,14 +132,21 @@ class Store(Protocol):
         """The names of a game's saves, oldest first."""
         ...
 
-    def history(
-        self, *, player: str | None = None, since: datetime | None = None, world: str | None = None
-    ) -> AsyncIterator[tuple[GameRecord, Sequence[Seat], Sequence[TurnRecord]]]:
-        """Every game that has turns since then (and by this player's id), with all its turns from the first on, for replay."""
+    async def named(self, player: str) -> Sequence[str]:
+        """The ids of the players with this id, name or principal."""
         ...
 
-    async def due(self, now: datetime, limit: int, lease: float) -> Sequence[tuple[str, datetime]]:
-        """Games whose clock is due, and since when; nobody else is given them for `lease` seconds."""
+    def played(
+        self, *, players: Collection[str] | None = None, since: datetime | None = None, world: str | None = None
+    ) -> AsyncIterator[GameRecord]:
+        """Every game that has turns of these players since then, by id; for replay."""
+        ...
+
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
+        """Keeps for good who (a player's id, `operator` or `clock`) did what to whom or what. Raises ValueError for anything
+        that is no id and no number."""
         ...
 
     async def close(self) -> None: ...

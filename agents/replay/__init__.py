@@ -3,7 +3,7 @@
 `replay(open_archive, wanted, against=…)` gives a `Report`. It must not know transports.
 """
 
-from agents.replay.recorded import Archive, Head, Recorded, Snapshot, Tape, Wanted
+from agents.replay.recorded import Archive, Head, Recorded, Tape, Wanted
 from agents.replay.report import Report
 from agents.replay.run import ReplayError, replay
 from agents.replay.stored import StoredGames
@@ -14,7 +14,6 @@ __all__ = [
     "Recorded",
     "ReplayError",
     "Report",
-    "Snapshot",
     "StoredGames",
     "Tape",
     "Wanted",

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agents import resets
+from agents.held import read
 from agents.record import action_of, status_of
 from agents.replay.compare import Difference, Side, difference
 from agents.replay.recorded import Head, Recorded, Tape
 from agents.replay.report import Report
 from agents.replay.rulebooks import Gone, Rulebooks
 from agents.worlds import Where
-from kb.referee import Action, Inputs, NotAState, Outcome, State
+from kb.referee import Action, Inputs, NotAState, Outcome, State, parts
 from kb.session import Session
 from kb.understand import Dialogue
 
@@ -79,19 +81,24 @@ class Replay:
     ):
         self._head, self._tape, self._rulebooks, self._report = head, tape, rulebooks, report
         self._against, self._since = against, since
+        self._number = -1
         self._state: State | None = None
         self._dialogues: Dialogues = {}
-        self._wanted = set(tape.backs.values())
-        self._kept: dict[int, tuple[State, Dialogues]] = {}
-        self._lost = ""
+        self._lost = "the turns before are not stored"
         self._experience = head.where.experience
-        self._begun = since is None
+        self._undoable, self._restorable = set(tape.undone.values()), set(tape.restored.values())
+        self._undos: dict[int, tuple[State, State, Dialogues]] = {}
+        """Turn that will be undone → the states before and after it, and the dialogues before."""
+        self._versions: dict[int, tuple[State, Dialogues]] = {}
+        """Versions that will be restored."""
 
     def turn(self, turn: Recorded) -> None:
         """The next turn."""
-        now = turn.inputs.get("now")
-        self._begun = self._begun or (now is not None and self._since is not None and _time(now) >= self._since)
-        counts = self._begun and turn.kind != "join" and (self._head.only is None or turn.player in self._head.only)
+        counts = (
+            turn.kind != "new"
+            and (self._since is None or turn.at >= self._since)
+            and (self._head.only is None or turn.player in self._head.only)
+        )
         try:
             self._replay(turn, counts)
         except _Skipped as skipped:
@@ -104,30 +111,33 @@ class Replay:
         if counts:
             self._report.turns += 1
             self._report.replayed += 1
-            self._report.players.add(turn.player)
+            self._report.players |= {turn.player} - {""}
 
     def _replay(self, turn: Recorded, counts: bool) -> None:
-        dialogues = self._dialogues
         try:
             session = self._at(self._head.where, turn.commit)
             self._experience = session.rulebook.settings.id
             before = self._before(turn, session)
+            dialogues = self._dialogues
             if turn.hash_before and before.hash != turn.hash_before:
                 self._report.unreproduced.add(turn, _hashes("(state before)", turn.hash_before, before.hash))
                 self._lose(_FOLLOWS)
                 return
-            dialogues = self._dialogues
             resolved = self._resolved(turn, session, before)
-            same = self._verify(turn, session, resolved)
+            same = self._verify(turn, resolved)
         except _Skipped as skipped:
             self._lose(str(skipped))
             raise
+        finally:
+            self._number = turn.number
         if not same:
             self._lose(_FOLLOWS)
             return
         self._state, self._dialogues = resolved.state, resolved.dialogues
-        if turn.number in self._wanted:
-            self._kept[turn.number] = (resolved.state, resolved.dialogues)
+        if turn.number in self._undoable:
+            self._undos[turn.number] = (before, resolved.state, dialogues)
+        if turn.number in self._restorable:
+            self._versions[turn.number] = (resolved.state, resolved.dialogues)
         if counts and self._against is not None and turn.kind in ("say", "tick"):
             where, commit = self._against
             other = self._at(where, commit)
@@ -135,7 +145,7 @@ class Replay:
                 self._compare(turn, resolved, resolve(turn, other, self._carried(before, other), dialogues), commit)
 
     def _lose(self, why: str) -> None:
-        """The turns that follow cannot be replayed, up to the next snapshot."""
+        """The turns that follow cannot be replayed, up to the next version that was saved."""
         self._state, self._lost = None, why
 
     def _at(self, where: Where, commit: str) -> Session:
@@ -147,28 +157,23 @@ class Replay:
 
     def _before(self, turn: Recorded, session: Session) -> State:
         """The state that the turn began with, under its rulebook."""
-        if (
-            self._state is None
-            and turn.kind != "join"
-            and (found := self._version(turn.number - 1, session)) is not None
-        ):
-            self._state, self._dialogues = found
-        if self._state is None:
-            if turn.kind != "join" or self._lost:
-                raise _Skipped(self._lost or "the turns before are not stored")
+        if turn.kind == "new":
             return session.referee.new()
+        if turn.number != self._number + 1:
+            self._lose("the turns before are not stored")
+        if self._state is None:
+            if turn.number - 1 not in self._tape.kept:
+                raise _Skipped(self._lost)
+            self._state, self._dialogues = self._read(turn.number - 1, session)
         return self._carried(self._state, session)
 
-    def _version(self, version: int, session: Session) -> tuple[State, Dialogues] | None:
-        """The game as it was at a version, from this replay or as it was kept then."""
-        snapshot = self._tape.snapshots.get(version)
-        if version in self._kept or snapshot is None:
-            return self._kept.get(version)
+    def _read(self, version: int, session: Session) -> tuple[State, Dialogues]:
+        """The game as it was saved at a version."""
         try:
-            state, _ = session.referee.load(snapshot.state)
+            held = read(self._tape.kept[version], session)
         except NotAState as error:
-            raise _Skipped(f"a kept state cannot be read: {error}") from None
-        return state, {id: Dialogue.load(each) for id, each in snapshot.dialogues.items()}
+            raise _Skipped(f"a save cannot be read: {error}") from None
+        return held.state, {id: Dialogue.load(each) for id, each in held.dialogues.items()}
 
     def _carried(self, state: State, session: Session) -> State:
         try:
@@ -177,23 +182,48 @@ class Replay:
             raise _Skipped(f"a state cannot be carried to commit {session.rulebook.commit[:14]}: {error}") from None
 
     def _resolved(self, turn: Recorded, session: Session, state: State) -> Resolved:
-        if turn.kind in ("say", "tick"):
-            return resolve(turn, session, state, self._dialogues)
-        if turn.kind == "join":
-            state = session.referee.join(state, turn.instance, turn.inputs["name"])
-            return Resolved(state, self._dialogues, "done", "", (), ())
-        if turn.kind in ("undo", "restore"):
-            found = self._version(self._tape.backs.get(turn.number, -1), session)
-            if found is None:
-                raise _Skipped(f"what a turn of kind {turn.kind!r} went back to is not known")
-            return Resolved(*found, "done", "", (), ())
-        raise _Skipped(f"turns of kind {turn.kind!r} are not replayed")
+        dialogues, referee = self._dialogues, session.referee
+        match turn.kind:
+            case "say" | "tick":
+                return resolve(turn, session, state, dialogues)
+            case "new" | "join":
+                if turn.instance:
+                    state = referee.join(state, turn.instance, turn.inputs["name"])
+                dialogues = {**dialogues, turn.instance: Dialogue()}
+            case "leave":
+                state = referee.leave(state, turn.instance)
+            case "undo":
+                state, dialogues = self._undone(turn, session, state)
+            case "restore":
+                version = self._tape.restored.get(turn.number, -1)
+                if version not in self._versions and version not in self._tape.kept:
+                    raise _Skipped("what a restore went back to is not known")
+                state, dialogues = self._versions.get(version) or self._read(version, session)
+                state = self._carried(state, session)
+                if "players" in turn.inputs:
+                    state = resets.with_members(session, state, turn.inputs)
+                    dialogues = {}
+            case "reset":
+                state = resets.begun(session, state, turn.instance, turn.inputs, shared=self._head.shared)
+                dialogues = {**dialogues, turn.instance: Dialogue()} if turn.instance else {}
+            case _:
+                raise _Skipped(f"turns of kind {turn.kind!r} are not replayed")
+        return Resolved(state, dialogues, "done", "", (), ())
 
-    def _verify(self, turn: Recorded, session: Session, resolved: Resolved) -> bool:
+    def _undone(self, turn: Recorded, session: Session, state: State) -> tuple[State, Dialogues]:
+        """As the game service does it: what the turn changed is as it was, what time changed since stays."""
+        kept = self._undos.get(self._tape.undone.get(turn.number, -1))
+        if kept is None:
+            raise _Skipped("what an undo took back is not known")
+        before, after, dialogues = kept
+        former = {**parts.parts(state), **parts.changed(after, before)}
+        there = {id: part for id, part in former.items() if part is not None}
+        state, _ = session.referee.load_parts(parts.head(before), there)
+        return state, dialogues
+
+    def _verify(self, turn: Recorded, resolved: Resolved) -> bool:
         """Reports what is not as it was recorded; whether the state is."""
-        # What an undo goes back to stays under the rulebook that it was made by, and is hashed under the live one.
-        after = self._carried(resolved.state, session).hash
-        said = turn.kind == "say"
+        after, said = resolved.state.hash, turn.kind == "say"
         same = not turn.hash_after or after == turn.hash_after
         if same and not (said and (resolved.status, resolved.text) != (turn.outcome["status"], turn.outcome["text"])):
             return True
@@ -214,10 +244,10 @@ _FOLLOWS = "they follow a turn that is not reproduced"
 
 def resolve(turn: Recorded, session: Session, state: State, dialogues: Dialogues) -> Resolved:
     """A `say` or `tick` under a session's rulebook, from recorded inputs alone."""
-    inputs = Inputs(_time(turn.inputs["now"]), turn.inputs["seed"])
+    inputs = Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"])
     if turn.kind == "tick":
         outcome = session.referee.tick(state, inputs)
-        return Resolved(outcome.state, dialogues, outcome.status, outcome.text, (Action(""),), (outcome,))
+        return Resolved(outcome.state, dialogues, "done", "", (Action(""),), (outcome,))
     said = session.say(state, turn.instance, turn.text, dialogues.get(turn.instance, Dialogue()), inputs)
     dialogues = {**dialogues, turn.instance: said.dialogue}
     return Resolved(said.state, dialogues, status_of(said), said.text, said.actions, said.outcomes)
@@ -225,7 +255,3 @@ def resolve(turn: Recorded, session: Session, state: State, dialogues: Dialogues
 
 def _hashes(what: str, recorded: str, replayed: str) -> Difference:
     return Difference(Side(what, "", "", ""), Side(what, "", "", ""), (f"hash {recorded}",), (f"hash {replayed}",))
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from agents.worlds import Where
+from storage import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +22,21 @@ class Recorded:
     number: int
     """The game's version after it."""
     kind: str
-    """`join`, `say`, `tick`, `undo`, `restore`; what is none of these cannot be replayed, and is counted."""
+    """`new` (number 0), `join`, `leave`, `say`, `tick`, `undo`, `restore`, `reset`; others cannot be replayed, and are counted."""
     player: str
-    """Who is counted as touched."""
+    """Who is counted as touched; empty for the clock."""
     instance: str
-    """The player's instance in the world."""
+    """The player's instance in the world; of a `new` game the first player's, where it begins with one."""
     text: str
     commit: str
     inputs: Mapping[str, Any]
-    """`now` (RFC 3339) and `seed`; of a `join` the player's `name`."""
+    """`now` (RFC 3339) and `seed`; where a player joins also `name`, in a beginning of the whole world `players`."""
     hash_before: str
     hash_after: str
     outcome: Mapping[str, Any]
     """See `agents.record`."""
+    at: datetime
+    """When it was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,8 @@ class Head:
     id: str
     where: Where
     turns: int
+    shared: bool = False
     only: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A game as it was kept at a version: a dumped state, and the dumped dialogue of each player's instance."""
-
-    state: Mapping[str, Any]
-    dialogues: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +55,12 @@ class Tape:
     """A game's turns, oldest first, read as they are wanted."""
 
     turns: AsyncIterator[Recorded]
-    backs: Mapping[int, int] = field(default_factory=dict[int, int])
-    """Number of an `undo` or `restore` → the version of the game that it went back to."""
-    snapshots: Mapping[int, Snapshot] = field(default_factory=dict[int, Snapshot])
-    """Version → the game as it was kept then. Replay goes on there when the turns before cannot be replayed."""
+    undone: Mapping[int, int] = field(default_factory=dict[int, int])
+    """Number of an `undo` → the turn that it took back."""
+    restored: Mapping[int, int] = field(default_factory=dict[int, int])
+    """Number of a `restore` → the version of the game that it went back to."""
+    kept: Mapping[int, Loaded] = field(default_factory=dict[int, Loaded])
+    """Version → the game as it was saved then. Replay goes on there when the turns before cannot be replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +68,7 @@ class Wanted:
     """Which turns: of a player, of a world, said at or after a time."""
 
     player: str | None = None
+    """An id, a name or a principal."""
     world: Where | None = None
     since: datetime | None = None
 
@@ -82,5 +81,3 @@ class Archive(Protocol):
         ...
 
     async def tape(self, head: Head) -> Tape: ...
-
-    async def close(self) -> None: ...

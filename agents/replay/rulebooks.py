@@ -31,11 +31,12 @@ class Rulebooks:
 
     def __init__(self, cache: Path | None):
         self._cache = cache
-        self._sessions: OrderedDict[tuple[Where, str, str | None], Session | Gone] = OrderedDict()
-        self._sources: dict[str, Source | Gone] = {}
+        # Why there is none is kept as words: a kept exception would keep its frames, and with them open repositories.
+        self._sessions: OrderedDict[tuple[Where, str, str | None], Session | str] = OrderedDict()
+        self._sources: dict[str, Source | str] = {}
         self._checks: dict[str, Checked] = {}
         self._histories: dict[str, History | None] = {}
-        self._alike: dict[tuple[int, int], tuple[Shape, Shape, bool]] = {}
+        self._alike: dict[tuple[Shape, Shape], bool] = {}
 
     def at(self, where: Where, commit: str, prefer: str | None = None) -> Session:
         """The session of a world as it was at a commit; of the experience `prefer` where `where` names none and there are
@@ -47,8 +48,8 @@ class Rulebooks:
             while len(self._sessions) > MAX_SESSIONS:
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(key)
-        if isinstance(found, Gone):
-            raise found
+        if isinstance(found, str):
+            raise Gone(found)
         return found
 
     def pin(self, where: Where, revision: str) -> tuple[Where, str]:
@@ -62,34 +63,40 @@ class Rulebooks:
                 raise
             named = Where(str(Path(revision).expanduser().resolve()), None, where.experience)
             source = open_location(named, self._cache)
-        checked = self._checked(named.path, source)
+        try:
+            checked = self._checked(named.path, source)
+        finally:
+            _close(source)
         if checked.errors or where.experience is not None:
             chosen(checked, where.experience)
         return Where(named.location, None, where.experience), source.commit
+
+    def close(self) -> None:
+        """Ends the Git processes that read pages."""
+        for source in (*self._sources.values(), *(each and each.source for each in self._histories.values())):
+            _close(source)
 
     def carried(self, state: State, session: Session) -> State:
         """The state under a session's rulebook. Raises `kb.referee.NotAState`."""
         shape = session.referee.shape
         if state.shape is shape:
             return state
-        key = (id(state.shape), id(shape))
-        known = self._alike.get(key)
-        if known is None:
-            if len(self._alike) > MAX_SESSIONS:
-                self._alike.clear()
-            # The entry holds both shapes, so that their ids are not given to others.
-            known = self._alike[key] = (state.shape, shape, alike(state.shape, shape))
-        return carry(state, shape, same=known[2])
+        if len(self._alike) > MAX_SESSIONS:
+            self._alike.clear()
+        same = self._alike.get((state.shape, shape))
+        if same is None:
+            same = self._alike[state.shape, shape] = alike(state.shape, shape)
+        return carry(state, shape, same=same)
 
-    def _compiled(self, where: Where, commit: str, prefer: str | None) -> Session | Gone:
+    def _compiled(self, where: Where, commit: str, prefer: str | None) -> Session | str:
         try:
             checked = self._checked(where.path, self._source(where, commit))
             several = where.experience is None and len(checked.rulebooks) > 1
             return Session(chosen(checked, prefer if several else where.experience))
         except Gone as gone:
-            return gone
+            return str(gone)
         except (WorldError, SourceError) as error:
-            return Gone(f"commit {commit[:14]} of {where.location} cannot be read: {error}")
+            return f"commit {commit[:14]} of {where.location} cannot be read: {error}"
 
     def _checked(self, path: str, source: Source) -> Checked:
         """Compiled, from the commit that was compiled last where only a little differs; examples are not run: what was live
@@ -103,8 +110,8 @@ class Rulebooks:
         live = self._sources.get(where.path)
         if live is None:
             live = self._sources[where.path] = self._live(where)
-        if isinstance(live, Gone):
-            raise live
+        if isinstance(live, str):
+            raise Gone(live)
         if live.commit == commit:
             return live
         if isinstance(live, GitSource):
@@ -115,11 +122,11 @@ class Rulebooks:
             raise Gone(f"the pages of commit {commit[:14]} of {where.location} are gone")
         return GitSource(history.source.repo, found, history.source.inner)
 
-    def _live(self, where: Where) -> Source | Gone:
+    def _live(self, where: Where) -> Source | str:
         try:
             return open_location(Where(where.location), self._cache)
         except WorldError as error:
-            return Gone(str(error))
+            return str(error)
 
     def _history(self, where: Where) -> History | None:
         """The Git history of a folder, where it has one."""
@@ -130,3 +137,8 @@ class Rulebooks:
             except WorldError:
                 self._histories[where.path] = None
         return self._histories[where.path]
+
+
+def _close(source: object) -> None:
+    if isinstance(source, GitSource):
+        source.repo.close()

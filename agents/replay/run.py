@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from agents.replay.game import Replay
@@ -22,8 +23,9 @@ from agents.worlds import Where, WorldError
 AHEAD = 4
 """How many games wait for each process."""
 
+Opens = Callable[[], AbstractAsyncContextManager[Archive]]
 Pin = tuple[Where, str]
-Seams = tuple[Callable[[], Archive], Wanted, Path | None]
+Seams = tuple[Opens, Wanted, Path | None]
 
 
 class ReplayError(Exception):
@@ -64,7 +66,7 @@ class _Pins:
             try:
                 self._pins[where] = self._rulebooks.pin(where, self._against)
             except WorldError as error:
-                self._pins[where] = error
+                self._pins[where] = error.with_traceback(None)
         return self._pins[where]
 
     @property
@@ -76,8 +78,8 @@ class _Pins:
         return ", ".join(sorted({pin[1] for pin in self._pins.values() if not isinstance(pin, WorldError)}))
 
 
-def replay(
-    open_archive: Callable[[], Archive],
+async def replay(
+    open_archive: Opens,
     wanted: Wanted | None = None,
     *,
     against: str | None = None,
@@ -88,25 +90,18 @@ def replay(
 
     Raises `WorldError` where nothing can be compared with `against`, `ReplayError` where a process dies.
     """
-    return asyncio.run(_replay(open_archive, wanted or Wanted(), against, jobs, cache))
-
-
-async def _replay(
-    open_archive: Callable[[], Archive], wanted: Wanted, against: str | None, jobs: int, cache: Path | None
-) -> Report:
-    rulebooks = Rulebooks(cache)
+    wanted, rulebooks = wanted or Wanted(), Rulebooks(cache)
     pins, report = _Pins(against, rulebooks), Report()
-    archive = open_archive()
-    try:
-        async with aclosing(_pinned(archive, wanted, pins, report)) as games:
-            if jobs == 1:
-                worker = _Worker(archive, wanted, rulebooks)
-                async for head, pin in games:
-                    report.merge(await worker.game(head, pin))
-            else:
-                await _spread(games, report, jobs, (open_archive, wanted, cache))
-    finally:
-        await archive.close()
+    async with AsyncExitStack() as stack:
+        stack.callback(rulebooks.close)
+        archive = await stack.enter_async_context(open_archive())
+        games = await stack.enter_async_context(aclosing(_pinned(archive, wanted, pins, report)))
+        if jobs == 1:
+            worker = _Worker(archive, wanted, rulebooks)
+            async for head, pin in games:
+                report.merge(await worker.game(head, pin))
+        else:
+            await _spread(games, report, jobs, (open_archive, wanted, cache))
     report.against = pins.commits
     if pins.broken is not None and not report.replayed:
         raise pins.broken
@@ -131,24 +126,26 @@ async def _spread(games: AsyncIterator[tuple[Head, Pin | None]], report: Report,
     # Processes start from nothing: what runs here may have threads and connections, which a fork would break.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=seams)
-    running: set[Future[Report]] = set()
+    loop, running = asyncio.get_running_loop(), set[asyncio.Future[Report]]()
 
-    def take() -> None:
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
+    async def take() -> None:
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         running.difference_update(done)
         for each in done:
             report.merge(each.result())
 
     try:
         async for head, pin in games:
-            running.add(pool.submit(_game, head, pin))
+            running.add(loop.run_in_executor(pool, _game, head, pin))
             if len(running) >= jobs * AHEAD:
-                take()
+                await take()
         while running:
-            take()
+            await take()
     except BrokenProcessPool:
         raise ReplayError("A process of the replay was ended", "Free memory, or use `--jobs 1`.") from None
     finally:
+        for each in running:
+            each.cancel()
         pool.shutdown(cancel_futures=True)
 
 
@@ -157,8 +154,12 @@ async def _spread(games: AsyncIterator[tuple[Head, Pin | None]], report: Report,
 _here: list[tuple[_Worker, asyncio.Runner]] = []
 
 
-def _begin(open_archive: Callable[[], Archive], wanted: Wanted, cache: Path | None) -> None:
-    _here.append((_Worker(open_archive(), wanted, Rulebooks(cache)), asyncio.Runner()))
+def _begin(open_archive: Opens, wanted: Wanted, cache: Path | None) -> None:
+    runner, stack, rulebooks = asyncio.Runner(), AsyncExitStack(), Rulebooks(cache)
+    stack.callback(rulebooks.close)
+    archive = runner.run(stack.enter_async_context(open_archive()))
+    Finalize(None, lambda: runner.run(stack.aclose()), exitpriority=1)
+    _here.append((_Worker(archive, wanted, rulebooks), runner))
 
 
 def _game(head: Head, pin: Pin | None) -> Report:

@@ -1,107 +1,80 @@
 """Owns how the games of a `Store` become replay's records.
 
-`StoredGames(store, principals)` is an `Archive`. It must not know rules.
+`StoredGames(store)` is an `Archive`. It must not know rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping
 
-from agents.replay.recorded import Head, Recorded, Snapshot, Tape, Wanted
+from agents.replay.recorded import Head, Recorded, Tape, Wanted
 from agents.worlds import Where
-from storage import GameRecord, NoSuchGame, Store, TurnRecord
+from storage import Loaded, Store, TurnRecord
+
+PAGE = 500
+"""How many turns are read at a time."""
 
 
 class StoredGames:
-    """The games that a store keeps for some principals. A player is `principal:name`; either part alone names them too."""
+    """The games of a store."""
 
-    def __init__(self, store: Store, principals: Sequence[str]):
-        self._store, self._principals = store, principals
+    def __init__(self, store: Store):
+        self._store = store
 
     async def heads(self, wanted: Wanted) -> AsyncIterator[Head]:
         world = wanted.world.location if wanted.world else None
-        for principal in self._principals:
-            for game in sorted(await self._store.games(principal, world=world, limit=2**31), key=lambda each: each.id):
-                names = (None, game.principal, game.name, _player(game))
-                late = wanted.since is None or not game.updated or datetime.fromisoformat(game.updated) >= wanted.since
-                if wanted.player in names and late:
-                    yield Head(game.id, Where(game.world, game.revision, game.experience), game.version)
+        only = frozenset(await self._store.named(wanted.player)) if wanted.player is not None else None
+        async for game in self._store.played(players=only, since=wanted.since, world=world):
+            where = Where(game.world, game.revision, game.experience)
+            yield Head(game.id, where, game.version, game.scope is not None, only)
 
     async def tape(self, head: Head) -> Tape:
-        record = await self._load(head.id)
-        saves = [await self._store.saved(head.id, name) for name in await self._store.saves(head.id)]
-        return tape_of(record, await self._store.turns(head.id), [each for each in saves if each is not None])
+        undone: dict[int, int] = {}
+        restored: dict[int, int] = {}
+        for turn in await self._store.turns(head.id, kinds=("undo", "restore")):
+            (undone if turn.kind == "undo" else restored)[turn.number] = turn.inputs["back"]
+        kept: dict[int, Loaded] = {}
+        for name in await self._store.saves(head.id):
+            saved = await self._store.saved(head.id, name)
+            if saved is not None:
+                kept[saved.game.version] = saved
+        return Tape(self._turns(head), undone, restored, kept)
 
-    async def _load(self, id: str) -> GameRecord:
-        for principal in self._principals:
-            with suppress(NoSuchGame):
-                return await self._store.load(id, principal)
-        raise NoSuchGame(f"there is no game {id!r}")
+    async def _turns(self, head: Head) -> AsyncIterator[Recorded]:
+        """The game's beginning, which is no turn, and its turns."""
+        for first in await self._store.turns(head.id, until=1):
+            yield await self._beginning(head, first)
+        for since in range(0, head.turns, PAGE):
+            for turn in await self._store.turns(head.id, since, until=min(since + PAGE, head.turns)):
+                yield Recorded(
+                    game=head.id,
+                    number=turn.number,
+                    kind=turn.kind,
+                    player=turn.player or "",
+                    instance=turn.instance,
+                    text=turn.text,
+                    commit=turn.commit,
+                    inputs=turn.inputs,
+                    hash_before=turn.hash_before,
+                    hash_after=turn.hash_after,
+                    outcome=turn.outcome,
+                    at=turn.at,
+                )
 
-    async def close(self) -> None:
-        return
-
-
-def tape_of(record: GameRecord, turns: Sequence[TurnRecord], saves: Iterable[GameRecord] = ()) -> Tape:
-    """A game's turns after a `join` that is not stored: it is taken to have happened under the first turn's commit."""
-    kept = {each.version: each for each in saves}
-    snapshots = {version: Snapshot(each.state, {each.player: each.dialogue}) for version, each in kept.items()}
-    commit = turns[0].commit if turns else record.commit
-    joined = Recorded(
-        game=record.id,
-        number=0,
-        kind="join",
-        player=_player(record),
-        instance=record.player,
-        text="",
-        commit=commit,
-        inputs={"name": record.name},
-        hash_before="",
-        hash_after="",
-        outcome={},
-    )
-    said = [
-        Recorded(
-            game=record.id,
-            number=turn.number,
-            kind=turn.kind,
-            player=_player(record),
-            instance=record.player,
-            text=turn.text,
-            commit=turn.commit,
-            inputs=turn.inputs,
-            hash_before=turn.hash_before,
-            hash_after=turn.hash_after,
-            outcome=turn.outcome,
+    async def _beginning(self, head: Head, first: TurnRecord) -> Recorded:
+        seats = () if head.shared else await self._store.members(head.id)
+        inputs: Mapping[str, str] = {"name": seats[0].name} if seats else {}
+        return Recorded(
+            game=head.id,
+            number=0,
+            kind="new",
+            player=seats[0].player if seats else "",
+            instance=seats[0].instance if seats else "",
+            text="",
+            commit=first.inputs.get("began", first.commit),
+            inputs=inputs,
+            hash_before="",
+            hash_after="",
+            outcome={},
+            at=first.at,
         )
-        for turn in turns
-    ]
-    return Tape(_each([joined, *said]), _backs(turns, kept), snapshots)
-
-
-def _backs(turns: Sequence[TurnRecord], saves: Mapping[int, GameRecord]) -> dict[int, int]:
-    """Where each undo and restore went back to. `last` of a version is the number of the turn that an undo there takes
-    back; a save that was replaced since is found by its hash."""
-    backs: dict[int, int] = {}
-    last, hashes = {0: 0}, {0: turns[0].hash_before if turns else ""}
-    for turn in turns:
-        number = turn.number
-        if turn.kind == "undo":
-            backs[number] = last[number - 1] - 1
-        elif turn.kind == "restore":
-            known = [v for v in range(number - 1, -1, -1) if hashes.get(v) == turn.hash_after]
-            backs[number] = next((v for v in known if v in saves), known[0] if known else -1)
-        last[number] = number if number not in backs else last.get(backs[number], 0)
-        hashes[number] = turn.hash_after
-    return backs
-
-
-async def _each(turns: Sequence[Recorded]) -> AsyncIterator[Recorded]:
-    for turn in turns:
-        yield turn
-
-
-def _player(record: GameRecord) -> str:
-    return f"{record.principal}:{record.name}"

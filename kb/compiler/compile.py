@@ -206,7 +206,7 @@ def _declare_judgements(typed: Typed, kinds: dict[str, KindDecl]) -> None:
     for name, options, fallback, span in judgement_fields(typed.page):
         base = kinds.get(typed.id) or KindDecl(typed.id, typed.id.replace("-", "_") + "s", "npc", {}, {}, typed.span)
         type_ = Choice(tuple(options)) if options else UNKNOWN
-        answer = Field(name, type_, fallback, "a judgement's answer", None, span)
+        answer = Field(name, type_, fallback, "a judgement's answer", (), span)
         kinds[typed.id] = replace(base, fields={**base.fields, name: answer})
 
 
@@ -473,6 +473,7 @@ def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> t
                 for condition in kind_invariants.get(above.id, ())
             ),
             span=declared.span,
+            was=declared.was,
         )
         for id, declared in declarations.kinds.items()
     }

@@ -43,6 +43,7 @@ class KindDecl:
     span: Span = BUILTIN_SPAN
     open: bool = False
     """Whether its instances can be many: from a data file, or made by `create`."""
+    was: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kb.compiler.builtin import RESERVED
+from kb.compiler.patterns import Given
 from kb.compiler.scope import Scope
 from kb.compiler.values import read_value
 from kb.diagnostics import Diagnostic, Span, problem
@@ -69,7 +70,7 @@ FORMS: Final[dict[str, str]] = {
     "create": "create [[template]] in `place` as `name`",
     "remove": "remove `thing`",
     "say": 'say "text"',
-    "tell": 'tell `player or place` "text"',
+    "tell": 'tell `player or place` "text", or tell others "text"',
     "emit": "emit event-name with `a` = value",
     "start": "start [[quest-or-workflow]]",
     "end": 'end [[quest-or-workflow]], or end the game "text"',
@@ -104,7 +105,7 @@ _GRAMMAR: Final[dict[str, re.Pattern[str]]] = {
         "create": rf"create\s+{_PAGE}(?:\s+in\s+(?P<to>{_SPAN}))?(?:\s+as\s+{_NAME})?",
         "remove": rf"remove\s+(?P<what>{_SPAN})",
         "say": rf'say\s+"(?P<text>{_QUOTED})"',
-        "tell": rf'tell\s+(?P<to>{_SPAN})\s+"(?P<text>{_QUOTED})"',
+        "tell": rf'tell\s+(?:others|(?P<to>{_SPAN}))\s+"(?P<text>{_QUOTED})"',
         "emit": rf"emit\s+`?(?P<event>[a-z][a-z0-9-]*)`?{_WITH}",
         "start": rf"start\s+{_PAGE}",
         "end": rf'end\s+(?:the game(?:\s+"(?P<text>{_QUOTED})")?|{_PAGE})',
@@ -428,7 +429,10 @@ def _say(work: _Work) -> Effect | None:
 
 
 def _tell(work: _Work) -> Effect | None:
-    to, text = _thing(work, "to", ("player", "place"), "a player or a place"), work.text()
+    text = work.text()
+    if work.match["to"] is None:
+        return Tell(to=None, text=text, **work.common) if text is not None else None
+    to = _thing(work, "to", ("player", "place"), "a player or a place")
     return Tell(to=to, text=text, **work.common) if to is not None and text is not None else None
 
 
@@ -525,13 +529,21 @@ def _decide(work: _Work) -> Effect | None:
 
 
 def _do(work: _Work) -> Effect | None:
-    matched = work.scope.match_action(work.match["words"])
-    if matched is None:
+    candidates = work.scope.match_action(work.match["words"])
+    if not candidates:
         hint = "Write it as a player would, with `{role}` to pass one on: `do `take {item}``."
         work.wrong("words", "RB308", f"No action is like `{work.match['words']}`", hint)
         return None
-    action, given = matched
+    found = [_do_roles(work, action, given) for action, given in candidates]
+    action, roles, problems = next((each for each in found if not each[2]), found[0])
+    work.problems += problems
+    return Do(action=action, roles=roles, **work.common) if not problems else None
+
+
+def _do_roles(work: _Work, action: str, given: Given) -> tuple[str, dict[str, Expr], list[Diagnostic]]:
+    """The roles of an action from an effect's words, and what does not fit them."""
     roles: dict[str, Expr] = {}
+    problems: list[Diagnostic] = []
     known = work.scope.roles(action)
     for name, (how, source) in given.items():
         type_ = known[name].type
@@ -542,10 +554,10 @@ def _do(work: _Work) -> Effect | None:
         else:
             value, more = read_value(source.strip("[]"), type_, place, work.scope)
             expr = constant(value, type_, place, source)
-        work.problems += more
+        problems += more
         if expr is not None and not more:
             roles[name] = expr
-    return Do(action=action, roles=roles, **work.common) if not work.problems else None
+    return action, roles, problems
 
 
 def _refuse(work: _Work) -> Effect | None:

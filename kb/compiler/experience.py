@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from kb.compiler.classify import Typed
@@ -18,8 +19,11 @@ from kb.rulebook import Condition, Settings
 from kb.suggest import suggest
 from kb.types import TIME, TypeMismatch
 
-EXPERIENCE_KEYS = ("experience", "uses", "start", "begins", "clock", "world", "score", "freeform")
+EXPERIENCE_KEYS = ("experience", "uses", "start", "begins", "clock", "world", "players", "score", "freeform")
 SECTIONS = ("Invariants", "Rules", "Notes")
+PLAYERS = 1_000
+"""How many players a shared world holds where its page does not say."""
+MAX_PLAYERS = 10_000
 BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
 _CLOCK = re.compile(r"turn (\d{1,4}) ?(second|minute|hour)s?")
 
@@ -52,6 +56,7 @@ def compile_settings(typed: Typed, scope: Scope) -> tuple[Settings, tuple[Condit
         begins=begins,
         clock=_clock(entries.get("clock"), problems),
         shared=_shared(entries.get("world"), problems),
+        players=_players(entries, problems),
         max_score=_score(entries.get("score"), problems),
         freeform=_freeform(entries.get("freeform"), scope, problems),
         span=typed.span,
@@ -102,6 +107,20 @@ def _shared(entry: Entry | None, problems: list[Diagnostic]) -> bool:
         hint = "Write `world: shared` or `world: isolated`."
         problems.append(problem("RB105", entry.value_span, f"`{entry.value}` is neither shared nor isolated", hint))
     return entry.value == "shared"
+
+
+def _players(entries: Mapping[str, Entry], problems: list[Diagnostic]) -> int:
+    entry = entries.get("players")
+    if entry is None:
+        return PLAYERS
+    if "world" not in entries or entries["world"].value != "shared":
+        hint = "Add `world: shared`, or leave `players` out."
+        problems.append(problem("RB105", entry.key_span, "In an isolated world there is one player", hint))
+    if not isinstance(entry.value, int) or isinstance(entry.value, bool) or not 1 <= entry.value <= MAX_PLAYERS:
+        hint = f"Write a number from 1 to {MAX_PLAYERS:,}: `players: 100`."
+        problems.append(problem("RB206", entry.value_span, "`players` is not a number of players", hint))
+        return PLAYERS
+    return entry.value
 
 
 def _score(entry: Entry | None, problems: list[Diagnostic]) -> int | None:

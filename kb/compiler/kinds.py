@@ -21,7 +21,7 @@ from kb.types import UNKNOWN, MapOf, Type, TypeSyntaxError, parse_type
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 _STATE_COLUMNS = ("field", "type", "start", "meaning", "was")
 _DERIVED_COLUMNS = ("field", "is", "meaning")
-KIND_KEYS = ("kind", "plural", "is", "from")
+KIND_KEYS = ("kind", "plural", "is", "from", "was")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,16 @@ def _new_kind(typed: Typed) -> KindDecl:
     base = {f.name: f for f in FIELDS["thing"]} if parent is None else {}
     return KindDecl(
         typed.id, str(plural).replace("-", "_"), None if parent is None else str(parent), base, {}, typed.span,
-        open="from" in entries,
+        open="from" in entries, was=earlier(typed),
     )  # fmt: skip
+
+
+def earlier(typed: Typed) -> tuple[str, ...]:
+    """The earlier ids that a page names: `was: vase` or `was: [vase, jug]`."""
+    entry = typed.page.front.entries.get("was")
+    if entry is None:
+        return ()
+    return tuple(str(each.value) for each in entry.items) if entry.items else (str(entry.value),)
 
 
 def _check_parent(typed: Typed, result: Kinds) -> None:
@@ -163,7 +171,7 @@ def _state(section: Section, kind: str, fields: dict[str, Field], result: Kinds)
         meaning, was = row.get("meaning"), row.get("was")
         _field(
             name.text.strip("`"), name.span, words.text.strip("`"), words.span, kind, fields, result,
-            meaning.text if meaning else "", was.text.strip("`") if was and was.text else None,
+            meaning.text if meaning else "", tuple(each.strip(" `") for each in was.text.split(",")) if was and was.text else (),
         )  # fmt: skip
         start = row.get("start")
         if start and start.text:
@@ -172,7 +180,7 @@ def _state(section: Section, kind: str, fields: dict[str, Field], result: Kinds)
 
 def _field(
     name: str, span: Span, words: str, type_span: Span, kind: str, fields: dict[str, Field], result: Kinds,
-    meaning: str = "", was: str | None = None,
+    meaning: str = "", was: tuple[str, ...] = (),
 ) -> None:  # fmt: skip
     if not NAME.fullmatch(name):
         hint = "Use small letters, digits and _."

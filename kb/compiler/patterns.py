@@ -72,6 +72,12 @@ class Resolved:
     narrowing: Mapping[str, tuple[str, ...]]
 
 
+Given = dict[str, tuple[str, str]]
+"""What an effect's words give each role: ("expr" | "word", source)."""
+Matched = tuple[str, Given]
+"""An action's id, and what its roles are given."""
+
+
 class Kinds:
     """What pattern parsing needs of the declarations."""
 
@@ -276,13 +282,14 @@ class ActionTable:
                 return Resolved(self._by_form[other], narrowing)
         return None
 
-    def match(self, text: str) -> tuple[str, dict[str, tuple[str, str]]] | None:
-        """The action that an effect's words (`take {item}`, `go north`) name, with ("expr" | "word", source) per role."""
+    def match(self, text: str) -> tuple[Matched, ...]:
+        """The actions that an effect's words (`take {item}`, `go north`) can name, those with more literal words first."""
+        found: list[tuple[int, Matched]] = []
         tokens = re.findall(r"\{[^{}]*\}|\S+", text)
         for form, action in self._by_form.items():
             if len(form) != len(tokens):
                 continue
-            roles: dict[str, tuple[str, str]] = {}
+            roles: Given = {}
             for token, part in zip(tokens, form, strict=True):
                 if isinstance(part, Hole):
                     hole = ("expr", token[1:-1]) if token.startswith("{") else ("word", token)
@@ -290,8 +297,8 @@ class ActionTable:
                 elif token.casefold() != part:
                     break
             else:
-                return action, roles
-        return None
+                found.append((len(roles), (action, roles)))
+        return tuple(matched for _, matched in sorted(found, key=lambda each: each[0]))
 
     def read_starts(self, read: Callable[[Any, Type], Any]) -> None:
         """Reads the Start cells of arguments, once all ids are known."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from kb.compiler.builtin import DIRECTION, PLACE
 from kb.compiler.declarations import Declarations
-from kb.compiler.patterns import ActionTable, RawPattern, Resolved
+from kb.compiler.patterns import ActionTable, Matched, RawPattern, Resolved
 from kb.diagnostics import Span
 from kb.expressions.names import FieldInfo
 from kb.rulebook import Field, Role
@@ -83,7 +83,7 @@ class World:
     def _table_takes(self, id: str) -> Mapping[str, Type]:
         return self.declarations.table_takes.get(id, {})
 
-    def _match_action(self, text: str) -> tuple[str, dict[str, tuple[str, str]]] | None:
+    def _match_action(self, text: str) -> tuple[Matched, ...]:
         return self.actions.match(text)
 
     def _resolve(self, pattern: RawPattern) -> Resolved | None:
@@ -206,8 +206,8 @@ class Scope:
     def table_takes(self, id: str) -> Mapping[str, Type]:
         return self._ask("table_takes", id)
 
-    def match_action(self, text: str) -> tuple[str, dict[str, tuple[str, str]]] | None:
-        """Which action `take {item}` or `go north` is: its id, and ("expr" | "word", source) for each role."""
+    def match_action(self, text: str) -> tuple[Matched, ...]:
+        """Which actions `take {item}` or `go north` can be, the likelier first."""
         return self._ask("match_action", text)
 
     def roles(self, action: str) -> Mapping[str, Role]:

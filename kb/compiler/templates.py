@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from kb.compiler.classify import Typed
+from kb.compiler.kinds import earlier
 from kb.compiler.scope import Scope
 from kb.compiler.values import read_value
 from kb.diagnostics import Diagnostic, Span, problem
@@ -23,7 +24,7 @@ _OWN_KEYS: dict[str, frozenset[str]] = {
     "quest": frozenset({"begin"}),
     "agent": frozenset({"may", "budget", "every", "at", "requires"}),
 }
-_KEYS = frozenset({"in", "count", "also", "aliases", "state", "derived"})
+_KEYS = frozenset({"in", "count", "also", "aliases", "state", "derived", "was"})
 MAX_COUNT = 1000
 
 
@@ -98,9 +99,10 @@ def compile_template(
     if description is None:
         description, _ = compile_paragraph((), self_scope)
     assert description is not None
-    template = Template(typed.id, kind, values["name"], aliases, description, values, typed.span)
+    template = Template(typed.id, kind, values["name"], aliases, description, values, typed.span, earlier(typed))
     seeds = tuple(Seed(id, typed.id, place) for id, place in seed_ids(typed))
     problems += _check_seeds(typed, kind, scope)
+    problems += _check_earlier(typed, scope)
     return template, seeds, problems
 
 
@@ -140,6 +142,17 @@ def _exits(entry: Entry, scope: Scope) -> tuple[dict[str, str], list[Diagnostic]
             problems.append(problem("RB604", part.value_span, f"The exit leads nowhere: no place is `{place}`", hint))
         exits[direction] = place
     return exits, problems
+
+
+def _check_earlier(typed: Typed, scope: Scope) -> list[Diagnostic]:
+    """What is still a page's id is not an earlier one."""
+    return [
+        problem("RB110", entry.value_span, f"`{id}` is still the id of another page", "Name an id that is gone.")
+        for entry in (typed.page.front.entries.get("was"),)
+        if entry is not None
+        for id in earlier(typed)
+        if scope.template(id) is not None
+    ]
 
 
 def _check_seeds(typed: Typed, kind: str, scope: Scope) -> list[Diagnostic]:

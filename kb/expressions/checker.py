@@ -256,7 +256,7 @@ class Checker:
                 return BOOL
             case "<" | "<=" | ">" | ">=":
                 ordered = (is_number(left) and is_number(right)) or any(
-                    isinstance(left, each) and isinstance(right, each) for each in (Text, Time, Duration)
+                    isinstance(left, each) and isinstance(right, each) for each in (Text, Time, Duration, Bool)
                 )
                 if not ordered and not _unknown(left, right):
                     why = f"`{node.op}` cannot compare {left} with {right}"
@@ -277,7 +277,7 @@ class Checker:
         if node.op == "+" and is_text(left) and is_text(right):
             return TEXT
         if node.op == "+" and (item := element(left)) is not None and (other := element(right)) is not None:
-            return ListOf(item if not isinstance(item, Unknown) else other)
+            return ListOf(self._common(node, [(item, node.left), (other, node.right)]))
         table: dict[tuple[str, type[Type], type[Type]], Type] = {
             ("+", Time, Duration): TIME,
             ("+", Duration, Time): TIME,
@@ -350,18 +350,10 @@ class Checker:
     def _common(self, node: Node, types: list[tuple[Type, Node]]) -> Type:
         result: Type = UNKNOWN
         for type_, part in types:
-            if isinstance(result, Unknown):
-                result = type_
-            elif isinstance(type_, Unknown) or type_ == result:
-                continue
-            elif is_number(type_) and is_number(result):
-                result = INT if isinstance(type_, Int) and isinstance(result, Int) else NUMBER
-            elif isinstance(type_, Ref) and isinstance(result, Ref):
-                result = Ref(tuple(sorted({*type_.kinds, *result.kinds})))
-            elif is_text(type_) and is_text(result):
-                result = TEXT
-            else:
+            shared = _shared(result, type_)
+            if shared is None:
                 return self.problem(part, "RB204", f"This is {type_} where the others are {result}", "Use one type.")
+            result = shared
         return result
 
     # --- calls
@@ -470,6 +462,27 @@ def _mentions(node: Node, var: str) -> bool:
     if isinstance(node, Name):
         return node.name == var
     return any(_mentions(each, var) for each in children(node))
+
+
+def _shared(one: Type, other: Type) -> Type | None:
+    """The type of what is one or the other; None where they have nothing in common."""
+    if isinstance(one, Unknown) or one == other:
+        return other
+    match one, other:
+        case _, Unknown():
+            return one
+        case ((Int() | Number()), (Int() | Number())):
+            return INT if isinstance(one, Int) and isinstance(other, Int) else NUMBER
+        case Ref(), Ref():
+            return Ref(tuple(sorted({*one.kinds, *other.kinds})))
+        case ListOf(), ListOf():
+            item = _shared(one.item, other.item)
+            return None if item is None else ListOf(item)
+        case MapOf(), MapOf():
+            value = _shared(one.value, other.value)
+            return None if value is None else MapOf(value, one.key if one.key == other.key else TEXT)
+        case _:
+            return TEXT if is_text(one) and is_text(other) else None
 
 
 def comparable(left: Type, right: Type, names: Names) -> bool:

@@ -41,15 +41,15 @@ class Expr:
             run = self._run = generate(self.tree)
         try:
             return run(frame)
-        except EvaluationError:
+        except ERRORS:
             return self._absorb(frame)
-        except ERRORS as error:
-            raise EvaluationError(f"{self.source}: {error}") from None
 
     def _absorb(self, frame: Frame) -> Any:
         """Once more in CEL's way, in which the other side of && and || may settle it."""
         try:
             return generate(self.tree, absorbing=True)(frame)
+        except EvaluationError:
+            raise
         except ERRORS as error:
             raise EvaluationError(f"{self.source}: {error}") from None
 

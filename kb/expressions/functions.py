@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -20,6 +21,7 @@ from kb.expressions.frame import EvaluationError, Frame
 from kb.types import (
     BOOL,
     DURATION,
+    EPOCH,
     INT,
     INT_MAX,
     INT_MIN,
@@ -177,19 +179,19 @@ def whole(value: float) -> int:
 
 def _int(value: Any) -> int:
     if isinstance(value, datetime):
-        return whole(value.timestamp())
-    try:
-        return whole(int(value) if isinstance(value, str) and len(value) < 30 else value)
-    except (ValueError, TypeError):
-        raise EvaluationError(f"{value!r} is no whole number") from None
+        return (value - EPOCH) // timedelta(seconds=1)
+    if isinstance(value, str) and not re.fullmatch(r"\s*[-+]?\d{1,19}\s*", value, re.ASCII):
+        raise EvaluationError(f"{value!r} is no whole number")
+    return whole(int(value) if isinstance(value, str) else value)
 
 
 def _double(value: Any) -> float:
+    if isinstance(value, str) and (not value.isascii() or "_" in value):
+        raise EvaluationError(f"{value!r} is no number")
     try:
-        result = float(value)
+        return float(value)
     except ValueError:
         raise EvaluationError(f"{value!r} is no number") from None
-    return result
 
 
 def show(value: Any) -> str:
@@ -221,8 +223,10 @@ def _string(value: Any) -> str:
     return show(value) if not isinstance(value, bool) else ("true" if value else "false")
 
 
-_DURATION = re.compile(r"(-)?((?:\d{1,9}(?:\.\d{1,9})?(?:h|m|s|ms))+)")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_AMOUNT = r"(\d{1,15}\.?\d{0,9}|\.\d{1,9})(h|ms|m|s|us|ns)"
+_DURATION = re.compile(rf"([-+])?(0|(?:{_AMOUNT})+)", re.ASCII)
+_MICROSECONDS = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1, "ns": Decimal("0.001")}
+_LONGEST = timedelta(seconds=315_576_000_000)
 
 
 @lru_cache(maxsize=1024)
@@ -231,17 +235,22 @@ def duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text) if len(text) < 100 else None
     if match is None:
         raise EvaluationError(f'{text!r} is no length of time: write "1h30m"')
-    parts = re.findall(r"([\d.]+)(ms|h|m|s)", match[2])
-    total = timedelta(seconds=sum(float(amount) * _UNITS[unit] for amount, unit in parts))
-    return -total if match[1] else total
+    parts = re.findall(_AMOUNT, match[2])
+    try:
+        total = timedelta(microseconds=int(sum(Decimal(amount) * _MICROSECONDS[unit] for amount, unit in parts)))
+    except OverflowError:
+        total = timedelta.max
+    if total > _LONGEST:
+        raise EvaluationError(f"{text!r} is longer than 10,000 years")
+    return -total if match[1] == "-" else total
 
 
 @lru_cache(maxsize=1024)
-def timestamp(text: str) -> datetime:
-    """An RFC 3339 text as a time."""
+def timestamp(text: str | int) -> datetime:
+    """An RFC 3339 text, or seconds since 1970, as a time."""
     try:
-        return TIME.coerce(text)
-    except TypeMismatch:
+        return EPOCH + timedelta(seconds=text) if isinstance(text, int) else TIME.coerce(text)
+    except (TypeMismatch, OverflowError):
         raise EvaluationError(f'{text!r} is no time: write "2026-01-31T18:00:00Z"') from None
 
 
@@ -298,11 +307,21 @@ def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _total(values: Sequence[Any]) -> Any:
-    return sum(values, start=timedelta()) if values and isinstance(values[0], timedelta) else sum(values)
+    if values and isinstance(values[0], timedelta):
+        return sum(values, start=timedelta())
+    total: Any = sum(values)
+    return whole(total) if isinstance(total, int) else total
+
+
+def _abs(value: Any) -> Any:
+    return whole(abs(value)) if isinstance(value, int) else abs(value)
 
 
 def _round(value: float) -> int:
-    return whole(math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1) if math.isfinite(value) else value)
+    if not math.isfinite(value):
+        return whole(value)
+    below = math.floor(abs(value))
+    return whole((below + (abs(value) - below >= 0.5)) * (1 if value >= 0 else -1))
 
 
 def _roll(frame: Frame, low: int, high: int) -> int:
@@ -331,10 +350,17 @@ def _joined(values: Sequence[str], separator: str = ", ") -> str:
 def _part(name: str) -> Callable[[Any], int]:
     def run(value: Any) -> int:
         if isinstance(value, timedelta):
-            return int(value.total_seconds() / {"hour": 3600, "minute": 60, "second": 1}[name])
+            whole_seconds = abs(value) // timedelta(seconds=1) * (1 if value >= timedelta() else -1)
+            return int(whole_seconds / {"hour": 3600, "minute": 60, "second": 1}[name])
         return getattr(value, name)
 
     return run
+
+
+def _milliseconds(value: Any) -> int:
+    if isinstance(value, timedelta):
+        return abs(value).microseconds // 1_000 * (1 if value >= timedelta() else -1)
+    return value.microsecond // 1_000
 
 
 def _day_of_week(value: datetime) -> int:
@@ -420,7 +446,7 @@ _add(
 _add(
     "string",
     "any value",
-    "as text",
+    "as text, as it is shown: numbers with 15 digits at most, times to the minute, lengths of time in words",
     'string(2) == "2"',
     lambda a: TEXT if len(a) == 1 and element(a[0]) is None else None,
     _string,
@@ -435,10 +461,10 @@ _add(
 )
 _add(
     "timestamp",
-    "text",
+    "text, or seconds since 1970",
     "a time",
     'timestamp("2026-01-31T18:00:00Z").getHours() == 18',
-    _exactly(TIME, is_text),
+    lambda a: TIME if len(a) == 1 and (is_text(a[0]) or isinstance(a[0], Int)) else None,
     timestamp,
 )
 _add(
@@ -466,6 +492,14 @@ _add(
     _part("second"),
 )
 _add(
+    "getMilliseconds",
+    "time or duration",
+    "the thousandths of its second",
+    'timestamp("2026-01-31T00:00:01.250Z").getMilliseconds() == 250',
+    _time_or_duration,
+    _milliseconds,
+)
+_add(
     "getDayOfWeek",
     "time",
     "0 for Sunday to 6",
@@ -480,6 +514,22 @@ _add(
     'timestamp("2026-01-31T00:00:00Z").getDate() == 31',
     _exactly(INT, _time),
     lambda t: t.day,
+)
+_add(
+    "getDayOfMonth",
+    "time",
+    "the day of the month, 0 for the first",
+    'timestamp("2026-01-31T00:00:00Z").getDayOfMonth() == 30',
+    _exactly(INT, _time),
+    lambda t: t.day - 1,
+)
+_add(
+    "getDayOfYear",
+    "time",
+    "the day of the year, 0 for the first of January",
+    'timestamp("2026-02-01T00:00:00Z").getDayOfYear() == 31',
+    _exactly(INT, _time),
+    lambda t: t.timetuple().tm_yday - 1,
 )
 _add(
     "getMonth",
@@ -508,7 +558,7 @@ _add(
 )
 _add("min", "numbers, or a list", "the smallest", "min(3, 2) == 2", _of_numbers, _extreme(min))
 _add("max", "numbers, or a list", "the largest", "max([3, 2]) == 3", _of_numbers, _extreme(max))
-_add("abs", "number", "without its sign", "abs(-2) == 2", _same_number, abs)
+_add("abs", "number", "without its sign", "abs(-2) == 2", _same_number, _abs)
 _add(
     "round",
     "number",

@@ -7,11 +7,12 @@ slower form in which `false && error` is false whichever side fails, as CEL has 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kb.expressions.frame import EvaluationError, Frame
-from kb.expressions.functions import FUNCTIONS
+from kb.expressions.functions import FUNCTIONS, element
 from kb.expressions.nodes import (
     Binary,
     Call,
@@ -34,6 +35,7 @@ from kb.types import (
     Int,
     ListOf,
     MapOf,
+    Number,
     Record,
     Text,
     Type,
@@ -45,6 +47,10 @@ _COMPARE: dict[str, ast.cmpop] = {
 _ARITHMETIC: dict[str, ast.operator] = {"+": ast.Add(), "-": ast.Sub(), "*": ast.Mult()}
 
 
+ERRORS = (EvaluationError, ArithmeticError, ValueError, TypeError, LookupError, RecursionError)
+"""What generated code can raise, for values that no check can foresee."""
+
+
 # --- What generated code calls --------------------------------------------------------------------
 
 
@@ -54,21 +60,22 @@ def _int(value: int) -> int:
     return value
 
 
-def _divide(a: Any, b: Any) -> Any:
-    if isinstance(a, int) and isinstance(b, int):
-        if b == 0:
-            raise EvaluationError("division by zero")
-        quotient = abs(a) // abs(b)
-        return _int(quotient if (a < 0) == (b < 0) else -quotient)
+def _quotient(a: int, b: int) -> int:
+    """Whole numbers are divided towards zero."""
     if b == 0:
-        return float("nan") if a == 0 or a != a else float("inf") if a > 0 else float("-inf")
-    return a / b
+        raise EvaluationError("division by zero")
+    quotient = abs(a) // abs(b)
+    return _int(quotient if (a < 0) == (b < 0) else -quotient)
 
 
 def _modulo(a: int, b: int) -> int:
+    return a - b * _quotient(a, b)
+
+
+def _ratio(a: float, b: float) -> float:
     if b == 0:
-        raise EvaluationError("modulus by zero")
-    return abs(a) % abs(b) * (1 if a >= 0 else -1)
+        return math.nan if a == 0 or a != a else math.copysign(math.inf, a) * math.copysign(1, b)
+    return a / b
 
 
 def _text(value: str) -> str:
@@ -94,24 +101,29 @@ def _spent(frame: Frame, values: Sequence[Any]) -> Sequence[Any]:
     return values
 
 
-def _and(left: Callable[[], bool], right: Callable[[], bool]) -> bool:
-    try:
-        first = left()
-    except EvaluationError:
-        if right():
-            raise
-        return False
-    return first and right()
+def _until(settles: bool, parts: Iterable[Callable[[], bool]]) -> bool:
+    """Whether a part gives what settles it (true for ||, false for &&); one that fails counts only if none does."""
+    failed: Exception | None = None
+    for part in parts:
+        try:
+            if part() is settles:
+                return settles
+        except ERRORS as error:
+            failed = error
+    if failed is not None:
+        raise failed
+    return not settles
 
 
-def _or(left: Callable[[], bool], right: Callable[[], bool]) -> bool:
-    try:
-        first = left()
-    except EvaluationError:
-        if right():
-            return True
-        raise
-    return first or right()
+def _map(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise EvaluationError("the map has a key twice")
+    return made
+
+
+def _floats(values: Iterable[Any]) -> tuple[float, ...]:
+    return tuple(map(float, values))
 
 
 def _has(value: Any, zero: Any) -> bool:
@@ -119,8 +131,8 @@ def _has(value: Any, zero: Any) -> bool:
 
 
 _GLOBALS: dict[str, Any] = {
-    "_int": _int, "_divide": _divide, "_modulo": _modulo, "_text": _text, "_joined": _joined, "_at": _at,
-    "_spent": _spent, "_and": _and, "_or": _or, "_has": _has, "_E": {},
+    "_int": _int, "_quotient": _quotient, "_modulo": _modulo, "_ratio": _ratio, "_text": _text, "_joined": _joined,
+    "_at": _at, "_spent": _spent, "_until": _until, "_has": _has, "_map": _map, "_floats": _floats, "_E": {},
     "all": all, "any": any, "sum": sum, "tuple": tuple, "float": float,
     **{f"f_{name}": function.run for name, function in FUNCTIONS.items()},
 }  # fmt: skip
@@ -164,21 +176,33 @@ class _Generator:
             case Binary():
                 return self._binary(node)
             case Ternary():
-                return ast.IfExp(self.expr(node.condition), self.expr(node.then), self.expr(node.otherwise))
+                then, otherwise = self._as(node.type, node.then), self._as(node.type, node.otherwise)
+                return ast.IfExp(self.expr(node.condition), then, otherwise)
             case ListNode():
-                if all(isinstance(each, Literal) for each in node.items):
+                item = element(node.type) or node.type
+                if all(isinstance(each, Literal) and each.type == item for each in node.items):
                     return self.constant(tuple(each.value for each in node.items if isinstance(each, Literal)))
-                return ast.Tuple([self.expr(each) for each in node.items], ast.Load())
+                return ast.Tuple([self._as(item, each) for each in node.items], ast.Load())
             case MapNode():
-                return ast.Dict(
-                    [self.expr(key) for key, _ in node.pairs], [self.expr(value) for _, value in node.pairs]
-                )
+                item = node.type.value if isinstance(node.type, MapOf) else node.type
+                pairs = [ast.Tuple([self.expr(key), self._as(item, value)], ast.Load()) for key, value in node.pairs]
+                return _call(_load("_map"), ast.Tuple([*pairs], ast.Load()))
             case Call():
                 return self._call(node)
             case Macro():
                 return self._macro(node)
             case _:
                 raise AssertionError(node)
+
+    def _as(self, type_: Type, part: Node) -> ast.expr:
+        """A part of a type that others share: whole numbers among numbers become numbers."""
+        return self._number(type_, part.type, self.expr(part))
+
+    @staticmethod
+    def _number(wanted: Type, actual: Type, value: ast.expr) -> ast.expr:
+        if isinstance(wanted, ListOf) and isinstance(wanted.item, Number) and isinstance(element(actual), Int):
+            return _call(_load("_floats"), value)
+        return _call(_load("float"), value) if isinstance(wanted, Number) and isinstance(actual, Int) else value
 
     def _name(self, node: Name) -> ast.expr:
         match node.role:
@@ -206,23 +230,24 @@ class _Generator:
         if node.op in {"&&", "||"}:
             left, right = self.expr(node.left), self.expr(node.right)
             if self._absorbing:
-                return _call(_load("_and" if node.op == "&&" else "_or"), _lambda(left), _lambda(right))
+                parts = ast.Tuple([_lambda(left), _lambda(right)], ast.Load())
+                return _call(_load("_until"), ast.Constant(node.op == "||"), parts)
             return ast.BoolOp(ast.And() if node.op == "&&" else ast.Or(), [left, right])
         left, right = self.expr(node.left), self.expr(node.right)
         if node.op in _COMPARE:
             return ast.Compare(left, [_COMPARE[node.op]], [right])
         if node.op == "/":
-            return _call(_load("_divide"), left, right)
+            return _call(_load("_quotient" if isinstance(node.type, Int) else "_ratio"), left, right)
         if node.op == "%":
             return _call(_load("_modulo"), left, right)
         if isinstance(node.type, ListOf):
-            return _call(_load("_joined"), left, right)
+            return _call(_load("_joined"), self._as(node.type, node.left), self._as(node.type, node.right))
         return self._wrapped(node.type, ast.BinOp(left, _ARITHMETIC[node.op], right))
 
     def _wrapped(self, type_: Type, value: ast.expr) -> ast.expr:
-        """Arithmetic within its limits: int64, bounded text."""
-        if isinstance(type_, Int):
-            return _call(_load("_int"), value)
+        """Arithmetic within its limits: int64, doubles, bounded text."""
+        if isinstance(type_, Int | Number):
+            return _call(_load("_int" if isinstance(type_, Int) else "float"), value)
         return _call(_load("_text"), value) if isinstance(type_, Text) else value
 
     def _call(self, node: Call) -> ast.expr:
@@ -231,7 +256,9 @@ class _Generator:
             return _call(_load("_has"), self.expr(member), self.constant(member.type.zero()))
         args = [self.expr(each) for each in node.args]
         function = FUNCTIONS[node.name]
-        return _call(_load(f"f_{node.name}"), *([_load("F")] if function.framed else []), *args)
+        value = _call(_load(f"f_{node.name}"), *([_load("F")] if function.framed else []), *args)
+        mixed = isinstance(node.type, Number) and any(isinstance(each.type, Int) for each in node.args)
+        return _call(_load("float"), value) if mixed else value
 
     def _macro(self, node: Macro) -> ast.expr:
         if node.search is not None:
@@ -254,6 +281,8 @@ class _Generator:
             return ast.GeneratorExp(element, [ast.comprehension(var, over, list(conditions), 0)])
 
         match node.kind:
+            case "all" | "exists" if self._absorbing:
+                return _call(_load("_until"), ast.Constant(node.kind == "exists"), loop(_lambda(body)))
             case "all":
                 return _call(_load("all"), loop(body))
             case "exists":
@@ -300,7 +329,3 @@ def generate(tree: Node, absorbing: bool = False) -> Callable[[Frame], Any]:
     space = {**_GLOBALS, **generator.constants}
     exec(compile(module, "<expression>", "exec"), space)  # noqa: S102 — our own tree, not anyone's text
     return space["run"]
-
-
-ERRORS = (ArithmeticError, ValueError, TypeError, LookupError, RecursionError)
-"""What generated code can raise besides `EvaluationError`, for values that no check can foresee."""

@@ -23,7 +23,7 @@ from kb.expressions.nodes import (
     Unary,
     children,
 )
-from kb.types import BOOL, INT, INT_MAX, NUMBER, TEXT
+from kb.types import BOOL, INT, INT_MAX, INT_MIN, NUMBER, TEXT
 
 MAX_SOURCE: Final = 2_000
 MAX_DEPTH: Final = 40
@@ -33,18 +33,24 @@ MAX_TREE: Final = 100
 MACROS: Final = frozenset({"all", "exists", "exists_one", "filter", "map"})
 _TOKEN: Final = re.compile(
     r"""\s*(?:
-      (?P<number>\d+\.\d+(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+|0[xX][0-9a-fA-F]+|\d+)
-    | (?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+      (?P<number>\d*\.\d+(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+|0x[0-9a-fA-F]+|\d+)
+    | (?P<text>[rR]"[^"\n]*"|[rR]'[^'\n]*'|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
     | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<op>&&|\|\||==|!=|<=|>=|[-+*/%<>!?:.,()\[\]{}])
     )""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 _PRECEDENCE: Final = {
     "||": 1, "&&": 2, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "in": 3,
     "+": 4, "-": 4, "*": 5, "/": 5, "%": 5,
 }  # fmt: skip
-_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "`": "`", "?": "?"}
+_ESCAPES: Final = {
+    "n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v",
+    "\\": "\\", '"': '"', "'": "'", "`": "`", "?": "?",
+}  # fmt: skip
+_ESCAPE: Final = re.compile(
+    r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.))", re.DOTALL
+)
 
 
 class SyntaxProblem(Exception):
@@ -152,10 +158,14 @@ class _Parser:
             self.depth += 1
             if self.depth > MAX_DEPTH:
                 raise SyntaxProblem(start, end, f"The expression is nested deeper than {MAX_DEPTH}", "Split it.")
+            kind, text, _, last = self.peek()
+            if op == "-" and kind == "number":
+                self.at += 1
+                of = self.number("-" + text, start, last)
+                self.depth -= 1
+                return self.postfix(of)
             of = self.unary()
             self.depth -= 1
-            if op == "-" and isinstance(of, Literal) and of.type in (INT, NUMBER):
-                return Literal(start, of.end, -of.value, type=of.type)
             return Unary(start, of.end, op, of)
         return self.postfix(self.primary())
 
@@ -246,22 +256,28 @@ class _Parser:
 
     @staticmethod
     def number(text: str, start: int, end: int) -> Node:
-        if re.fullmatch(r"\d+|0[xX][0-9a-fA-F]+", text):
-            value = int(text, 0) if text.lower().startswith("0x") else int(text) if len(text) < 30 else INT_MAX + 1
-            if value > INT_MAX:
-                raise SyntaxProblem(start, end, "The number is too large", f"The largest is {INT_MAX}.")
+        if re.fullmatch(r"-?(\d+|0x[0-9a-fA-F]+)", text):
+            value = int(text, 16 if "x" in text else 10) if len(text) < 100 else INT_MAX + 1
+            if not INT_MIN <= value <= INT_MAX:
+                hint = f"Whole numbers lie in {INT_MIN}..{INT_MAX}."
+                raise SyntaxProblem(start, end, "The number is too large", hint)
             return Literal(start, end, value, type=INT)
         return Literal(start, end, float(text), type=NUMBER)
 
     @staticmethod
     def unescape(text: str, start: int) -> str:
         def plain(match: re.Match[str]) -> str:
-            if match[1] in _ESCAPES:
-                return _ESCAPES[match[1]]
+            if match[5] in _ESCAPES:
+                return _ESCAPES[match[5]]
+            code = int(match[4] or "0", 8) or int(match[1] or match[2] or match[3] or "0", 16)
+            if 0 < code < 0xD800 or 0xDFFF < code <= 0x10FFFF:
+                return chr(code)
             place = start + match.start()
-            raise SyntaxProblem(place, place + 2, f"`{match[0]}` is no escape", "Write `\\\\` for a backslash.")
+            raise SyntaxProblem(
+                place, place + len(match[0]), f"`{match[0]}` is no escape", "Write `\\\\` for a backslash."
+            )
 
-        return re.sub(r"\\(.)", plain, text)[1:-1]
+        return text[2:-1] if text[0] in "rR" else _ESCAPE.sub(plain, text)[1:-1]
 
 
 def _shown(kind: str, text: str) -> str:

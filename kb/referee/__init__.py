@@ -5,6 +5,7 @@
 
 from kb.referee.frame import Turn
 from kb.referee.model import Action, Change, Event, Inputs, Message, Outcome, Refused, TraceLine
+from kb.referee.players import WorldIsFull
 from kb.referee.referee import Referee
 from kb.referee.save import NotAState
 from kb.referee.state import State
@@ -22,4 +23,5 @@ __all__ = [
     "State",
     "TraceLine",
     "Turn",
+    "WorldIsFull",
 ]

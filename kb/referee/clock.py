@@ -14,6 +14,7 @@ from typing import Any
 from kb.referee.effects import unpacked
 from kb.referee.frame import Turn
 from kb.referee.model import Event
+from kb.referee.state import State
 from kb.rulebook import Agent, Rule
 
 MAX_FIRINGS = 200
@@ -47,6 +48,14 @@ def start_real_clock(turn: Turn, timers: Mapping[str, Timer]) -> None:
     last: Mapping[str, str] = turn.book["timers"]
     if any(each not in last for each in timers):
         turn.book = {**turn.book, "timers": {each: last.get(each, now.isoformat()) for each in timers}}
+
+
+def next_due(state: State, timers: Mapping[str, Timer]) -> datetime | None:
+    """When the first timed rule or scheduled event is due; at once where a timed rule has not begun to count."""
+    now, last = state.rows["world"]["time"], state.book["timers"]
+    times = [timer.after(last[id]) if id in last else now for id, timer in timers.items()]
+    times += [datetime.fromisoformat(entry[0]) for entry in state.book["due"][:1]]
+    return min((at for at in times if at is not None), default=None)
 
 
 def due(turn: Turn, timers: Mapping[str, Timer], fire: Callable[[Rule | Agent | Event], None]) -> None:

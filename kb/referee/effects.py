@@ -191,7 +191,13 @@ def _say(turn: Turn, effect: Say, engine: Engine) -> None:
 
 
 def _tell(turn: Turn, effect: Tell, engine: Engine) -> None:
-    to, text = effect.to(turn), effect.text(turn)
+    text = effect.text(turn)
+    if effect.to is None:
+        for player in players_in(turn, turn.vars["room"]):
+            if player != turn.player:
+                turn.say(player, text, effect.text.span)
+        return
+    to = effect.to(turn)
     if turn.isa(to, "player"):
         turn.say(to, text, effect.text.span)
     elif to:

@@ -42,10 +42,10 @@ class Turn:
         "_budget",
         "_by_kind",
         "_chain",
-        "_copied",
         "_holders",
         "_kept",
         "_memo",
+        "_owned",
         "_rng",
         "_rows",
         "_written",
@@ -85,8 +85,9 @@ class Turn:
         """(player, place) moves whose `player enters` rules have not run yet."""
         self.depth = 0
         """How many actions and tables led to one another."""
-        self._rows: dict[str, Row] = {}
-        self._copied: set[str] = set()
+        self._rows: dict[str, Row] = state.rows
+        self._owned: set[str] = set()
+        """Which of "rows", "numbers", "index" and the index's fields are copies that may be written."""
         self._by_kind: Mapping[str, tuple[str, ...]] = state.by_kind
         self._memo: dict[tuple[str, str], Any] = {}
         self._before: dict[str, Row | None] = {}
@@ -256,28 +257,34 @@ class Turn:
         self._memo.clear()
 
     def _count(self, id: str, number: int | None) -> None:
-        if self.numbers is self.state.numbers:
+        if self._take("numbers"):
             self.numbers = self.numbers.copy()
         if number is None:
             del self.numbers[id]
         else:
             self.numbers[id] = number
 
+    def _take(self, name: str) -> bool:
+        """Whether this must be copied before it is written; from then on it is this turn's own."""
+        if name in self._owned:
+            return False
+        self._owned.add(name)
+        return True
+
     def _store(self, id: str, row: Row | None) -> None:
-        if self.rows is self.state.rows:
+        if self._take("rows"):
             # `copy` is several times as fast as `dict` where something was deleted.
-            self.rows = self._rows = self.state.rows.copy()
+            self.rows = self._rows = self._rows.copy()
         if row is None:
             del self._rows[id]
         else:
             self._rows[id] = row
 
     def _move(self, field: str, id: str, before: Any, after: Any) -> None:
-        if field not in self._copied:
-            if not self._copied:
-                self.index = dict(self.index)
-            self._copied.add(field)
-            self.index[field] = dict(self.index[field])
+        if self._take("index"):
+            self.index = self.index.copy()
+        if self._take(f"index {field}"):
+            self.index[field] = self.index[field].copy()
         moved(self.index, self.numbers, field, id, before, after)
         if field == "location":
             self._holders.update(holder for holder in (before, after) if holder)
@@ -320,6 +327,30 @@ class Turn:
                 self._memo.clear()
             self.player, self.vars = acting, names
             names["room"] = self.derived(acting, "room")
+
+    @contextmanager
+    def attempt(self, what: str, span: Span) -> Generator[None]:
+        """Inside, all is done or nothing: what cannot be done is undone, and a line of the trace says so."""
+        names = ("rows", "_rows", "index", "numbers", "_by_kind", "book", "own", "player", "handled", "depth")
+        kept = {**{name: getattr(self, name) for name in names}, "vars": {**self.vars}}
+        owned, before, written = self._owned, self._before.copy(), self._written.copy()
+        holders, bookkept, arrivals = self._holders.copy(), self._kept.copy(), self.arrivals.copy()
+        said, emitted = len(self.messages), len(self.events)
+        self._owned = set()
+        try:
+            yield
+        except (Refused, EvaluationError) as error:
+            if self._budget < 0:
+                raise
+            for name, value in kept.items():
+                setattr(self, name, value)
+            self._owned, self._before, self._written = owned, before, written
+            self._holders, self._kept, self.arrivals = holders, bookkept, arrivals
+            del self.messages[said:], self.events[emitted:]
+            self._memo.clear()
+            self.vars["room"] = self.derived(self.player, "room") if self.player else ""
+            reason = error.reason if isinstance(error, Refused) else str(error)
+            self.trace.append(TraceLine("rule", span, f"{what} was not done: {reason}", False))
 
     # --- the end
 
@@ -375,5 +406,4 @@ class Turn:
         if self.book is not state.book:
             total += digest("@book", self.book) - digest("@book", state.book)
         total += sum(own_digest(self.own, each) - own_digest(state.own, each) for each in self._kept)
-        rows = self._rows if self.rows is not state.rows else state.rows
-        return State(self.shape, rows, self.numbers, self.index, self.book, self.own, self._by_kind, total & MASK)
+        return State(self.shape, self._rows, self.numbers, self.index, self.book, self.own, self._by_kind, total & MASK)

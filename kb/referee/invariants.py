@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kb.expressions import EvaluationError, Expr
@@ -28,7 +28,8 @@ _BUILT_IN = {
 
 @dataclass(frozen=True, slots=True)
 class _Invariant:
-    """An invariant; `name` is its instance's local name and `kind` the instance's kind ("" for the experience's)."""
+    """An invariant of a kind, or (with the kind "") of the experience. `name` is the local name of the instance that it is
+    about: for each player where the experience's names one, "" where it is about the world."""
 
     condition: Condition
     kind: str
@@ -55,59 +56,62 @@ class Invariants:
         for each in self._all:
             if each.reads is None or "" in names or not each.reads.isdisjoint(names):
                 for id in _instances(turn, each, changed):
-                    _must_hold(turn, each, id)
+                    if not _holds(turn, each, id) and not _broken_before(turn, each, id):
+                        condition, what = each.condition, f" ({id})" if id else ""
+                        turn.trace.append(TraceLine("invariant", condition.span, condition.prose, False))
+                        raise Refused("That cannot be.", f"{condition.prose} would no longer hold{what}")
 
-    def broken(self, turn: Turn) -> list[tuple[Condition, str]]:
-        """Invariants that do not hold, and the first instance for which each does not."""
-        found: list[tuple[Condition, str]] = []
+    def broken(self, turn: Turn) -> list[tuple[Condition, list[str]]]:
+        """Invariants that do not hold, and for which instances; [""] where it is about none."""
+        found: list[tuple[Condition, list[str]]] = []
         for each in self._all:
-            for id in turn.every(each.kind) if each.kind else (turn.player,):
-                try:
-                    _must_hold(turn, each, id)
-                except (Refused, EvaluationError):
-                    found.append((each.condition, id if each.kind else ""))
-                    break
+            ids = [id for id in _everyone(turn, each) if not _holds(turn, each, id)]
+            if ids:
+                found.append((each.condition, ids))
         return found
 
 
-def _instances(turn: Turn, invariant: _Invariant, changed: set[str]) -> list[str]:
-    if not invariant.kind:
-        if "player" not in invariant.condition.expr.names:
-            return [""]
-        return [each for each in turn.every("player") if each in changed or each == turn.player]
+def _everyone(turn: Turn, invariant: _Invariant) -> Sequence[str]:
+    return turn.every(invariant.kind or "player") if invariant.name else ("",)
+
+
+def _instances(turn: Turn, invariant: _Invariant, changed: set[str]) -> Sequence[str]:
     if invariant.local:
-        return [each for each in sorted(changed) if turn.isa(each, invariant.kind)]
-    return list(turn.every(invariant.kind))
+        kind = invariant.kind or "player"
+        return [each for each in sorted(changed) if turn.isa(each, kind)]
+    return _everyone(turn, invariant)
 
 
-def _must_hold(turn: Turn, invariant: _Invariant, id: str) -> None:
-    condition = invariant.condition
-    if invariant.kind:
-        before = turn.vars.get(invariant.name)
-        turn.vars[invariant.name] = id
-        try:
-            held = condition.expr(turn)
-        finally:
-            if before is None:
-                del turn.vars[invariant.name]
-            else:
-                turn.vars[invariant.name] = before
-    elif id and id != turn.player:
-        with turn.acting(id):
-            held = condition.expr(turn)
-    else:
-        held = condition.expr(turn)
-    if not held:
-        turn.trace.append(TraceLine("invariant", condition.span, condition.prose, False))
-        what = f" ({id})" if id else ""
-        raise Refused("That cannot be.", f"{condition.prose} would no longer hold{what}")
+def _holds(turn: Turn, invariant: _Invariant, id: str) -> bool:
+    """Whether it holds for an instance; what cannot be worked out does not."""
+    expr, names = invariant.condition.expr, turn.vars
+    try:
+        if not invariant.kind and id in ("", turn.player):
+            return expr(turn)
+        if not invariant.kind:
+            with turn.acting(id):
+                return expr(turn)
+        turn.vars = {**names, invariant.name: id}
+        return expr(turn)
+    except EvaluationError:
+        return False
+    finally:
+        turn.vars = names
+
+
+def _broken_before(turn: Turn, invariant: _Invariant, id: str) -> bool:
+    """Whether it did not hold even before the turn (a later version may ask for more): then it stops nobody."""
+    before = Turn(turn.state, turn.derivations, turn.player, turn.inputs)
+    if id and id not in before.rows:
+        return False
+    return not _holds(before, invariant, id)
 
 
 def _prepared(rulebook: Rulebook, condition: Condition, kind: str) -> _Invariant:
-    name = kind.replace("-", "_")
     expr = condition.expr
-    local = bool(kind) and _is_local(expr.tree, name) and not _free(expr)
-    return _Invariant(condition, kind, name, local, None if _free(expr) else _closure(rulebook, expr))
+    name = kind.replace("-", "_") if kind else "player" if expr.names & {"player", "room"} else ""
+    local = bool(name) and _is_local(expr.tree, name) and not _free(expr) and "room" not in expr.names
+    return _Invariant(condition, kind, name, local, closure(rulebook, expr))
 
 
 def _free(expr: Expr) -> bool:
@@ -129,8 +133,10 @@ def _is_local(tree: Node, name: str) -> bool:
     return True
 
 
-def _closure(rulebook: Rulebook, expr: Expr) -> frozenset[str] | None:
-    """The stored fields that it depends on, through derived fields too; None where they cannot be told."""
+def closure(rulebook: Rulebook, expr: Expr) -> frozenset[str] | None:
+    """The stored fields that an expression depends on, through derived fields too; None where they cannot be told."""
+    if _free(expr):
+        return None
     seen: set[str] = set()
     waiting = [field for _, field in (*expr.reads, *expr.searches)]
     if "room" in expr.names:

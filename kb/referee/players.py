@@ -12,6 +12,14 @@ from kb.referee.shape import Row, Shape
 from kb.referee.state import new_state, seeded
 
 
+class WorldIsFull(ValueError):
+    """The world holds as many players as it may: `hint` says what to do."""
+
+    def __init__(self, players: int):
+        super().__init__(f"the world is full: {players} players are in it")
+        self.hint = "Wait until someone leaves, or raise `players:` on the experience's page."
+
+
 def given(shape: Shape, player: str, first: bool, had: Container[str]) -> dict[str, Row]:
     """Seed → row of what a player is given from the start, without what they had. The first one's have the seeds' ids."""
     return {
@@ -22,13 +30,15 @@ def given(shape: Shape, player: str, first: bool, had: Container[str]) -> dict[s
 
 
 def join(turn: Turn, player: str, name: str, role: str) -> None:
-    """A new player at the start. Raises ValueError where the id is taken or empty."""
+    """A new player at the start. Raises `WorldIsFull`, and ValueError where the id is taken or empty."""
     shape, rulebook = turn.shape, turn.shape.rulebook
     if not player or player in turn.rows or player in rulebook.templates or player in shape.seeds:
         raise ValueError(f"{player!r} cannot be a player's id: it is empty or taken")
+    settings, present = rulebook.settings, turn.every("player")
+    if settings.shared and len(present) >= settings.players:
+        raise WorldIsFull(len(present))
     flows = [flow for flow in rulebook.workflows.values() if flow.begin]
-    start = rulebook.settings.start
-    first = not turn.every("player")
+    start, first = settings.start, not present
     turn.add_instance(
         {
             **shape.fresh["player"],

@@ -7,6 +7,7 @@ know how words become actions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,8 @@ from kb.referee.effects import run_effects
 from kb.referee.frame import Turn
 from kb.referee.invariants import Invariants
 from kb.referee.model import Action, Event, Inputs, Message, Outcome, Refused, TraceLine
+from kb.referee.personal import personal
+from kb.referee.reach import Reach
 from kb.referee.rules import Choice, bind, choose, failing, narrowed, refuse_unless
 from kb.referee.shape import Shape
 from kb.referee.state import State, new_state
@@ -45,6 +48,9 @@ class Referee:
         self._every_turn = tuple(rules[id] for id in rulebook.every_turn)
         self._timers = {id: clock.Timer(rules[id] if id in rules else rulebook.agents[id]) for id in rulebook.timed}
         self._agents = tuple(each for each in rulebook.agents.values() if each.trigger.kind == "turn")
+        self.reach = Reach(rulebook)
+        self._personal = personal(rulebook)
+        self._times = flows.for_times(rulebook)
         self._invariants = Invariants(rulebook)
 
     # --- states
@@ -54,7 +60,7 @@ class Referee:
         return new_state(self.shape)
 
     def join(self, state: State, player: str, name: str | None = None, role: str = "player") -> State:
-        """The state with one more player at the start. Raises ValueError where the id is taken."""
+        """The state with one more player at the start. Raises `WorldIsFull`, and ValueError where the id is taken."""
         turn = self.frame(state, "")
         players.join(turn, player, name or player, role)
         return turn.finish()
@@ -70,11 +76,19 @@ class Referee:
 
         Raises `kb.referee.save.NotAState`.
         """
-        return save.load(self.shape, data)
+        return self._told(data, *save.load(self.shape, data))
 
     def load_parts(self, head: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[State, list[str]]:
         """As `load`, from what `kb.referee.parts` made of a state. Raises `kb.referee.save.NotAState`."""
-        return save.load_parts(self.shape, head, parts)
+        return self._told(head, *save.load_parts(self.shape, head, parts))
+
+    def _told(self, head: Mapping[str, Any], state: State, notes: list[str]) -> tuple[State, list[str]]:
+        """What is read under other rules, and which invariants do not hold there; they stop nobody's turns."""
+        if head["commit"] != self.rulebook.commit:
+            for condition, ids in self._invariants.broken(self.frame(state, "")):
+                who = f" for {', '.join(ids[:5])}{' and others' * (len(ids) > 5)}" if ids[0] else ""
+                notes.append(f"{condition.prose}: that does not hold{who}")
+        return state, notes
 
     def frame(self, state: State, player: str, now: datetime | None = None) -> Turn:
         """The state as expressions read it, for looking only."""
@@ -96,16 +110,28 @@ class Referee:
 
     def tick(self, state: State, inputs: Inputs) -> Outcome:
         """Time alone: what is due at `inputs.now` (real clocks), and workflows that waited for it."""
-        present = state.players
 
         def wait(turn: Turn) -> None:
             clock.due(turn, self._timers, lambda what: self._fire(turn, what))
-            self._settle(turn)
-            for player in present[1:]:
-                with turn.acting(player):
-                    self._settle(turn)
+            for player in self._present(turn):
+                if turn.steps(player):
+                    with turn.attempt(f"what {player} waited for", self.rulebook.settings.span), turn.acting(player):
+                        self._settle(turn)
 
-        return self._turn(state, present[0] if present else "", inputs, wait, alone=True)
+        return self._turn(state, "", inputs, wait, alone=True)
+
+    def next_due(self, state: State) -> datetime | None:
+        """When a world on a real clock next needs a `tick`: for timed rules, scheduled events, workflows that wait; a past
+        moment is at once, None never. (A tick that is refused leaves it as it is: do not ask again at once.)"""
+        if self.rulebook.settings.clock is not None:
+            return None
+        times = [clock.next_due(state, self._timers)]
+        turn = self.frame(state, "")
+        for player in self._present(turn):
+            if turn.steps(player):
+                with turn.acting(player), suppress(EvaluationError):
+                    times.append(flows.wakes(turn, self._times))
+        return min((at for at in times if at is not None), default=None)
 
     def answer(self, state: State, player: str, text: str, inputs: Inputs) -> Outcome | None:
         """The player's answer to the pending question of a workflow; None where there is none or it does not fit."""
@@ -312,12 +338,18 @@ class Referee:
         raise Refused("Too much happens at once.", "events lead to one another without end")
 
     def _handle(self, turn: Turn, event: Event) -> None:
-        """Runs the rules on an event, for the player who acted when it was emitted."""
-        with turn.acting(event.player if event.player in turn.rows else turn.player):
-            turn.vars["event"] = event.values
-            for rule in self._events.get(event.name, ()):
-                self._follow(turn, rule)
-            self.arrive(turn)
+        """Runs the rules on an event, for the player who acted when it was emitted. Where that was nobody, those that
+        concern a player run for each; where that player has left, they do not run."""
+        for rule in self._events.get(event.name, ()):
+            players: Iterable[str] = (event.player,)
+            if event.player not in turn.rows:
+                concerned = self._present(turn) if not event.player else ()
+                players = concerned if rule.id in self._personal else ("",)
+            for player in players:
+                with turn.acting(player):
+                    turn.vars["event"] = event.values
+                    self._follow(turn, rule)
+                    self.arrive(turn)
 
     def _pass_time(self, turn: Turn) -> None:
         player, length = turn.player, self.rulebook.settings.clock
@@ -339,16 +371,27 @@ class Referee:
         self._settle(turn)
 
     def _fire(self, turn: Turn, what: Rule | Agent | Event) -> None:
-        """Something is due."""
-        match what:
-            case Rule():
-                self._follow(turn, what)
-                self.arrive(turn)
-            case Agent():
-                self._act(turn, what)
-            case Event():
+        """Something is due: what concerns a player for each of them, all else once. Time goes on where it cannot be done."""
+        if isinstance(what, Event):
+            with turn.attempt(f"event {what.name}", self.rulebook.settings.span):
                 turn.events.append(what)
-        self._settle(turn)
+                self._settle(turn)
+                self._invariants.check(turn)
+            return
+        with turn.attempt(what.id, what.span):
+            for player in self._present(turn) if what.id in self._personal else ("",):
+                with turn.attempt(what.id, what.span), turn.acting(player):
+                    if isinstance(what, Rule):
+                        self._follow(turn, what)
+                        self.arrive(turn)
+                    else:
+                        self._act(turn, what)
+                    self._settle(turn)
+            self._invariants.check(turn)
+
+    def _present(self, turn: Turn) -> list[str]:
+        """The players whose game goes on."""
+        return [each for each in turn.every("player") if not turn.rows[each]["ended"]]
 
     def _act(self, turn: Turn, agent: Agent) -> None:
         """An agent's Always; its judgements with their fallback; its Then."""
@@ -382,7 +425,7 @@ class Referee:
         """Invariants that do not hold for a new player at the start, and for which instance."""
         player = "@player"
         state = self.join(self.new(), player)
-        return self._invariants.broken(self.frame(state, player))
+        return [(condition, ids[0]) for condition, ids in self._invariants.broken(self.frame(state, player))]
 
 
 def _called(id: str, row: Mapping[str, Any]) -> set[str]:

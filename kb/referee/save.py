@@ -12,7 +12,6 @@ from typing import Any, cast
 from kb.referee.players import given
 from kb.referee.shape import TEMPLATE, Row, Shape
 from kb.referee.state import FIRST_MADE, FORMAT, State, build, new_state
-from kb.rulebook import Rulebook
 from kb.types import TypeMismatch
 
 
@@ -44,6 +43,7 @@ def _load(shape: Shape, head: Mapping[str, Any], parts: Mapping[str, Any], whole
     if head["format"] != FORMAT:
         raise NotAState(f"its format is {head['format']!r}, not {FORMAT}")
     notes: list[str] = []
+    parts = _renamed(shape, parts)
     rows: dict[str, Row] = {}
     # What was a seed under an earlier version and is none now comes last: its number may be another seed's.
     in_order = sorted(parts, key=lambda id: (parts[id]["number"] < FIRST_MADE, parts[id]["number"], id))
@@ -54,17 +54,30 @@ def _load(shape: Shape, head: Mapping[str, Any], parts: Mapping[str, Any], whole
         else:
             notes.append(f"{id}: its page {template!r} is gone, and it with it")
     fresh = new_state(shape)
-    book = _book(shape.rulebook, head["book"], rows.get("world", fresh.rows["world"]))
+    book = _book(shape, head["book"], rows.get("world", fresh.rows["world"]))
     for id, row in fresh.rows.items():
         if id not in rows and id not in book["gone"]:
             rows[id] = row
             if whole:
                 notes.append(f"{id}: new in this version")
-    own = _own(shape.rulebook, parts, rows)
+    own = _own(shape, parts, rows, notes)
     _give(shape, rows, own, notes)
     _mend(shape, rows, fresh, notes)
     orders = {id: part["contents"] for id, part in parts.items() if "contents" in part}
     return build(shape, rows, _numbers(rows, parts, fresh), book, own, orders, fresh), notes
+
+
+def _renamed(shape: Shape, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts under the ids that they have now. What has such an id already stands before what had it once."""
+    ids, found = shape.renames, dict(parts)
+    for id in parts:
+        new = ids.id(id)
+        if new != id:
+            found[new] = {**found.pop(id), **parts.get(new, {})}
+    for id, part in found.items():
+        changed = {name: [ids.id(each) for each in part[name]] for name in ("contents", "had") if name in part}
+        found[id] = {**part, **changed, "template": ids.template(part["template"])}
+    return found
 
 
 def _numbers(rows: Mapping[str, Row], parts: Mapping[str, Any], fresh: State) -> dict[str, int]:
@@ -82,14 +95,17 @@ def _row(shape: Shape, id: str, template: str, fields: Mapping[str, Any], notes:
     row = {**shape.fresh[template], "id": id}
     kind = shape.rulebook.templates[template].kind if template in shape.rulebook.templates else template
     declared = shape.rulebook.kinds[kind].fields
-    renamed = {each.was: name for name, each in declared.items() if each.was}
+    renamed = {was: name for name, each in declared.items() for was in each.was}
     for old, value in fields.items():
         name = old if old in declared else renamed.get(old, old)
+        if name != old and name in fields:
+            continue
         if name not in declared:
             notes.append(f"{id}.{old}: the field is gone")
             continue
         try:
-            row[name] = declared[name].type.coerce(value)
+            type_ = declared[name].type
+            row[name] = type_.coerce(shape.renames.value(type_, value))
         except TypeMismatch as error:
             notes.append(f"{id}.{name}: {error}; it starts anew")
     return row
@@ -132,25 +148,44 @@ def _circular(rows: Mapping[str, Row], id: str) -> bool:
     return False
 
 
-def _book(rulebook: Rulebook, book: Mapping[str, Any], world: Row) -> dict[str, Any]:
+def _book(shape: Shape, book: Mapping[str, Any], world: Row) -> dict[str, Any]:
     """The world's bookkeeping without what is gone; timed rules that are new count from now."""
+    rulebook = shape.rulebook
     timers: dict[str, str] = {id: at for id, at in book["timers"].items() if id in rulebook.timed}
     if rulebook.settings.clock is not None:
         now: str = world["time"].isoformat()
         timers = {id: timers.get(id) or now for id in rulebook.timed}
-    due = sorted(list(entry) for entry in book["due"])
-    return {"made": int(book["made"]), "timers": timers, "due": due, "gone": list(book["gone"])}
+    due = sorted([at, made, event, _ids(shape, values), by] for at, made, event, values, by in book["due"])
+    return {
+        "made": int(book["made"]),
+        "timers": timers,
+        "due": due,
+        "gone": [shape.renames.id(id) for id in book["gone"]],
+    }
 
 
-def _own(rulebook: Rulebook, parts: Mapping[str, Any], rows: Mapping[str, Row]) -> dict[str, dict[str, Any]]:
-    """The players' bookkeeping without workflows that are gone."""
+def _ids(shape: Shape, values: Mapping[str, Any]) -> dict[str, Any]:
+    """An event's values; what is an earlier id is the one of now."""
+    return {name: shape.renames.id(each) if isinstance(each, str) else each for name, each in values.items()}
+
+
+def _own(
+    shape: Shape, parts: Mapping[str, Any], rows: Mapping[str, Row], notes: list[str]
+) -> dict[str, dict[str, Any]]:
+    """The players' bookkeeping. A workflow that is gone ends; where its step is gone it begins again."""
     own: dict[str, dict[str, Any]] = {}
     for id in rows:
         part = parts.get(id, {})
-        flows = cast("Mapping[str, list[Any]]", part.get("steps", {}))
-        steps = {
-            flow: [str(at[0]), int(at[1]), bool(at[2])] for flow, at in flows.items() if flow in rulebook.workflows
-        }
+        steps: dict[str, list[Any]] = {}
+        for old, (slug, line, asked) in cast("Mapping[str, list[Any]]", part.get("steps", {})).items():
+            flow = shape.rulebook.workflows.get(shape.renames.id(old))
+            if flow is None or not flow.steps:
+                notes.append(f"{id}: {old!r} is gone, and how far it was")
+            elif all(each.slug != slug for each in flow.steps):
+                steps[flow.id] = [flow.steps[0].slug, 0, False]
+                notes.append(f"{id}: the step {slug!r} of {flow.id!r} is gone; it begins again")
+            else:
+                steps[flow.id] = [str(slug), int(line), bool(asked)]
         kept = {"steps": steps, "had": sorted(map(str, part.get("had", ())))}
         if any(kept.values()):
             own[id] = {name: value for name, value in kept.items() if value}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kb.referee.renames import Renames
 from kb.rulebook import Kind, Rulebook, Seed
 from kb.types import ListOf, MapOf, Record, Type
 
@@ -39,6 +40,7 @@ class Shape:
     seeds: Mapping[str, Seed]
     given: tuple[Seed, ...]
     """Those that each new player carries."""
+    renames: Renames
     volatile: frozenset[str]
     """Fields on which derived ones may depend."""
 
@@ -59,7 +61,7 @@ class Shape:
         given = tuple(seed for seed in rulebook.seeds if seed.location == "player")
         seeds = {seed.id: seed for seed in rulebook.seeds}
         indexed, zeros, volatile = _indexed(rulebook), _zeros(rulebook), _volatile(rulebook)
-        return Shape(rulebook, fresh, types, isa, within, indexed, zeros, seeds, given, volatile)
+        return Shape(rulebook, fresh, types, isa, within, indexed, zeros, seeds, given, Renames.of(rulebook), volatile)
 
     def diff(self, row: Row) -> dict[str, Any]:
         """The fields in which a row differs from its template."""

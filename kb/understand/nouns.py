@@ -44,7 +44,8 @@ class Nouns:
     part: tuple[int, int] | None = None
     """Which of the words are unclear, where it is not all of them."""
     missing: str = ""
-    """The words that name nothing here."""
+    """The words that name nothing here; with a `holder`, the id of what another player has in hand."""
+    holder: str = ""
     unfit: str = ""
     """The id of what is here but is no such thing."""
     echo: str = ""
@@ -105,7 +106,7 @@ class Look:
                 id
                 for kind in type_.kinds
                 if not self._abstract(kind)
-                for id in self.state.every(kind)
+                for id in self.referee.reach.of(turn, kind)
                 if turn.derived(id, "perceivable") is True
             ]
         return found
@@ -271,6 +272,8 @@ class Look:
         others = [id for id in self.perceived(Ref(("thing",))) if matches(self.names(id), plain)]
         if others:
             return Nouns(unfit=others[0])
+        if held := self._held_by_others(plain):
+            return held
         last = plain[-1]
         if len(last) >= 4 and last not in self.lexicon.known:
             taken = nearest(last, sorted({noun for id in pool for noun in self.names(id).nouns}))
@@ -281,6 +284,16 @@ class Look:
         if not self.lexicon.has_places and len(plain) == 1 and plain[0] in pool:
             return Nouns((plain[0],))
         return Nouns(missing=" ".join(plain)[:MAX_WORDS])
+
+    def _held_by_others(self, plain: list[str]) -> Nouns | None:
+        """Something that another player in the room has in hand."""
+        contents = self.turn.index["location"]
+        for other in contents.get(self.turn.vars["room"], ()):
+            if other != self.player and self.turn.isa(other, "player"):
+                for id in contents.get(other, ()):
+                    if matches(self.names(id), plain):
+                        return Nouns(missing=id, holder=other)
+        return None
 
     # --- arguments
 

@@ -38,7 +38,7 @@ class Parse:
     def rank(self) -> tuple[int, int, int, int, int]:
         """Smaller is better: whole, with things that are here, without corrections, clear, with more literal words."""
         nouns = self.nouns.values()
-        wrong = sum(1 for each in nouns if each.wrong)
+        wrong = sum(2 if each.missing else 1 for each in nouns if each.wrong)
         corrected = sum(1 for each in nouns if each.echo)
         unclear = sum(1 for each in nouns if each.unclear)
         literal = self.form.literal if self.empty else -self.form.literal

@@ -131,8 +131,12 @@ class Understander:
             waits = replace(look.dialogue, asked=True, before=text, after="")
             return Question(f"{asked} do you want to {verb}?", (), waits)
         for name, nouns in parse.nouns.items():
+            if nouns.holder:
+                return Reply(f"{look.called(nouns.holder, 'The')} has {look.called(nouns.missing, 'the')}.", before)
             if nouns.missing:
                 return Reply(f"You can't see any “{nouns.missing}” here.", before)
+            if nouns.unfit == look.player:
+                return Reply("You can't do that with yourself.", before)
             if nouns.unfit:
                 return Reply(f"{look.called(nouns.unfit, 'The')} is no {action.roles[name].type}.", before)
         several = [name for name, nouns in parse.nouns.items() if nouns.several]

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kb import library
+from rulebound.commands import services
 from rulebound.errors import clash
 from rulebound.settings import Settings
+from storage.embedded import ServiceError, binaries
 
 ROOM = 50 * 2**20
 
@@ -39,6 +41,7 @@ def findings(settings: Settings) -> list[Finding]:
         *_home(settings.home),
         Finding(names is None, "the names of our modules are ours alone", names or ""),
         *_packages(),
+        *_services(settings),
         Finding(bool(worlds), f"bundled worlds: {worlds or 'none'}", "Install rulebound again."),
     ]
 
@@ -53,6 +56,19 @@ def _home(home: Path) -> list[Finding]:
         return [Finding(False, f"home {home}: {error.strerror}", hint)]
     room = Finding(free > ROOM, f"{free // 2**20} MiB free there", f"Make room, or {hint[0].lower()}{hint[1:]}")
     return [Finding(True, f"home {home} can be written", hint), room]
+
+
+def _services(settings: Settings) -> list[Finding]:
+    """The servers behind the games, as they are now."""
+    try:
+        found = services.described(settings, services.supervisor(settings).status())
+        if settings.database_url is None:
+            binaries.postgres()
+        if settings.redis_url is None:
+            binaries.valkey()
+    except (OSError, ServiceError) as error:
+        return [Finding(False, f"servers: {error}", getattr(error, "hint", "Check the permissions of that file."))]
+    return [Finding(server.good, server.line, server.hint) for server in found]
 
 
 def _packages() -> list[Finding]:

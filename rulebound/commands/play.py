@@ -6,15 +6,28 @@ import asyncio
 import io
 import json
 import sys
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
+from agents.hearing import Heard
 from agents.worlds import Where
-from rulebound.app import PRINCIPAL, App, build, open_app
+from rulebound.app import PRINCIPAL, App, between_turns, build, open_app
 from rulebound.commands.table import QUIT, Table, explained
 from rulebound.errors import explain
 from rulebound.settings import Settings
+from storage import StoreError
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+    from rich.console import Console
+
+
+class Show(Protocol):
+    """Prints text to the player."""
+
+    def __call__(self, text: str, style: str = "", /) -> Awaitable[None]: ...
 
 
 def play(where: Where, script: str | None, seed: int | None, *, as_json: bool, state: bool, player: str) -> int:
@@ -62,7 +75,7 @@ async def _script(
 
 async def _kept(settings: Settings, where: Where, player: str, seed: int | None) -> int:
     """In the terminal, with a game that outlives the process."""
-    async with open_app(settings) as app:
+    async with open_app(settings) as app, between_turns(app):
         return await _terminal(app, Table(app, where, player), seed)
 
 
@@ -71,6 +84,7 @@ async def _terminal(app: App, table: Table, seed: int | None) -> int:
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
     from prompt_toolkit.document import Document
     from prompt_toolkit.history import FileHistory
+    from prompt_toolkit.patch_stdout import patch_stdout
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -110,6 +124,26 @@ async def _terminal(app: App, table: Table, seed: int | None) -> int:
     )
     await show(await table.begin(seed))
     await show("(Tab shows what you can do; help says more; quit leaves.)", "dim")
+    async with await table.listen() as heard:
+        telling = asyncio.create_task(_tell(heard, show))
+        try:
+            # What others do is shown above the line that is being typed.
+            with patch_stdout(raw=True):
+                return await _prompt(prompt, table, console, show)
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _tell(heard: AsyncIterator[Heard], show: Show) -> None:
+    """Shows what the player hears, as it comes."""
+    async for each in heard:
+        with suppress(StoreError):  # the store is away; what is said at the prompt tells so
+            await show(each.text, "dim" if each.type == "presence" else "")
+
+
+async def _prompt(prompt: PromptSession[str], table: Table, console: Console, show: Show) -> int:
+    """Reads and answers lines until the player leaves."""
     while True:
         try:
             line = (await prompt.prompt_async("> ")).strip()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sys
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 from agents.replay import Archive, StoredGames, Wanted
 from agents.replay import replay as run
 from agents.replay.shown import FORMS, render
 from agents.worlds import Where
-from rulebound.app import PRINCIPAL
+from rulebound.app import open_app
 from rulebound.settings import Settings
-from storage import MemoryStore
 
 _AGO = re.compile(r"(\d{1,6})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
@@ -36,16 +37,18 @@ def replay(
         return 2
     started = time.perf_counter()
     wanted = Wanted(player, world, begin)
-    report = run(
-        partial(_archive, settings.games),
-        wanted,
-        against=against,
-        jobs=jobs or os.cpu_count() or 1,
-        cache=settings.cache,
-    )
+    jobs = jobs or os.cpu_count() or 1
+    report = asyncio.run(run(partial(stored_games, settings), wanted, against=against, jobs=jobs, cache=settings.cache))
     print(render(report, form))
     print(f"{report.replayed:,} turns in {time.perf_counter() - started:.1f} s.", file=sys.stderr)
     return report.status
+
+
+@asynccontextmanager
+async def stored_games(settings: Settings) -> AsyncGenerator[Archive]:
+    """The games that are kept, over connections of the process's own."""
+    async with open_app(settings) as app:
+        yield StoredGames(app.store)
 
 
 def moment(text: str, now: datetime) -> datetime | None:
@@ -57,7 +60,3 @@ def moment(text: str, now: datetime) -> datetime | None:
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _archive(games: Path) -> Archive:
-    return StoredGames(MemoryStore(games), (PRINCIPAL,))

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agents.game import Game, GameError, Reply, opening
+from agents.hearing import Heard
 from agents.worlds import Where
 from kb.view import completions, view
 from router import route
@@ -24,7 +27,7 @@ HELP = """About the game itself:
   restore [NAME]     go back to a save
   map                the places you have seen
   transcript [FILE]  all that was said, shown or written to a file
-  restart            begin anew
+  restart            begin anew (as it is now, it is kept as a backup)
   quit               leave; the game is kept"""
 
 _COMMANDS = {
@@ -75,6 +78,10 @@ class Table:
         """The game as it stands."""
         return await self._app.games.game(self._handle, PRINCIPAL)
 
+    async def listen(self) -> AbstractAsyncContextManager[AsyncIterator[Heard]]:
+        """What the player hears from others and from time while they sit there: see `agents.hearing`."""
+        return await self._app.games.listen(self._handle, PRINCIPAL)
+
     async def line(self, line: str, **options: Any) -> Answer:
         """What a line leads to; `options` go to `GameService.act`."""
         word, _, rest = line.partition(" ")
@@ -122,7 +129,8 @@ class Table:
         return Answer(reply.text, reply.notes, reply)
 
     async def _restart(self, rest: str) -> Answer:
-        return Answer(await self.begin(fresh=True))
+        reply = await self._app.games.reset(self._handle, PRINCIPAL)
+        return Answer(f"{reply.text}\n\n{opening(await self.game())}", reply.notes, reply)
 
     async def _map(self, rest: str) -> Answer:
         game = await self.game()

@@ -4,8 +4,6 @@
 It must not know what is kept in them. Servers given by URL need nothing of this package.
 """
 
-import sys
-
 from storage.embedded.errors import (
     DamagedData,
     DiskFull,
@@ -16,10 +14,6 @@ from storage.embedded.errors import (
     ServiceError,
     StillUsed,
 )
-
-if sys.platform == "win32":
-    raise NoBinary("there are no embedded servers on Windows")
-
 from storage.embedded.supervisor import Servers, ServerStatus, Status, Supervisor
 
 __all__ = [

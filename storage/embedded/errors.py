@@ -10,7 +10,7 @@ BY_URL = "set RULEBOUND_DATABASE_URL and RULEBOUND_REDIS_URL to servers of your 
 class ServiceError(StoreError):
     """An embedded server cannot be used."""
 
-    hint = f"Read the log that is named, or {BY_URL}."
+    hint = f"Read what the server said, or {BY_URL}."
 
 
 class NoBinary(ServiceError):

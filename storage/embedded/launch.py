@@ -7,14 +7,16 @@ never forks); `started` tells who a process id is. It must not know which server
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import json
 import os
-import pwd
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+if sys.platform != "win32":
+    import fcntl
+    import pwd
 
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
@@ -111,7 +113,10 @@ def main() -> None:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
         os.execve(wanted["command"][0], wanted["command"], wanted["environment"])  # noqa: S606
     lock = os.open(wanted["lock"], os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # whoever was killed right after asking for this server got it
+        sys.exit(0)
     os.set_inheritable(lock, True)
     log = os.open(wanted["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     told, tell = os.pipe()

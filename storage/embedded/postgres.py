@@ -10,17 +10,18 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
 from storage.embedded import binaries, process
-from storage.embedded.errors import DamagedData, InUse, OtherVersion, ServiceError
+from storage.embedded.errors import DamagedData, DiskFull, InUse, OtherVersion, ServiceError
 from storage.embedded.server import Server
 from storage.embedded.wire import ask_postgres
 
 MAJOR = "18"
 SETTINGS = {
-    # A small machine: some 40 MB idle, a hundred connections.
+    # A small machine: some 10 MB idle, a hundred connections.
     "shared_buffers": "64MB",
     "max_connections": "100",
     "io_method": "sync",
@@ -52,6 +53,9 @@ EXECUTE 'ALTER DATABASE rulebound SET default_toast_compression = lz4'; END IF; 
 """
 """Who owns the tables, and where they are; a statement a line."""
 
+SYNC = ("--sync-method=syncfs",) if sys.platform == "linux" else ()
+"""A new cluster is flushed once, when it is complete; a thousand files one by one take seconds on a busy disk."""
+
 
 class Postgres(Server):
     """PostgreSQL in `services/postgres`, reached by its socket alone."""
@@ -70,11 +74,12 @@ class Postgres(Server):
         return f"postgresql://rulebound@/rulebound?host={quote(str(run))}&port=5432"
 
     def version(self, run: Path) -> str:
-        ((folder, version),) = ask_postgres(
-            self.socket(run), "SELECT current_setting('data_directory'), current_setting('server_version')"
+        ((version, cluster),) = ask_postgres(
+            self.socket(run), "SELECT current_setting('server_version'), system_identifier FROM pg_control_system()"
         )
-        if folder != str(self.folder):
-            raise InUse(f"a PostgreSQL with the data folder {folder} answers at {run}")
+        with (self.folder / "global/pg_control").open("rb") as control:
+            if str(int.from_bytes(control.read(8), sys.byteorder)) != cluster:
+                raise InUse(f"a PostgreSQL with other data than {self.folder} answers at {run}")
         return version or ""
 
     def launch(self, run: Path) -> None:
@@ -99,6 +104,8 @@ class Postgres(Server):
 
     def _prepare(self) -> None:
         """Makes the cluster, or checks that what lies there is one of ours."""
+        for left in self.services.glob("postgres.new-*"):
+            shutil.rmtree(left, ignore_errors=True)
         if self.folder.exists() and any(self.folder.iterdir()):
             marker = self.folder / "PG_VERSION"
             version = marker.read_text(encoding="ascii", errors="replace").strip() if marker.exists() else None
@@ -107,18 +114,25 @@ class Postgres(Server):
             if version != MAJOR:
                 raise OtherVersion(f"{self.folder} was written by PostgreSQL {version}; this one is {MAJOR}")
             return
-        for left in self.services.glob("postgres.new-*"):
-            shutil.rmtree(left, ignore_errors=True)
         new = self.services / f"postgres.new-{secrets.token_hex(4)}"
         initdb = [binaries.postgres("initdb"), "-D", new]
         locale = ["-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         try:
-            # The files are flushed once, at the end.
             process.run([*initdb, "-U", "postgres", "-A", "trust", *locale, "--no-sync", *settings], data=new)
-            single = [binaries.postgres(), "--single", "-D", new, "-c", "exit_on_error=on", "postgres"]
+            single = [
+                binaries.postgres(),
+                "--single",
+                "-D",
+                new,
+                "-c",
+                "exit_on_error=on",
+                "-c",
+                "fsync=off",
+                "postgres",
+            ]
             process.run(single, data=new, said=OWNER)
-            process.run([*initdb, "--sync-only"], data=new)
+            process.run([*initdb, "--sync-only", *SYNC], data=new)
             new.rename(self.folder)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
@@ -131,4 +145,6 @@ class Postgres(Server):
         if "already exists" in said or "still in use" in said:
             return InUse(f"another PostgreSQL uses {self.folder}")
         error = super().failed(said)
-        return error if type(error) is not ServiceError else DamagedData(f"{error} ({self.folder}, see {self.log})")
+        if isinstance(error, DiskFull) or "memory" in said or not said.strip():
+            return error
+        return DamagedData(f"{error} ({self.folder}, see {self.log})")

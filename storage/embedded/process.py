@@ -6,7 +6,6 @@ became of the process id. The file holds that id with the moment of its start, w
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -18,6 +17,11 @@ from pathlib import Path
 
 from storage.embedded import launch
 from storage.embedded.errors import DiskFull, ServiceError
+
+if sys.platform != "win32":  # where servers by URL are all there is
+    import fcntl
+
+FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
 def held(lock: Path) -> bool:
@@ -61,18 +65,21 @@ def send(lock: Path, number: signal.Signals) -> bool:
     if pid is None or not held(lock):
         return False
     try:
-        if sys.platform == "linux":
-            file = os.pidfd_open(pid)
-            try:
-                if pid_of(lock) != pid:
-                    return False
-                signal.pidfd_send_signal(file, number)
-            finally:
-                os.close(file)
-        else:
+        file = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # macOS, old kernels; a process that is gone is found out below
+        file = None
+    try:
+        if file is None:
             os.kill(pid, number)
+        elif pid_of(lock) == pid:
+            signal.pidfd_send_signal(file, number)
+        else:
+            return False
     except ProcessLookupError:
         return False
+    finally:
+        if file is not None:
+            os.close(file)
     return True
 
 
@@ -95,7 +102,7 @@ def run(
     log: Path | None = None,
     environment: Mapping[str, str] | None = None,
     said: str = "",
-    seconds: float = 60,
+    seconds: float = 300,
 ) -> None:
     """Runs a tool to its end, told what is `said`, or with `lock` and `log` starts a server that outlives us. Raises `ServiceError`."""
     wanted = {
@@ -119,6 +126,6 @@ def run(
 
 def failure(program: str, said: str) -> ServiceError:
     """The error that a program's words stand for."""
-    kind = DiskFull if "No space left on device" in said or "File too large" in said else ServiceError
+    kind = DiskFull if any(words in said for words in FULL) else ServiceError
     lines = [line for line in said.splitlines() if "FATAL" in line or "PANIC" in line or "rror" in line]
     return kind(f"{program} failed: {(lines or said.splitlines() or ['it said nothing'])[-1].strip()}")

@@ -6,29 +6,45 @@ A socket's path has at most 103 bytes, and some file systems hold none. It must 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
-import tempfile
 from pathlib import Path
+
+from storage.embedded.errors import ServiceError
 
 LONGEST = 103
 
 
 def run_folder(services: Path) -> Path:
-    """The folder of the sockets, the same for every process; made when it is not there."""
-    elsewhere = services / "run.elsewhere"
-    if elsewhere.exists():
-        folder = Path(elsewhere.read_text(encoding="utf-8"))
-        if _private(folder):
-            return folder
+    """The folder of the sockets, the same for every process, where it is or would be."""
+    folder = services / "run"
+    return folder if folder.exists() or not services.exists() else _elsewhere(services)
+
+
+def make_run_folder(services: Path) -> Path:
+    """The folder of the sockets, made when it is not there. Raises `ServiceError`."""
     folder = services / "run"
     if folder.exists() or _holds_sockets(folder):
         return folder
-    folder = Path(tempfile.mkdtemp(prefix="rulebound-", dir="/tmp"))
-    new = services / "run.new"
-    new.write_text(str(folder), encoding="utf-8")
-    new.replace(elsewhere)
+    folder = _elsewhere(services)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if (found.st_uid, found.st_mode) != (os.geteuid(), stat.S_IFDIR | 0o700):
+        raise ServiceError(f"{folder} belongs to someone else, and the path of {services} is too long for a socket")
     return folder
+
+
+def forget(services: Path) -> None:
+    """Removes a folder elsewhere when no server needs it any more."""
+    if not (services / "run").exists():
+        shutil.rmtree(_elsewhere(services), ignore_errors=True)
+
+
+def _elsewhere(services: Path) -> Path:
+    """A short name that only this folder has, whichever path leads to it."""
+    found = services.stat()
+    return Path(f"/tmp/rulebound-{os.geteuid()}-{found.st_dev:x}-{found.st_ino:x}")  # noqa: S108
 
 
 def _holds_sockets(folder: Path) -> bool:
@@ -45,12 +61,3 @@ def _holds_sockets(folder: Path) -> bool:
         folder.rmdir()
         return False
     return True
-
-
-def _private(folder: Path) -> bool:
-    """Whether a folder is there, ours, and closed to others."""
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == 0o700

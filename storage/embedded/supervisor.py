@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import atexit
 import errno
-import fcntl
 import os
 import secrets
+import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from storage.embedded import process
-from storage.embedded.errors import DiskFull, StillUsed
+from storage.embedded.errors import DiskFull, NoBinary, ServiceError, StillUsed
 from storage.embedded.postgres import Postgres
-from storage.embedded.run import run_folder
+from storage.embedded.run import forget, make_run_folder, run_folder
 from storage.embedded.server import Server
 from storage.embedded.valkey import Valkey
-from storage.embedded.wire import Refused
+
+if sys.platform != "win32":  # where servers by URL are all there is
+    import fcntl
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Supervisor:
     """
 
     def __init__(self, home: Path, *, database_url: str | None = None, redis_url: str | None = None):
-        self._services = home.absolute() / "services"
+        self._services = home.resolve() / "services"
         self._database_url = database_url
         self._redis_url = redis_url
         self._servers: list[Server] = []
@@ -75,6 +77,8 @@ class Supervisor:
             self._servers.append(Valkey(self._services))
         if database_url is None:
             self._servers.append(Postgres(self._services))
+        if self._servers and sys.platform == "win32":
+            raise NoBinary("there are no embedded servers on Windows")
         self._user: tuple[int, int, Path] | None = None
 
     def acquire(self) -> Servers:
@@ -85,8 +89,8 @@ class Supervisor:
         urls = {"postgres": self._database_url or "", "valkey": self._redis_url or ""}
         if self._servers:
             with self._locked():
-                run = run_folder(self._services)
-                self._join()
+                run = make_run_folder(self._services)
+                joined = self._join()
                 begun: list[Server] = []
                 try:
                     for server in self._servers:
@@ -95,23 +99,30 @@ class Supervisor:
                     for server in begun:
                         server.finish(run)
                 except BaseException:
-                    with suppress(Exception):
-                        self._leave(begun)
+                    if joined:
+                        with suppress(ServiceError, OSError):  # the first error is the one to tell
+                            self._leave(begun)
                     raise
                 urls.update((server.name, server.url(run)) for server in self._servers)
         return Servers(urls["postgres"], urls["valkey"])
 
     def release(self) -> None:
         """Leaves; the last user stops the servers unless they are pinned. Nothing when this process is no user."""
-        if self._user is not None and self._user[0] == os.getpid():
-            with self._locked():
-                self._leave(self._servers)
+        if self._user is None or self._user[0] != os.getpid():
+            return
+        if not self._services.exists():  # home was deleted, and the servers with it
+            os.close(self._user[1])
+            self._user = None
+            return
+        with self._locked():
+            self._leave(self._servers)
 
     def pin(self) -> Servers:
         """Starts the servers and lets them stay when the last user leaves."""
         servers = self.acquire()
         if self._servers:
-            (self._services / "pinned").touch()
+            with self._locked():
+                (self._services / "pinned").touch()
         self.release()
         return servers
 
@@ -124,13 +135,12 @@ class Supervisor:
             if users and not force:
                 raise StillUsed(f"the servers are used by {len(users)} processes: {', '.join(map(str, users))}")
             (self._services / "pinned").unlink(missing_ok=True)
-            for server in self._servers:
-                server.stop(2.0 if force else 30.0)
+            self._end(self._servers, 2.0 if force else 30.0)
 
     def status(self) -> Status:
         """What runs now; nothing is started."""
         if not self._services.exists():
-            return Status(self._look(self._services / "run"), (), pinned=False)
+            return Status(self._look(run_folder(self._services)), (), pinned=False)
         with self._locked():
             servers = self._look(run_folder(self._services))
             return Status(servers, self._users(), (self._services / "pinned").exists())
@@ -139,14 +149,9 @@ class Supervisor:
         return tuple(self._status(server, run) for server in self._servers)
 
     def _status(self, server: Server, run: Path) -> ServerStatus:
-        version, state = "", "stopped"
-        try:
-            version, state = server.version(run), "ready"
-        except Refused:
-            state = "starting"
-        except OSError:
-            if process.held(server.lock):
-                state = "silent"
+        state, version = server.look(run)
+        if state == "silent" and not process.held(server.lock):
+            state = "stopped"
         folder = server.folder if isinstance(server, Postgres) else None
         return ServerStatus(
             server.name, state, version, str(server.socket(run)), process.pid_of(server.lock), server.log, folder
@@ -168,14 +173,16 @@ class Supervisor:
                 raise DiskFull(f"there is no room in {self._services}") from error
             raise
 
-    def _join(self) -> None:
+    def _join(self) -> bool:
+        """Counts this process in, unless it is a user already."""
         if self._user is not None and self._user[0] == os.getpid():
-            return
+            return False
         path = self._services / "users" / f"{os.getpid()}.{secrets.token_hex(4)}"
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
         self._user = (os.getpid(), file, path)
         atexit.register(self.release)
+        return True
 
     def _leave(self, servers: Iterable[Server]) -> None:
         """Counts this process out; stops the given servers when nobody is left."""
@@ -186,8 +193,13 @@ class Supervisor:
             os.close(file)
             atexit.unregister(self.release)
         if not self._users() and not (self._services / "pinned").exists():
-            for server in servers:
-                server.stop()
+            self._end(servers, 30.0)
+
+    def _end(self, servers: Iterable[Server], patience: float) -> None:
+        for server in servers:
+            server.stop(patience)
+        if not any(process.held(server.lock) for server in self._servers):
+            forget(self._services)
 
     def _users(self) -> tuple[int, ...]:
         """The processes whose file is locked; files of others are removed."""

@@ -23,6 +23,7 @@ LOST = (
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InternalClientError,  # asyncpg's, where the server ends a connection in the middle of its own error
 )
 """The connection broke: what was under way may or may not have happened."""
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import orjson
 
+from storage.cells import cell
 from storage.records import NEW, Commit, Part, Progress, ProgressEvent, Seat, Told, TurnRecord
 
 _GROUPS: dict[str, str] = {
     "g": "id uuid, base bigint, version bigint, hash text, commit text, head json, last bigint, updated timestamptz, "
     "world text, revision text, experience text, scope text, seed bigint, keys text",
-    "p": "game_id uuid, id text, template text, kind text, location text, lat float8, lng float8, tags text, data jsonb",
+    "p": "game_id uuid, id text, template text, kind text, location text, lat float8, lng float8, cell bigint, "
+    "tags text, data jsonb",
     "x": "game_id uuid, id text",
     "t": "game_id uuid, number bigint, player_id uuid, instance text, kind text, said text, key text, commit text, "
     "inputs json, outcome json, undo json, hash_before text, hash_after text, at timestamptz",
@@ -28,7 +30,7 @@ _GROUPS: dict[str, str] = {
     "inventory text, visited text, state jsonb",
     "e": "game_id uuid, player_id uuid, id uuid, experience text, type text, content text, data jsonb, lat float8, "
     "lng float8, at timestamptz",
-    "o": "game_id uuid, id uuid, channel text, payload json",
+    "o": "game_id uuid, number bigint, id uuid, channel text, payload json",
     "j": "game_id uuid, due timestamptz",
 }
 """Each group of rows with its columns; a parameter holds one column of one group."""
@@ -58,11 +60,12 @@ _KEPT = {
         hash_before, hash_after, at)
     SELECT t.* FROM {t} JOIN won ON won.id = t.game_id""",
     "p": """
-    INSERT INTO instances (game_id, id, template, kind, location, lat, lng, tags, data)
-    SELECT p.game_id, p.id, p.template, p.kind, p.location, p.lat, p.lng, p.tags::text[], p.data
+    INSERT INTO instances (game_id, id, template, kind, location, lat, lng, cell, tags, data)
+    SELECT p.game_id, p.id, p.template, p.kind, p.location, p.lat, p.lng, p.cell, p.tags::text[], p.data
     FROM {p} JOIN won ON won.id = p.game_id
     ON CONFLICT (game_id, id) DO UPDATE SET template = excluded.template, kind = excluded.kind,
-        location = excluded.location, lat = excluded.lat, lng = excluded.lng, tags = excluded.tags, data = excluded.data""",
+        location = excluded.location, lat = excluded.lat, lng = excluded.lng, cell = excluded.cell, tags = excluded.tags,
+        data = excluded.data""",
     "x": """
     DELETE FROM instances WHERE (game_id, id) IN (SELECT x.game_id, x.id FROM {x} JOIN won ON won.id = x.game_id)""",
     "s": """
@@ -88,7 +91,7 @@ _KEPT = {
     SELECT e.player_id, e.id, e.experience, e.type, e.content, e.data, e.lat, e.lng, e.at
     FROM {e} JOIN won ON won.id = e.game_id""",
     "o": """
-    INSERT INTO outbox (id, channel, payload) SELECT o.id, o.channel, o.payload FROM {o} JOIN won ON won.id = o.game_id""",
+    INSERT INTO outbox (game_id, number, id, channel, payload) SELECT o.* FROM {o} JOIN won ON won.id = o.game_id""",
     "j": """
     INSERT INTO jobs (kind, key, due) SELECT 'tick', j.game_id::text, j.due FROM {j} JOIN won ON won.id = j.game_id
     ON CONFLICT (kind, key) DO UPDATE SET due = excluded.due, attempts = 0, error = NULL, dead = false""",
@@ -161,7 +164,8 @@ def _array(values: Iterable[str]) -> str:
 def _part_row(part: Part) -> tuple[Any, ...]:
     """An instance as columns."""
     lat, lng = part.point or (None, None)
-    return (part.template, part.kind, part.location, lat, lng, _array(part.tags), json(part.data))
+    place = None if part.point is None else cell(*part.point)
+    return (part.template, part.kind, part.location, lat, lng, place, _array(part.tags), json(part.data))
 
 
 def _turn_row(turn: TurnRecord) -> tuple[Any, ...]:
@@ -193,4 +197,4 @@ def _event_row(each: ProgressEvent) -> tuple[Any, ...]:
 
 
 def _told_row(each: Told) -> tuple[Any, ...]:
-    return (each.id, each.channel, json(each.payload))
+    return (each.turn, each.id, each.channel, json(each.payload))

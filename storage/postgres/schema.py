@@ -92,6 +92,7 @@ instances = Table(
     Column("location", Text),
     Column("lat", Double),
     Column("lng", Double),
+    Column("cell", BigInteger, comment="where it is on Earth, see storage.cells"),
     Column(
         "tags", ARRAY(Text), nullable=False, server_default=_EMPTY, comment="field=value of fields that rules search by"
     ),
@@ -103,7 +104,7 @@ instances = Table(
     ),
     Index("instances_template", "template", "game_id"),
     Index("instances_tags", "tags", postgresql_using="gin"),
-    Index("instances_lat_lng", "lat", "lng", postgresql_where=text("lat IS NOT NULL")),
+    Index("instances_cell", "game_id", "cell", postgresql_where=text("cell IS NOT NULL")),
     comment="What differs from the start of the world, a row an instance",
     postgresql_with={"fillfactor": "70", "toast_tuple_target": "8160"},
 )
@@ -113,7 +114,7 @@ turns = Table(
     metadata,
     Column("game_id", Uuid, primary_key=True),
     Column("number", BigInteger, primary_key=True, comment="the version of the game after it"),
-    Column("player_id", Uuid, comment="who acted; nobody for the clock"),
+    Column("player_id", Uuid, comment="who acted; nobody: the clock, or a player who was erased"),
     Column("instance", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("said", Text, nullable=False),
@@ -167,7 +168,6 @@ progress = Table(
     Column("visited", ARRAY(Text), nullable=False, server_default=_EMPTY),
     Column("state", JSONB, nullable=False, server_default=_EMPTY, comment="quests, flags, collectibles"),
     Index("progress_experience", "experience", "played"),
-    Index("progress_played", "player_id", "played"),
     Index("progress_inventory", "inventory", postgresql_using="gin"),
     Index("progress_visited", "visited", postgresql_using="gin"),
     comment="How far a player is, one row a player and experience",
@@ -186,21 +186,37 @@ progress_events = Table(
     Column("lat", Double),
     Column("lng", Double),
     Column("at", _TIME, nullable=False),
-    Index("events_progress", "player_id", "experience", "at"),
-    Index("events_content", "experience", "type", "content", "at"),
+    Index("events_progress", "player_id", "experience", "type", "at"),
+    Index("events_content", "experience", "type", "content", "at", postgresql_include=["player_id"]),
     comment="Append-only: what happened to a player (no foreign key: erasing deletes)",
+)
+
+waypoints = Table(
+    "waypoints",
+    metadata,
+    Column("experience", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("lat", Double, nullable=False),
+    Column("lng", Double, nullable=False),
+    Column("cell", BigInteger, nullable=False),
+    Index("waypoints_cell", "experience", "cell"),
+    comment="What has a point on Earth from the start, as the live rules say; a copy",
 )
 
 outbox = Table(
     "outbox",
     metadata,
     Column("id", Uuid, primary_key=True),
+    Column("game_id", Uuid, nullable=False),
+    Column("number", BigInteger, nullable=False, comment="of the turn that led to it"),
     Column("channel", Text, nullable=False),
     Column("payload", JSON, nullable=False),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("error", Text),
-    Column("due", _TIME, nullable=False, server_default=_NOW),
-    Index("outbox_due", "due", postgresql_where=text("error IS NULL OR attempts < 10")),
+    Column("due", _TIME, nullable=False, server_default=text("'-infinity'"), comment="not before; a lease"),
+    Column("dead", Boolean, nullable=False, server_default="false", comment="given up; `retry` revives it"),
+    Index("outbox_game", "game_id", "number", "id", postgresql_where=text("NOT dead")),
     comment="What is to be told to others, until it was",
 )
 
@@ -228,6 +244,7 @@ audit = Table(
     Column("target", Text, nullable=False, server_default=""),
     Column("data", JSON, nullable=False, server_default=_EMPTY),
     Index("audit_actor", "actor", "at"),
+    Index("audit_target", "target", "at"),
     Index("audit_at", "at"),
     comment="Append-only, without personal data",
 )

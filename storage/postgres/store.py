@@ -5,17 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from storage.channels import Channels, LocalChannels
 from storage.ids import is_id, new_id
+from storage.postgres import audit, privacy
 from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
 from storage.postgres.migrate import migrate
-from storage.records import NEW, Commit, GameRecord, Loaded, Part, Player, Seat, TurnRecord
+from storage.postgres.places import Places
+from storage.postgres.progress import ProgressQueries
+from storage.postgres.work import PostgresWork
+from storage.records import NEW, Commit, GameRecord, Kind, Loaded, Part, Player, Seat, TurnRecord
 from storage.store import Conflict, KnownTurn, NoSuchGame
+from storage.work import KEPT_BACKUPS
 
 _GAME = "games.id, world, revision, experience, scope, seed, commit, version, hash, head, last, updated"
 _SEAT = "handle, game_id, player_id, instance, role, principal, name"
@@ -42,7 +48,10 @@ LOAD = f"""
 SELECT {_GAME}, p.id AS part, p.template, p.kind, p.location, p.lat, p.lng, p.tags, p.data
 FROM games LEFT JOIN instances p ON p.game_id = games.id AND version IS DISTINCT FROM $2 WHERE games.id = $1"""
 
-TURNS = f"SELECT {_TURN} FROM turns WHERE game_id = $1 AND number > $2 ORDER BY number DESC LIMIT $3"
+TURNS = f"""
+SELECT {_TURN} FROM turns WHERE game_id = $1 AND number > $2 AND ($4::bigint IS NULL OR number <= $4)
+    AND ($5::text[] IS NULL OR kind = ANY($5))
+ORDER BY number DESC LIMIT $3"""
 
 BY_KEYS = f"SELECT {_TURN} FROM turns WHERE game_id = $1 AND key = ANY($2::text[]) AND key <> ''"
 
@@ -50,21 +59,22 @@ SAVE = """
 INSERT INTO saves (game_id, name, backup, commit, data) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (game_id, name) DO UPDATE SET commit = excluded.commit, data = excluded.data, at = now()"""
 
+BACKUPS = f"""
+DELETE FROM saves WHERE game_id = $1 AND backup AND name NOT IN (
+    SELECT name FROM saves WHERE game_id = $1 AND backup ORDER BY at DESC, name DESC LIMIT {KEPT_BACKUPS})"""
+
 SAVED = "SELECT data FROM saves WHERE game_id = $1 AND name = $2"
 
 SAVES = "SELECT name FROM saves WHERE game_id = $1 ORDER BY at, name"
 
-HISTORY = """
-SELECT id FROM games WHERE ($3::text IS NULL OR world = $3) AND EXISTS (
-    SELECT FROM turns WHERE game_id = games.id AND ($1::uuid IS NULL OR player_id = $1)
-        AND ($2::timestamptz IS NULL OR at >= $2))
-ORDER BY id"""
+NAMED = "SELECT id FROM players WHERE id::text = $1 OR replace(id::text, '-', '') = $1 OR name = $1 OR principal = $1"
 
-DUE = """
-UPDATE jobs SET due = now() + make_interval(secs => $3), attempts = attempts + 1 FROM (
-    SELECT kind, key, due AS since FROM jobs WHERE kind = 'tick' AND NOT dead AND due <= $1
-    ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED) AS late
-WHERE jobs.kind = late.kind AND jobs.key = late.key RETURNING jobs.key, since"""
+# By id, some at a time, so that a replay of everything holds no transaction open.
+PLAYED = f"""
+SELECT {_GAME} FROM games WHERE ($3::text IS NULL OR world = $3) AND ($4::uuid IS NULL OR id > $4) AND EXISTS (
+    SELECT FROM turns WHERE game_id = games.id AND ($1::uuid[] IS NULL OR player_id = ANY($1))
+        AND ($2::timestamptz IS NULL OR at >= $2))
+ORDER BY id LIMIT 500"""
 
 
 async def ready(url: str, revive: Callable[[], Awaitable[object]] | None = None) -> Connections:
@@ -84,6 +94,9 @@ class PostgresStore:
 
     def __init__(self, connections: Connections, guard: Guard | None = None):
         self.connections = connections
+        self.progress, self.places = ProgressQueries(connections), Places(connections)
+        self.work = PostgresWork(connections)
+        self.channels: Channels = LocalChannels()
         self._commits = GroupCommit(connections.single, guard)
 
     @classmethod
@@ -149,8 +162,17 @@ class PostgresStore:
 
     # --- turns and saves
 
-    async def turns(self, game: str, since: int = 0, limit: int | None = None) -> Sequence[TurnRecord]:
-        return [_turn(row) for row in reversed(await self.connections.fetch(TURNS, game, since, limit))]
+    async def turns(
+        self,
+        game: str,
+        since: int = 0,
+        limit: int | None = None,
+        *,
+        until: int | None = None,
+        kinds: Sequence[Kind] | None = None,
+    ) -> Sequence[TurnRecord]:
+        rows = await self.connections.fetch(TURNS, game, since, limit, until, kinds)
+        return [_turn(row) for row in reversed(rows)]
 
     async def by_key(self, game: str, key: str) -> TurnRecord | None:
         row = await self.connections.row(BY_KEYS, game, [key])
@@ -160,28 +182,47 @@ class PostgresStore:
         game = asdict(loaded.game) | {"updated": loaded.game.updated.isoformat()}
         data = {"game": game, "parts": {key: asdict(part) for key, part in loaded.parts.items()}}
         await self.connections.fetch(SAVE, loaded.game.id, name, backup, loaded.game.commit, data)
+        if backup:
+            await self.connections.fetch(BACKUPS, loaded.game.id)
 
     async def saved(self, game: str, name: str) -> Loaded | None:
         data = await self.connections.value(SAVED, game, name)
         if data is None:
             return None
-        record = GameRecord(**{**data["game"], "updated": datetime.fromisoformat(data["game"]["updated"])})
+        game_data: dict[str, Any] = data["game"]
+        game_data["updated"] = datetime.fromisoformat(game_data["updated"])
+        record = GameRecord(**game_data)
         return Loaded(record, {key: saved_part(part) for key, part in data["parts"].items()})
 
     async def saves(self, game: str) -> Sequence[str]:
         return [row["name"] for row in await self.connections.fetch(SAVES, game)]
 
-    async def history(
-        self, *, player: str | None = None, since: datetime | None = None, world: str | None = None
-    ) -> AsyncIterator[tuple[GameRecord, Sequence[Seat], Sequence[TurnRecord]]]:
-        for row in await self.connections.fetch(HISTORY, player, since, world):
-            game = await self.connections.row(GAME, row["id"])
-            if game is not None:
-                yield _game(game), await self.members(row["id"]), await self.turns(row["id"])
+    async def named(self, player: str) -> Sequence[str]:
+        return [row["id"].hex for row in await self.connections.fetch(NAMED, player)]
 
-    async def due(self, now: datetime, limit: int, lease: float) -> Sequence[tuple[str, datetime]]:
-        rows = await self.connections.fetch(DUE, now, limit, lease)
-        return [(row["key"].replace("-", ""), row["since"]) for row in rows]
+    async def played(
+        self, *, players: Collection[str] | None = None, since: datetime | None = None, world: str | None = None
+    ) -> AsyncIterator[GameRecord]:
+        ids, last = None if players is None else list(players), None
+        while rows := await self.connections.fetch(PLAYED, ids, since, world, last):
+            for row in rows:
+                yield _game(row)
+            last = rows[-1]["id"]
+
+    # --- privacy
+
+    async def audit(
+        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+    ) -> None:
+        await audit.append(self.connections, actor, action, target, data)
+
+    async def export(self, player: str) -> dict[str, Any]:
+        """See `storage.postgres.privacy.export`."""
+        return await privacy.export(self.connections, player)
+
+    async def erase(self, player: str, name: str, actor: str) -> privacy.Erased:
+        """See `storage.postgres.privacy.erase`."""
+        return await privacy.erase(self.connections, player, name, actor)
 
 
 def _game(row: Any) -> GameRecord:
@@ -206,8 +247,9 @@ def _part(row: Any) -> Part:
 
 def saved_part(data: dict[str, Any]) -> Part:
     """A part from its JSON."""
-    point = data["point"]
-    return Part(**{**data, "point": point and tuple(point), "tags": tuple(data["tags"])})
+    data["point"] = data["point"] and tuple(data["point"])
+    data["tags"] = tuple(data["tags"])
+    return Part(**data)
 
 
 def _turn(row: Any) -> TurnRecord:

@@ -58,6 +58,12 @@ def user(id: str) -> Channel:
 GLOBAL = Channel("global", "global:events")
 
 
+def channel(name: str) -> Channel:
+    """The channel of this name: `room:…`, `user:…` or `global`."""
+    kind, _, id = name.partition(":")
+    return {"room": room, "user": user}[kind](id) if id else GLOBAL
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that was said. Ids of a channel grow; `after` takes up after one."""

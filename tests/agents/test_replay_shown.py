@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from agents.replay.shown import FORMS, as_json, as_markdown, as_text
 
 
 def turn(game: str = "g1", number: int = 1, player: str = "ann", text: str = "take it") -> Recorded:
-    return Recorded(game, number, "say", player, "player", text, "c1", {}, "", "", {})
+    return Recorded(game, number, "say", player, "player", text, "c1", {}, "", "", {}, datetime(2026, 3, 1, tzinfo=UTC))
 
 
 def differs(rule: str = "take", line: int = 3, gone: str = "Taken.", new: str = "No.") -> Difference:

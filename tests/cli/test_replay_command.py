@@ -13,27 +13,30 @@ import pytest
 from git import Actor, Repo
 
 from agents.worlds import Where
-from rulebound.app import PRINCIPAL, build
+from rulebound.app import PRINCIPAL, open_app
 from rulebound.commands.replay import moment
 from rulebound.settings import Settings
 
 Run = Callable[..., Any]
 
 
-def play(home: Path, where: str, *lines: str, name: str = "you") -> None:
-    """A game that is kept on disk, as the terminal keeps it."""
+pytestmark = pytest.mark.usefixtures("kept")
+
+
+def play(where: str, *lines: str, name: str = "you") -> None:
+    """A game that is kept, as the terminal keeps it."""
 
     async def go() -> None:
-        app = build(Settings(home))
-        handle, _ = await app.games.start(Where.of(where), PRINCIPAL, name=name)
-        for line in lines:
-            await app.games.act(handle, PRINCIPAL, line)
+        async with open_app(Settings.from_environment()) as app:
+            handle, _ = await app.games.start(Where.of(where), PRINCIPAL, name=name)
+            for line in lines:
+                await app.games.act(handle, PRINCIPAL, line)
 
     asyncio.run(go())
 
 
-def test_stored_turns_are_reproduced_and_the_status_is_0(rulebound: Run, home: Path) -> None:
-    play(home, "cloak", "west", "hang cloak on hook")
+def test_stored_turns_are_reproduced_and_the_status_is_0(rulebound: Run) -> None:
+    play("cloak", "west", "hang cloak on hook")
     ran = rulebound("replay", "--jobs", "1")
     assert (ran.status, ran.out) == (
         0,
@@ -43,15 +46,13 @@ def test_stored_turns_are_reproduced_and_the_status_is_0(rulebound: Run, home: P
 
 
 @pytest.mark.requirement("3.16")
-def test_what_a_draft_would_change_is_shown_in_each_form_and_the_status_is_1(
-    rulebound: Run, home: Path, world: Path
-) -> None:
+def test_what_a_draft_would_change_is_shown_in_each_form_and_the_status_is_1(rulebound: Run, world: Path) -> None:
     author = Actor("ann", "ann@example.org")
     with Repo.init(world, initial_branch="main") as repo:
         repo.git.add(".")
         repo.index.commit("one", author=author, committer=author)
-        play(home, str(world), "take coin", "north", name="ada")
-        play(home, str(world), "north", name="bob")
+        play(str(world), "take coin", "north", name="ada")
+        play(str(world), "north", name="bob")
         repo.git.checkout("-q", "-b", "pull-7")
         (world / "attic.md").write_text("---\nplace: attic\nexits: {south: hall}\n---\n# Attic\nA loft.\n")
         repo.git.add(".")
@@ -68,9 +69,9 @@ def test_what_a_draft_would_change_is_shown_in_each_form_and_the_status_is_1(
     assert rulebound("replay", "--against", "main", "--world", str(world), "--since", "1d").status == 0
 
 
-def test_what_cannot_be_done_is_told_with_status_2(rulebound: Run, home: Path, world: Path) -> None:
+def test_what_cannot_be_done_is_told_with_status_2(rulebound: Run, world: Path) -> None:
     assert rulebound("replay").status == 0
-    play(home, str(world), "take coin")
+    play(str(world), "take coin")
     for arguments, message in {
         ("--since", "soon"): "'soon' is not a time",
         ("--format", "pdf"): "there is no format 'pdf'",

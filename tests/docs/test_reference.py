@@ -23,7 +23,7 @@ def test_the_generated_pages_are_up_to_date() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["play", "check", "test", "init", "why", "worlds", "doctor", "mcp", "kb", "kb read"]
+    "command", ["play", "check", "test", "init", "why", "worlds", "doctor", "mcp", "kb", "kb read", "services start"]
 )
 def test_every_command_has_its_help_in_the_reference(command: str) -> None:
     assert f"\n## rulebound {command}\n" in (DOCS / "reference/commands.md").read_text(encoding="utf-8")

@@ -214,6 +214,22 @@ def test_the_deltas_of_any_play_are_the_state_and_play_goes_on_the_same_from_the
         state = again if now % 2 else after
 
 
+@pytest.mark.requirement("0.09")
+@pytest.mark.parametrize("name", [*WORLDS, "busy"])
+@given(played=steps)
+@settings(max_examples=10, deadline=None)
+def test_what_a_player_perceives_is_always_within_reach(name, busy, played):
+    referee = busy if name == "busy" else referee_of(name)
+    state = referee.join(referee.new(), "ann", "Ann")
+    for now, step in enumerate(played):
+        done = turn(referee, state, step, now)
+        state = done if isinstance(done, State) else done.state
+        for player in state.players:
+            look = referee.frame(state, player)
+            seen = [id for id in look.every("thing") if look.derived(id, "perceivable") is True]
+            assert [id for id in referee.reach.of(look, "thing") if id in seen] == seen
+
+
 @pytest.mark.requirement("0.01", "0.08")
 def test_what_nobody_touched_has_no_part_and_follows_its_page(world, rulebook):
     play = world()

@@ -9,7 +9,10 @@ import sys
 
 import pytest
 
-from kb.referee import NotAState, Referee
+from kb.check import check
+from kb.pages.source import open_source
+from kb.referee import Action, Inputs, NotAState, Referee
+from kb.referee.parts import head, parts
 
 KINDS = """
 === item.md
@@ -161,6 +164,76 @@ def test_a_renamed_field_keeps_its_value(world, rulebook):
     state, notes = Referee(rulebook(renamed)).load(play.state.dump())
     assert notes == []
     assert state.rows["lamp"]["damage"] == 3
+
+
+URN = (
+    KINDS
+    + "=== vase.md\n=== urn.md\n---\nitem: urn\nwas: [jar, vase]\nin: hall\n---\n# Urn\n"
+    + "=== cellar.md\n=== vault.md\n---\nplace: vault\nwas: cellar\nexits: {up: hall}\n---\n# Vault\n"
+    + "=== hall.md\n---\nplace: hall\nexits: {down: vault}\n---\n# Hall\n"
+)
+
+
+@pytest.mark.requirement("3.16")
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_renamed_page_keeps_its_things_and_what_refers_to_them(world, rulebook, whole):
+    play = played(world)
+    later = Referee(rulebook(URN))
+    state, notes = later.load(play.state.dump()) if whole else later.load_parts(head(play.state), parts(play.state))
+    assert notes == []
+    assert (state.rows["urn"]["location"], state.rows["ann"]["location"]) == ("vault", "vault")
+    assert state.rows["ann"]["visited"] == ("hall", "vault")
+    assert "vase" not in state.rows
+    assert "cellar" not in state.rows
+
+
+def test_an_earlier_id_that_is_still_a_page_is_told_in_its_place(folder):
+    (found,) = check(open_source(folder(KINDS + "=== urn.md\n---\nitem: urn\nwas: vase\n---\n# Urn\n"))).errors
+    assert f"{found.span} {found.code} {found.message}" == "urn.md:3:6 RB110 `vase` is still the id of another page."
+
+
+@pytest.mark.requirement("3.16")
+def test_a_workflow_whose_step_is_gone_begins_again_and_says_so(world, rulebook):
+    flow = '=== tour.md\n---\nworkflow: tour\nbegin: yes\n---\n# Tour\n## 1. {step}\n- Wait until `player.score > 9`\n- End: "Done."\n'
+    play = world(KINDS + flow.replace("{step}", "Look"))
+    assert play.state.own["ann"]["steps"] == {"tour": ["look", 0, False]}
+    state, notes = Referee(rulebook(KINDS + flow.replace("{step}", "See"))).load(play.state.dump())
+    assert notes == ["ann: the step 'look' of 'tour' is gone; it begins again"]
+    assert state.own["ann"]["steps"] == {"tour": ["see", 0, False]}
+    state, notes = Referee(rulebook(KINDS)).load(play.state.dump())
+    assert notes == ["ann: 'tour' is gone, and how far it was"]
+
+
+@pytest.mark.requirement("3.16")
+def test_an_invariant_that_a_later_version_adds_is_told_and_stops_nobody(world, rulebook):
+    play = played(world)
+    stricter = KINDS.replace("## State", "## Invariants\n- it is whole: `item.wear < 3`\n## State", 1)
+    later = Referee(rulebook(stricter))
+    state, notes = later.load(play.state.dump())
+    assert notes == ["it is whole: that does not hold for lamp"]
+    inputs = Inputs(later.rulebook.settings.begins)
+    again = later.resolve(state, "ann", Action("rub <item>", {"item": "lamp"}), inputs)
+    assert again.status == "done", "it was broken before"
+    fresh = later.resolve(state, "ann", Action("rub <item>", {"item": "vase"}), inputs)
+    assert fresh.reason == "it is whole would no longer hold (vase)"
+    assert later.load(state.dump())[1] == [], "told once, by the load that carries over"
+
+
+def test_a_save_of_the_first_format_is_read(world):
+    play = played(world)
+    dump = play.state.dump()
+    ids = list(dump["instances"])
+    first = {
+        "format": 1,
+        "commit": dump["commit"],
+        "instances": {id: {k: dump["instances"][id][k] for k in ("template", "kind", "fields")} for id in ids},
+        "order": ids,
+        "contents": {id: part["contents"] for id, part in dump["instances"].items() if "contents" in part},
+        "book": {**dump["book"], "steps": {}},
+    }
+    state, notes = play.referee.load(first)
+    assert notes == []
+    assert state.hash == play.state.hash
 
 
 def test_a_value_that_no_longer_fits_and_a_field_that_is_gone_start_anew_with_a_note(world, rulebook):

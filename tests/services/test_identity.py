@@ -68,7 +68,7 @@ def test_a_stale_file_that_names_a_living_process_of_someone_else_stops_no_start
 
 
 def test_a_running_server_whose_lock_file_names_someone_else_is_not_stopped_through_that_id(
-    home: Path, innocent: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+    home: Path, innocent: "subprocess.Popen[bytes]"
 ) -> None:
     supervisor = Supervisor(home)
     supervisor.acquire()
@@ -120,15 +120,16 @@ def test_servers_in_use_are_stopped_only_by_force(home: Path) -> None:
 
 
 def test_a_server_that_hangs_is_told_and_ended_by_force(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.embedded.server.SILENCE", 0.2)
-    monkeypatch.setattr("storage.embedded.wire.PATIENCE", 0.1)
     supervisor = Supervisor(home)
     supervisor.acquire()
     pid = {server.name: server.pid for server in supervisor.status().servers}["valkey"]
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(NotAnswering, match=f"valkey .process {pid}. does not answer"):
-        supervisor.acquire()
+    with monkeypatch.context() as impatient:
+        impatient.setattr("storage.embedded.server.SILENCE", 0.2)
+        impatient.setattr("storage.embedded.wire.PATIENCE", 0.1)
+        with pytest.raises(NotAnswering, match=f"valkey .process {pid}. does not answer"):
+            supervisor.acquire()
     supervisor.stop(force=True)
     supervisor.acquire()
     assert {server.state for server in supervisor.status().servers} == {"ready"}
@@ -136,11 +137,12 @@ def test_a_server_that_hangs_is_told_and_ended_by_force(home: Path, monkeypatch:
 
 
 def test_a_server_whose_socket_was_deleted_is_started_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.embedded.server.SILENCE", 0.2)
     supervisor = Supervisor(home)
     supervisor.acquire()
     (home / "services/run/.s.PGSQL.5432").unlink()
     (home / "services/run/valkey.sock").unlink()
-    supervisor.acquire()
+    with monkeypatch.context() as impatient:
+        impatient.setattr("storage.embedded.server.SILENCE", 0.2)
+        supervisor.acquire()
     assert {server.state for server in supervisor.status().servers} == {"ready"}
     supervisor.release()

@@ -1,6 +1,7 @@
 """Servers start with the first user and stop with the last, whoever is killed on the way."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,6 +132,8 @@ def test_a_start_that_was_killed_while_the_cluster_was_made_leaves_nothing(
     supervisor = Supervisor(empty)
     supervisor.acquire()
     assert ask(supervisor, "SELECT 1") == [["1"]]
+    supervisor.release()
+    supervisor.acquire()
     assert list(empty.glob("services/postgres.new-*")) == []
     supervisor.release()
 
@@ -177,8 +180,20 @@ def test_a_home_deep_in_the_tree_has_its_sockets_elsewhere(tmp_path: Path, ask: 
     assert first.acquire() == second.acquire()
     assert ask(second, "SELECT 1") == [["1"]]
     first.release()
+    elsewhere = Path(first.status().servers[0].address).parent
+    assert elsewhere.is_dir()
     second.release()
     assert states(first) == {"stopped"}
+    assert not elsewhere.exists()
+
+
+def test_a_user_of_a_home_that_was_deleted_leaves_without_making_it_again(home: Path) -> None:
+    supervisor = Supervisor(home)
+    supervisor.acquire()
+    Supervisor(home).stop(force=True)
+    shutil.rmtree(home)
+    supervisor.release()
+    assert not home.exists()
 
 
 def test_a_forked_child_that_ends_does_not_leave_for_its_parent(home: Path) -> None:

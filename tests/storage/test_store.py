@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,15 @@ def _next(commit: Commit) -> Commit:
     return replace(commit, seats=())
 
 
+def _whole(commit: Commit, before: Commit | None = None) -> Loaded:
+    """The game after a commit, upon those parts that were there before."""
+    parts = {**(before.parts if before else {}), **commit.parts}
+    return Loaded(commit.game, {id: part for id, part in parts.items() if part is not None})
+
+
 async def test_a_game_that_was_created_is_loaded_as_it_was(store: Store, begin: Begin) -> None:
     made = await begin()
-    assert await store.load(made.game.id) == Loaded(made.game, made.parts)
+    assert await store.load(made.game.id) == _whole(made)
 
 
 async def test_a_seat_is_given_to_nobody_but_its_principal(store: Store, begin: Begin, principal: str) -> None:
@@ -64,7 +71,7 @@ async def test_a_turn_is_kept_with_the_game_after_it(store: Store, begin: Begin,
     made = await begin()
     after = turn(made)
     await store.commit(_next(after))
-    assert await store.load(made.game.id) == Loaded(after.game, {**made.parts, **after.parts})
+    assert await store.load(made.game.id) == _whole(after, made)
     assert list(await store.turns(made.game.id)) == list(after.turns)
 
 
@@ -97,7 +104,7 @@ async def test_of_two_turns_on_one_version_the_second_conflicts_and_changes_noth
     with pytest.raises(Conflict):
         await store.commit(_next(second))
     assert [each.text for each in await store.turns(made.game.id)] == ["north"]
-    assert await store.load(made.game.id) == Loaded(first.game, {**made.parts, **first.parts})
+    assert await store.load(made.game.id) == _whole(first, made)
 
 
 async def test_a_turn_with_a_known_key_is_not_kept_again_and_the_first_one_is_given(
@@ -125,6 +132,9 @@ async def test_turns_are_told_from_a_number_on_and_the_newest_up_to_a_limit(
         await store.commit(_next(now))
     assert [each.text for each in await store.turns(made.game.id, 1)] == ["two", "three"]
     assert [each.text for each in await store.turns(made.game.id, 0, 2)] == ["two", "three"]
+    assert [each.text for each in await store.turns(made.game.id, 1, until=2)] == ["two"]
+    assert len(await store.turns(made.game.id, kinds=("undo", "say"))) == 3
+    assert await store.turns(made.game.id, kinds=("undo",)) == []
 
 
 async def test_several_turns_are_kept_at_once(store: Store, begin: Begin, turn: Next) -> None:
@@ -163,13 +173,13 @@ async def test_a_player_joins_and_leaves_with_a_turn(store: Store, begin: Begin,
 async def test_a_save_is_kept_under_its_name_while_the_game_goes_on(store: Store, begin: Begin, turn: Next) -> None:
     made = await begin()
     id = made.game.id
-    early = Loaded(made.game, made.parts)
+    early = _whole(made)
     await store.save("early", early)
     after = turn(made)
     await store.commit(_next(after))
     assert await store.saved(id, "early") == early
     assert await store.saved(id, "late") is None
-    late = Loaded(after.game, after.parts)  # type: ignore[arg-type]
+    late = _whole(after)
     await store.save("early", late)
     assert await store.saved(id, "early") == late
     assert list(await store.saves(id)) == ["early"]
@@ -180,23 +190,36 @@ async def test_a_clock_that_is_due_is_given_to_one_worker_at_a_time(store: Store
     made = await begin()
     now = made.game.updated
     await store.commit(replace(_next(turn(made)), due=now))
-    due = [id for id, _ in await store.due(now, 1000, 60.0)]
+    due = {each.game: each for each in await store.work.due(now, 1000, 60.0)}
+    later = now + timedelta(seconds=1)
     assert made.game.id in due
-    assert made.game.id not in [id for id, _ in await store.due(now + timedelta(seconds=1), 1000, 60.0)]
+    assert made.game.id not in {each.game for each in await store.work.due(later, 1000, 60.0)}
+    await store.work.done(due[made.game.id], None)
+    much_later = now + timedelta(days=1)
+    assert made.game.id not in {each.game for each in await store.work.due(much_later, 1000, 60.0)}
 
 
-async def test_history_gives_each_game_with_its_seats_and_all_its_turns(store: Store, begin: Begin, turn: Next) -> None:
+async def test_games_that_were_played_are_given_by_player_world_and_time(
+    store: Store, begin: Begin, turn: Next, principal: str
+) -> None:
     world = f"w-{new_id()}"
-    made = await begin(world=world)
-    quiet = await begin(world=world)
-    after = turn(made)
-    await store.commit(_next(after))
-    seat = made.seats[0]
-    found = [each async for each in store.history(world=world)]
-    assert [(game.id, list(seats), list(turns)) for game, seats, turns in found] == [
-        (made.game.id, [seat], list(after.turns))
-    ]
-    assert quiet.game.id not in {game.id for game, _, _ in found}
-    assert [each async for each in store.history(world=world, player=new_id())] == []
-    assert len([each async for each in store.history(world=world, player=seat.player)]) == 1
-    assert [each async for each in store.history(world=world, since=after.turns[0].at + timedelta(days=1))] == []
+    made = [await begin(name, world=world) for name in ("ada", "ben", "ada")]
+    after = [turn(each) for each in made]
+    for each in after:
+        await store.commit(_next(each))
+    await begin(world=world)  # nobody played it
+
+    async def played(**given: Any) -> list[str]:
+        return [game.id async for game in store.played(world=world, **given)]
+
+    assert await played() == sorted(each.game.id for each in made)
+    assert await played(players=[made[1].seats[0].player]) == [made[1].game.id]
+    assert await played(players=[]) == []
+    assert len(await played(since=after[0].turns[0].at)) == 3
+    assert await played(since=after[0].turns[0].at + timedelta(days=1)) == []
+    assert [game.id async for game in store.played(world=f"{world}x")] == []
+    ada = made[0].seats[0].player
+    assert await store.named(ada) == [ada]
+    assert ada in await store.named("ada")
+    assert len(await store.named(principal)) == 3
+    assert await store.named(f"{principal}x") == []

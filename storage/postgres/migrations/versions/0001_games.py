@@ -84,6 +84,7 @@ CREATE TABLE instances (
     location TEXT,
     lat DOUBLE PRECISION,
     lng DOUBLE PRECISION,
+    cell BIGINT,
     tags TEXT[] DEFAULT '{}' NOT NULL,
     data JSONB NOT NULL,
     PRIMARY KEY (game_id, id),
@@ -91,13 +92,15 @@ CREATE TABLE instances (
 )
  WITH (fillfactor = 70, toast_tuple_target = 8160);
 
-CREATE INDEX instances_lat_lng ON instances (lat, lng) WHERE lat IS NOT NULL;
+CREATE INDEX instances_cell ON instances (game_id, cell) WHERE cell IS NOT NULL;
 
 CREATE INDEX instances_tags ON instances USING gin (tags);
 
 CREATE INDEX instances_template ON instances (template, game_id);
 
 COMMENT ON TABLE instances IS 'What differs from the start of the world, a row an instance';
+
+COMMENT ON COLUMN instances.cell IS 'where it is on Earth, see storage.cells';
 
 COMMENT ON COLUMN instances.tags IS 'field=value of fields that rules search by';
 
@@ -130,7 +133,7 @@ COMMENT ON TABLE turns IS 'Append-only: every change of a game with all that a r
 
 COMMENT ON COLUMN turns.number IS 'the version of the game after it';
 
-COMMENT ON COLUMN turns.player_id IS 'who acted; nobody for the clock';
+COMMENT ON COLUMN turns.player_id IS 'who acted; nobody: the clock, or a player who was erased';
 
 COMMENT ON COLUMN turns.key IS 'the idempotency key of the request';
 

@@ -34,8 +34,6 @@ CREATE INDEX progress_experience ON progress (experience, played);
 
 CREATE INDEX progress_inventory ON progress USING gin (inventory);
 
-CREATE INDEX progress_played ON progress (player_id, played);
-
 CREATE INDEX progress_visited ON progress USING gin (visited);
 
 COMMENT ON TABLE progress IS 'How far a player is, one row a player and experience';
@@ -67,9 +65,9 @@ CREATE TABLE progress_events (
     PRIMARY KEY (player_id, id)
 );
 
-CREATE INDEX events_content ON progress_events (experience, type, content, at);
+CREATE INDEX events_content ON progress_events (experience, type, content, at) INCLUDE (player_id);
 
-CREATE INDEX events_progress ON progress_events (player_id, experience, at);
+CREATE INDEX events_progress ON progress_events (player_id, experience, type, at);
 
 COMMENT ON TABLE progress_events IS 'Append-only: what happened to a player (no foreign key: erasing deletes)';
 
@@ -77,19 +75,42 @@ COMMENT ON COLUMN progress_events.id IS 'UUIDv7: in order of time';
 
 COMMENT ON COLUMN progress_events.content IS 'what it is about: a place, an item, a quest';
 
+CREATE TABLE waypoints (
+    experience TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    lat DOUBLE PRECISION NOT NULL,
+    lng DOUBLE PRECISION NOT NULL,
+    cell BIGINT NOT NULL,
+    PRIMARY KEY (experience, id)
+);
+
+CREATE INDEX waypoints_cell ON waypoints (experience, cell);
+
+COMMENT ON TABLE waypoints IS 'What has a point on Earth from the start, as the live rules say; a copy';
+
 CREATE TABLE outbox (
     id UUID NOT NULL,
+    game_id UUID NOT NULL,
+    number BIGINT NOT NULL,
     channel TEXT NOT NULL,
     payload JSON NOT NULL,
     attempts SMALLINT DEFAULT '0' NOT NULL,
     error TEXT,
-    due TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    due TIMESTAMP WITH TIME ZONE DEFAULT '-infinity' NOT NULL,
+    dead BOOLEAN DEFAULT 'false' NOT NULL,
     PRIMARY KEY (id)
 );
 
-CREATE INDEX outbox_due ON outbox (due) WHERE error IS NULL OR attempts < 10;
+CREATE INDEX outbox_game ON outbox (game_id, number, id) WHERE NOT dead;
 
 COMMENT ON TABLE outbox IS 'What is to be told to others, until it was';
+
+COMMENT ON COLUMN outbox.number IS 'of the turn that led to it';
+
+COMMENT ON COLUMN outbox.due IS 'not before; a lease';
+
+COMMENT ON COLUMN outbox.dead IS 'given up; `retry` revives it';
 
 CREATE TABLE jobs (
     kind TEXT NOT NULL,
@@ -131,6 +152,7 @@ DOWN = """
 DROP TABLE fence;
 DROP TABLE jobs;
 DROP TABLE outbox;
+DROP TABLE waypoints;
 DROP TABLE progress_events;
 DROP TABLE progress;
 """

@@ -22,6 +22,8 @@ CREATE INDEX audit_actor ON audit (actor, at);
 
 CREATE INDEX audit_at ON audit (at);
 
+CREATE INDEX audit_target ON audit (target, at);
+
 COMMENT ON TABLE audit IS 'Append-only, without personal data';
 
 COMMENT ON COLUMN audit.actor IS 'the id of a player or a service, never a name';

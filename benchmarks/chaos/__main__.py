@@ -1,0 +1,51 @@
+"""Owns the report of a chaos run: `python3 tasks.py bench chaos [SECONDS]`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.chaos.run import Report, run
+from benchmarks.measure import row
+
+REQUIREMENTS = ("1.07", "2.01", "2.13", "2.14", "2.15", "3.08", "3.16")
+
+
+def show(report: Report) -> None:
+    history, verdict = report.history, report.verdict
+    row("turns acknowledged", f"{sum(1 for seen in history.seen if seen.key):,}")
+    row("looks", f"{sum(1 for seen in history.seen if not seen.key):,}")
+    row("looks marked as maybe old", f"{sum(seen.old for seen in history.seen):,}")
+    row("turns kept, replayed", f"{verdict.turns:,} {verdict.replayed:,}")
+    for name, count in report.faults.items():
+        row(name, f"{count}")
+    for name, seconds in history.outages.items():
+        row(f"longest wait for a {name}", f"{seconds:.1f} s")
+    for name, count in history.errors.most_common(12):
+        row(f"answered: {name[:60]}", f"{count}")
+    row("workers that ended by themselves", f"{report.ends}")
+    for name, count in verdict.broken.items():
+        row(f"BROKEN: {name}", f"{count}")
+    for each in verdict.examples:
+        print(each)
+    if not verdict.broken:
+        row("lost, twice, stale, not replayed", "0")
+
+
+def main() -> int:
+    seconds = float(sys.argv[1]) if sys.argv[1:] else 60.0
+    seed = int(sys.argv[2]) if sys.argv[2:] else 1
+    for naive in (False, True):
+        print("The dual write, which must fail:" if naive else "The fenced store:")
+        folder = Path(tempfile.mkdtemp(prefix="rb-"))
+        report = asyncio.run(run(folder, seconds, seed=seed, naive=naive))
+        show(report)
+        if bool(report.verdict.broken) != naive:
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Owns the judgement: what the players were told, held against what PostgreSQL has and against a replay of it.
+
+`await judge(history, database_url, cache)` gives a `Verdict`. It must not know what was done to the workers.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from agents.background import Background
+from agents.held import read
+from agents.replay import StoredGames, replay
+from agents.worlds import Where
+from benchmarks.chaos.players import History, Seen
+from rulebound.app import build
+from rulebound.settings import Settings
+from storage import Told, TurnRecord
+from storage.postgres.store import PostgresStore
+
+
+@dataclass(slots=True)
+class Verdict:
+    """How often each promise was broken, with examples."""
+
+    broken: Counter[str] = field(default_factory=Counter[str])
+    examples: list[str] = field(default_factory=list[str])
+    turns: int = 0
+    replayed: int = 0
+
+    def found(self, what: str, example: str) -> None:
+        self.broken[what] += 1
+        if self.broken[what] <= 5:
+            self.examples.append(f"{what}: {example}")
+
+
+async def judge(history: History, database_url: str, home: Path) -> Verdict:
+    """Every promise, after the faults are over."""
+    verdict = Verdict()
+    store = await PostgresStore.open(database_url)
+    try:
+        await _drain(store, home)
+        turns = {game: await store.turns(game) for game in {seen.game for seen in history.seen}}
+        _acknowledged(history, turns, verdict)
+        _stale(history.seen, turns, verdict)
+        _chains(turns, verdict)
+        await _rows(store, turns, home, verdict)
+        await _progress(store, turns, verdict)
+    finally:
+        await store.close()
+    await _replayed(database_url, home, verdict)
+    return verdict
+
+
+async def _drain(store: PostgresStore, home: Path) -> None:
+    """Tells what is left in the outbox, as the next worker does when the leases of those that are gone have run out."""
+
+    async def publish(told: Told) -> None:
+        return
+
+    app = build(Settings(home), store=store)
+    later = timedelta(hours=1)
+    background = Background(app.games, store.work, publish, now=lambda: datetime.now(UTC) + later)
+    while await background.tell():
+        pass
+
+
+def _acknowledged(history: History, turns: dict[str, Sequence[TurnRecord]], verdict: Verdict) -> None:
+    """Each turn that was acknowledged is there once, under its number and hash; and none that nobody asked for."""
+    by_key: dict[tuple[str, str], list[TurnRecord]] = {}
+    for game, records in turns.items():
+        for turn in records:
+            if turn.kind == "say":
+                by_key.setdefault((game, turn.key.partition(":")[2]), []).append(turn)
+    for seen in history.seen:
+        if seen.key:
+            kept = by_key.get((seen.game, seen.key), [])
+            if (seen.number, seen.hash) not in {(turn.number, turn.hash_after) for turn in kept}:
+                verdict.found("acknowledged and lost", f"{seen} but {[turn.number for turn in kept]}")
+    for (game, key), records in by_key.items():
+        verdict.turns += len(records)
+        if len(records) > 1:
+            verdict.found("applied twice", f"{game} {key} {[turn.number for turn in records]}")
+        if key not in history.keys:
+            verdict.found("applied and never asked for", f"{game} {key}")
+
+
+def _stale(history: Sequence[Seen], turns: dict[str, Sequence[TurnRecord]], verdict: Verdict) -> None:
+    """No look is older than what anybody was told before it began, or of a state that never was."""
+    for game in turns:
+        mine = sorted((seen for seen in history if seen.game == game), key=lambda seen: seen.end)
+        ends, highest = [seen.end for seen in mine], [(0, "")]
+        hashes = {turn.number: turn.hash_after for turn in turns[game]}
+        if turns[game]:
+            hashes[0] = turns[game][0].hash_before
+        for seen in mine:
+            highest.append(max(highest[-1], (seen.number, seen.worker)))
+        for seen in mine:
+            floor = highest[bisect_left(ends, seen.begin)]
+            if not seen.key and not seen.old and seen.number < floor[0]:
+                verdict.found("stale", f"{seen} after {floor}")
+            if hashes.get(seen.number, seen.hash) != seen.hash or seen.number > max(hashes, default=0):
+                verdict.found("seen and never kept", f"{seen}")
+
+
+def _chains(turns: dict[str, Sequence[TurnRecord]], verdict: Verdict) -> None:
+    for game, records in turns.items():
+        for before, after in zip(records, records[1:], strict=False):
+            if (after.number, after.hash_before) != (before.number + 1, before.hash_after):
+                verdict.found("broken chain", f"{game} {before.number} {after.number}")
+
+
+async def _rows(store: PostgresStore, turns: dict[str, Sequence[TurnRecord]], home: Path, verdict: Verdict) -> None:
+    """The rows of each game are the state that its last turn led to."""
+    open_world = build(Settings(home), store=store).worlds
+    for game, records in turns.items():
+        loaded = await store.load(game)
+        assert loaded is not None, "no version was named as known"
+        record = loaded.game
+        state = read(loaded, open_world(Where(record.world, record.revision, record.experience)).session).state
+        last = (records[-1].number, records[-1].hash_after) if records else (0, record.hash)
+        if not last == (record.version, record.hash) == (record.version, state.hash):
+            verdict.found("rows are not the state", f"{game} {last} {record.version} {record.hash} {state.hash}")
+
+
+PLAYED = "SELECT player_id, sum(turns) AS turns FROM progress GROUP BY player_id"
+UNTOLD = "SELECT count(*) FROM outbox"
+
+
+async def _progress(store: PostgresStore, turns: dict[str, Sequence[TurnRecord]], verdict: Verdict) -> None:
+    counted: Counter[Any] = Counter(turn.player for records in turns.values() for turn in records if turn.player)
+    for row in await store.connections.fetch(PLAYED):
+        if row["turns"] != counted[row["player_id"].hex]:
+            verdict.found("progress differs", f"{row['player_id'].hex} {row['turns']} {counted[row['player_id'].hex]}")
+    if left := await store.connections.value(UNTOLD):
+        verdict.found("outbox not drained", f"{left} left")
+
+
+async def _replayed(database_url: str, home: Path, verdict: Verdict) -> None:
+    @asynccontextmanager
+    async def games() -> AsyncGenerator[StoredGames]:
+        store = await PostgresStore.open(database_url)
+        try:
+            yield StoredGames(store)
+        finally:
+            await store.close()
+
+    report = await replay(games, cache=home / "cache")
+    verdict.replayed = report.replayed
+    if report.status:
+        verdict.found("replay differs", f"{report}")

@@ -1,0 +1,107 @@
+"""Owns the load: players who act and look, and the history of what they were told.
+
+A turn is asked for with a key until it is acknowledged, now of one worker, now of another; a look is asked for once. It must
+not know what is done to the workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from benchmarks.chaos.fleet import Fleet, Gone
+from benchmarks.chaos.worlds import LINES
+
+PATIENCE = 8.0
+"""Seconds after which a player asks another worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What somebody was told of a game: a turn that was acknowledged (`key`), or a look. Times are the machine's, in seconds."""
+
+    game: str
+    number: int
+    hash: str
+    begin: float
+    end: float
+    worker: str
+    key: str = ""
+    player: str = ""
+    old: bool = False
+    """The worker said that it may be old."""
+
+
+@dataclass(slots=True)
+class History:
+    """Everything that was told, in the order in which it was."""
+
+    seen: list[Seen] = field(default_factory=list[Seen])
+    keys: set[str] = field(default_factory=set[str])
+    """Of all turns that were ever asked for."""
+    errors: Counter[str] = field(default_factory=Counter[str])
+    outages: dict[str, float] = field(default_factory=lambda: {"turn": 0.0, "look": 0.0})
+    """The longest time that one player waited, from first asking to the answer."""
+
+    def waited(self, what: str, since: float) -> None:
+        self.outages[what] = max(self.outages[what], time.monotonic() - since)
+
+
+class Player:
+    """One player at one seat."""
+
+    def __init__(self, name: str, fleet: Fleet, history: History, rng: random.Random):
+        self.name, self._fleet, self._history, self._rng = name, fleet, history, rng
+        self._handle = self._game = ""
+        self._turns = 0
+
+    async def join(self, world: str) -> None:
+        """Takes a seat; before anything is done to anybody."""
+        worker = self._rng.choice(self._fleet.workers)
+        self._handle = (await worker.ask(60, what="start", world=world, principal=self.name))["handle"]
+        self._game = (await worker.ask(60, what="look", handle=self._handle, principal=self.name))["game"]
+
+    async def play(self, over: asyncio.Event) -> None:
+        while not over.is_set():
+            if self._rng.random() < 0.5:
+                await self.look()
+            else:
+                await self.act()
+            await asyncio.sleep(self._rng.uniform(0, 0.05))
+
+    async def act(self) -> None:
+        """One turn, until it is acknowledged."""
+        self._turns += 1
+        key, text, since, pause = f"{self.name}-{self._turns}", self._rng.choice(LINES), time.monotonic(), 0.02
+        self._history.keys.add(key)
+        # Some ask two workers at once, as a client does that is too eager.
+        while not any(await asyncio.gather(*(self._ask(text, key) for _ in range(1 + (self._rng.random() < 0.1))))):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.5)
+        self._history.waited("turn", since)
+
+    async def look(self) -> None:
+        since = time.monotonic()
+        while not await self._ask():
+            await asyncio.sleep(0.05)
+        self._history.waited("look", since)
+
+    async def _ask(self, text: str = "", key: str = "") -> bool:
+        worker, begin = self._rng.choice(self._fleet.workers), time.monotonic()
+        what = {"what": "act", "text": text, "key": key} if key else {"what": "look"}
+        try:
+            answer = await worker.ask(PATIENCE, handle=self._handle, principal=self.name, **what)
+        except Gone:
+            self._history.errors["no answer"] += 1
+            return False
+        if "error" in answer:
+            self._history.errors[f"{answer['error']}: {answer['said'].partition(' (')[0]}"] += 1
+            return False
+        number, hash, old = answer["number"], answer["hash"], answer.get("stale", False)
+        end = time.monotonic()
+        seen = Seen(self._game, number, hash, begin, end, worker.name, key, self.name, old)
+        self._history.seen.append(seen)
+        return True

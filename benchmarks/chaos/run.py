@@ -1,0 +1,75 @@
+"""Owns one chaos run from beginning to end. It must not know how it is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.chaos import worlds
+from benchmarks.chaos.check import Verdict, judge
+from benchmarks.chaos.fleet import FAULTS, Fleet
+from benchmarks.chaos.players import History, Player
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What happened, and what became of it."""
+
+    history: History
+    faults: Counter[str]
+    verdict: Verdict
+    ends: int
+    """How often a worker ended by itself."""
+
+
+async def run(
+    folder: Path,
+    seconds: float,
+    *,
+    seed: int = 1,
+    naive: bool = False,
+    workers: int = 3,
+    players: tuple[int, int] = (6, 6),
+    faults: Sequence[str] | None = None,
+) -> Report:
+    """Plays under faults at random for some seconds, or through the given ones in order; then judges."""
+    rng, history, over = random.Random(seed), History(), asyncio.Event()
+    where = worlds.write(folder / "pages")
+    async with Fleet(folder, workers=workers, naive=naive, rng=rng) as fleet:
+        everybody: list[Player] = []
+        for world, count in zip(where, players, strict=True):
+            for _ in range(count):
+                player = Player(f"p{len(everybody)}", fleet, history, random.Random(rng.random()))
+                await player.join(world)
+                everybody.append(player)
+        await fleet.valkey.save()
+        playing = [asyncio.create_task(player.play(over)) for player in everybody]
+        if faults is None:
+            await _at_random(fleet, rng, seconds)
+        else:
+            for name in faults:
+                await asyncio.sleep(0.5)
+                await fleet.fault(name)
+        await asyncio.sleep(1)
+        over.set()
+        await asyncio.gather(*playing)
+        ends = sum(worker.ends for worker in fleet.workers)
+        for worker in fleet.workers:
+            await worker.stop()
+        verdict = await judge(history, fleet.database_url, folder / "home")
+    return Report(history, fleet.faults, verdict, ends)
+
+
+async def _at_random(fleet: Fleet, rng: random.Random, seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while loop.time() < end:
+        await asyncio.sleep(rng.uniform(0.1, 2))
+        if rng.random() < 0.3:
+            await fleet.valkey.save()
+        # Now and then two things happen at once.
+        await asyncio.gather(*(fleet.fault(name) for name in rng.sample(list(FAULTS), rng.choice((1, 1, 2)))))
