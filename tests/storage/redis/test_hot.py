@@ -206,3 +206,30 @@ async def test_a_writer_that_was_held_up_marks_under_the_epoch_of_now(shared: Se
             writes = await hot.begin(["g"])
             assert f":{(await fence.look()).epoch}:" in writes.keys["g"][0]
             assert clock[0] == 1000
+
+
+@pytest.mark.requirement("1.15", "2.09")
+async def test_a_game_that_is_played_is_hardly_ever_read_from_the_database(
+    workers: tuple[HotCopies, HotCopies], table: Table
+) -> None:
+    one, _ = workers
+    for turn in range(1, 101):
+        copy = await one.read("g", table.load)
+        async with one.writing("g") as writes:
+            table.commit(writes, Change(copy.version, copy.version + 1, b"turn %d" % turn))
+    assert table.loads == 1
+    assert one.stats.hit_rate >= 0.99
+    assert one.stats.process >= 95
+
+
+@pytest.mark.requirement("2.02")
+async def test_a_copy_that_is_read_stays_for_another_quarter_of_an_hour(
+    workers: tuple[HotCopies, HotCopies], table: Table, redis: RedisClient
+) -> None:
+    one, two = workers
+    await one.read("g", table.load)
+    await filled(one)
+    (key,) = [key for key in await redis.call("KEYS", "*") if key.endswith(b":h")]
+    await redis.call("EXPIRE", key, 10)
+    await two.read("g", table.load)
+    assert 800 < await redis.call("TTL", key) <= 900
