@@ -26,7 +26,7 @@ from agents.worlds import Where, World
 from kb import report
 from kb.referee import Action, Inputs, NotAState, Outcome, State, parts
 from kb.understand import Dialogue
-from kb.view import legal, view
+from kb.view import legal, templates, view
 from storage import (
     NEW,
     Commit,
@@ -437,7 +437,7 @@ class GameService:
     # --- looking
 
     async def observe(self, handle: str, principal: str, since: int = 0) -> dict[str, Any]:
-        """What the player perceives, what could be done (`legal`), and the turns after `since` (at most the last 50) that
+        """What the player perceives, what could be done (`legal`; `<…>` stands for a value to give), and the turns after `since` (at most the last 50) that
         the player took or that told them something."""
         game = await self.game(handle, principal)
         turns = () if game.stale else await self._store.turns(game.record.id, since, 50)
@@ -445,7 +445,10 @@ class GameService:
         return {
             "turn": game.record.version,
             "perceived": view(game.world.session, game.state, game.player),
-            "legal": legal(game.world.session, game.state, game.player, 40),
+            "legal": [
+                *legal(game.world.session, game.state, game.player, 40),
+                *templates(game.world.session, game.state, game.player, 20),
+            ],
             "since": [{"turn": turn.number, **each} for turn, each in heard if each is not None],
             "notes": [*game.notes, *refusal(game.world)],
         }
@@ -542,7 +545,8 @@ class GameService:
                 updated=record.updated if made.kind == "tick" else now,
             ),
             state,
-            {**held.dialogues, **made.dialogues},
+            # Who left and comes back begins a new dialogue, as one who is read from the store does.
+            {id: each for id, each in {**held.dialogues, **made.dialogues}.items() if id in state.rows},
         )
         touched = frozenset(id for each in made.outcomes for id in each.touched)
         known = touched if made.outcomes or state is held.state else None

@@ -106,8 +106,17 @@ class Memory:
             del self._asks[ask.game]
 
     def hold(self, game: str, copy: Copy, until: float) -> None:
+        self._put(game, Held(copy, until))
+
+    def keep(self, game: str, copy: Copy) -> None:
+        """Keeps what was loaded, not to be read, but as the base of our own change."""
+        held = self._held.get(game)
+        if held is None or held.copy.version < copy.version:
+            self._put(game, Held(copy, float("-inf"), used=False))
+
+    def _put(self, game: str, held: Held) -> None:
         self._held.pop(game, None)
-        self._held[game] = Held(copy, until)
+        self._held[game] = held
         while len(self._held) > self._limit:
             del self._held[next(iter(self._held))]
 

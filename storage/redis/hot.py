@@ -103,6 +103,7 @@ class HotCopies:
             return copy
         self.stats.loaded += 1
         copy = await load()
+        self._memory.keep(game, copy)
         if keys:
             self._background(self._fill(game, copy, token, keys))
         return copy

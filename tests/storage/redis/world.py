@@ -220,7 +220,8 @@ class World:
             self.scripts[script.sha] = Script.of(script.body.replace(old, new))
         self.speed = self.rng.choice((1.0, 3.0, 10.0, 30.0))
         self.commits = self.rng.choice((self.speed, self.speed, 0.1))
-        self.writes = self.rng.choice((0.7, 0.7, 3.0))
+        self.obeys = self.rng.choice((self.speed, self.speed, 0.4))
+        self.writes = self.rng.choice((0.5, 1.0, 4.0))
         self.jumps = self.rng.choice((0.1, 0.1, 1.0))
         self.harm = self.rng.choice((0.0, 0.2, 1.0))
         """How quickly messages and commits arrive, how much is written, how often much time passes and something breaks."""
@@ -387,9 +388,9 @@ class World:
         for worker in self.workers:
             wire, name, messages = worker.client.wire, worker.name, worker.messages
             if wire is not None and wire.commands:
-                found.append((self.speed, f"{wire.server.run} obeys {name}", lambda w=wire: self.execute(w)))
+                found.append((self.obeys, f"{wire.server.run} obeys {name}", lambda w=wire: self.execute(w)))
             if worker.paused:
-                found.append((1, f"{name} goes on", lambda w=worker: self.pause(w)))
+                found.append((0.3, f"{name} goes on", lambda w=worker: self.pause(w)))
                 continue
             if wire is not None and wire.answers:
                 found.append((self.speed, f"{name} hears Redis", lambda w=wire: self.answer(w)))
