@@ -531,7 +531,8 @@ class GameService:
                 updated=record.updated if made.kind == "tick" else now,
             ),
             state,
-            {**held.dialogues, **made.dialogues},
+            # Who left and comes back begins a new dialogue, as one who is read from the store does.
+            {id: each for id, each in {**held.dialogues, **made.dialogues}.items() if id in state.rows},
         )
         touched = frozenset(id for each in made.outcomes for id in each.touched)
         known = touched if made.outcomes or state is held.state else None
