@@ -16,7 +16,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from kb.referee import Action, Referee, State
 from kb.rulebook import ActionType
-from kb.types import Ref, Type
+from kb.types import Ref, Type, TypeMismatch, storable_data
 from kb.understand.dialogue import Command, Dialogue, Question, Reply, Understanding, hole
 from kb.understand.lexicon import Lexicon, matches
 from kb.understand.nouns import ORDINALS, Look, Nouns, Unseen
@@ -224,9 +224,10 @@ class Understander:
             return None
         dialogue = look.dialogue.cleared()
         try:
-            given: dict[str, Any] = json.loads("{" + arguments)
-        except (ValueError, RecursionError):
-            return Reply('The arguments are not JSON: write {"name": value}.', dialogue)
+            given: dict[str, Any] = storable_data(json.loads("{" + arguments))
+        except (ValueError, RecursionError) as error:
+            why = str(error) if isinstance(error, TypeMismatch) else 'write {"name": value}'
+            return Reply(f"The arguments are not JSON: {why}.", dialogue)
         try:
             values = {
                 name: look.argument(value, role.type) if (role := action.roles.get(name)) else value
