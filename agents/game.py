@@ -26,7 +26,7 @@ from agents.worlds import Where, World
 from kb import report
 from kb.referee import Action, Inputs, NotAState, Outcome, State, parts
 from kb.understand import Dialogue
-from kb.view import legal, view
+from kb.view import legal, templates, view
 from storage import (
     NEW,
     Commit,
@@ -40,6 +40,7 @@ from storage import (
     TurnRecord,
     new_id,
 )
+from storage.channels import ChannelsAway
 from storage.records import Json, Kind
 
 MAX_LINE = 20_000
@@ -436,7 +437,7 @@ class GameService:
     # --- looking
 
     async def observe(self, handle: str, principal: str, since: int = 0) -> dict[str, Any]:
-        """What the player perceives, what could be done (`legal`), and the turns after `since` (at most the last 50) that
+        """What the player perceives, what could be done (`legal`; `<…>` stands for a value to give), and the turns after `since` (at most the last 50) that
         the player took or that told them something."""
         game = await self.game(handle, principal)
         turns = () if game.stale else await self._store.turns(game.record.id, since, 50)
@@ -444,7 +445,10 @@ class GameService:
         return {
             "turn": game.record.version,
             "perceived": view(game.world.session, game.state, game.player),
-            "legal": legal(game.world.session, game.state, game.player, 40),
+            "legal": [
+                *legal(game.world.session, game.state, game.player, 40),
+                *templates(game.world.session, game.state, game.player, 20),
+            ],
             "since": [{"turn": turn.number, **each} for turn, each in heard if each is not None],
             "notes": [*game.notes, *refusal(game.world)],
         }
@@ -457,6 +461,16 @@ class GameService:
         if since is None:
             since = (await self.game(handle, principal)).record.version
         return listening(self._store, seat, since)
+
+    async def lately(self, handle: str, principal: str) -> list[str]:
+        """Who came and went where the player is, oldest first; in a shared world. Nothing where nobody can tell."""
+        game = await self.game(handle, principal)
+        place = game.state.rows[game.player]["location"]
+        try:
+            events = await self._store.channels.recent(f"room:{game.record.id}:{place}")
+        except ChannelsAway:
+            return []
+        return [each["text"] for each in events]
 
     async def why(self, handle: str, principal: str, turn: int | None = None) -> dict[str, Any]:
         """Which lines decided a turn of the player (the last one that was said): `turn`, `said`, `commit`, and per action
@@ -531,7 +545,8 @@ class GameService:
                 updated=record.updated if made.kind == "tick" else now,
             ),
             state,
-            {**held.dialogues, **made.dialogues},
+            # Who left and comes back begins a new dialogue, as one who is read from the store does.
+            {id: each for id, each in {**held.dialogues, **made.dialogues}.items() if id in state.rows},
         )
         touched = frozenset(id for each in made.outcomes for id in each.touched)
         known = touched if made.outcomes or state is held.state else None
@@ -545,7 +560,8 @@ class GameService:
             }
         others = self._others(world, held, state, seat, made)
         members = await self._members_of(held, [each["to"] for each in others])
-        told = telling.told(record.id, number, others, members)
+        places = [] if record.scope is None else telling.in_rooms(world, held.state, state, made.outcomes)
+        told = telling.told(record.id, number, others, members, places)
         # The commit that a game began under is not stored with it, and the first turn may be under a later one.
         began = {"began": record.commit} if record.version == 0 else {}
         turn = TurnRecord(

@@ -65,25 +65,43 @@ def _event(to: str, type: EventType, text: str, who: str, **more: Any) -> Json:
     return {"to": to, "type": type, "text": text, "who": who, **more}
 
 
+def in_rooms(world: World, before: State, after: State, outcomes: Sequence[Outcome]) -> list[Json]:
+    """What happened in places, for whoever comes there later: each with `room`, `type` and `text`."""
+    found: list[Json] = []
+    for change in (change for outcome in outcomes for change in outcome.changes):
+        type_ = _goer(world, before, after, change)
+        if type_ is not None:
+            for room, state, text in _going(before, after, change):
+                if all(_perceives(world, state, each, change.id) for each in _there(state, room)):
+                    found.append({"room": room, "type": type_, "text": text})
+    return found
+
+
 def _seen(world: World, before: State, after: State, change: Change) -> Iterator[Json]:
     """Players and agents that go: who sees them go, and who sees them come."""
-    id, place, goal = change.id, change.before, change.after
+    type_ = _goer(world, before, after, change)
+    if type_ is not None:
+        for room, state, text in _going(before, after, change):
+            for each in _there(state, room):
+                if each != change.id and _perceives(world, state, each, change.id):
+                    yield _event(each, type_, text, change.id)
+
+
+def _goer(world: World, before: State, after: State, change: Change) -> EventType | None:
+    """What it is that somebody goes from one place to another; None where nobody does."""
+    id = change.id
     if change.field != "location" or id not in before.rows or id not in after.rows:
-        return
-    if _is_player(before, id):
-        type_: EventType = "player_move"
-    elif id in world.rulebook.agents:
-        type_ = "npc_action"
-    else:
-        return
-    name = after.rows[id]["name"]
-    for each in _there(before, place):
-        if each != id and _perceives(world, before, each, id):
-            to = f" for the {_name(after, goal)}" if goal in after.rows else ""
-            yield _event(each, type_, f"{name} leaves{to}.", id)
-    for each in _there(after, goal):
-        if each != id and _perceives(world, after, each, id):
-            yield _event(each, type_, f"{name} arrives.", id)
+        return None
+    return "player_move" if _is_player(before, id) else "npc_action" if id in world.rulebook.agents else None
+
+
+def _going(before: State, after: State, change: Change) -> Iterator[tuple[str, State, str]]:
+    """The place that is left and the one that is entered, each with the state in which to look, and a line."""
+    name, goal = after.rows[change.id]["name"], change.after
+    if change.before in before.rows:
+        yield change.before, before, f"{name} leaves{f' for the {_name(after, goal)}' if goal in after.rows else ''}."
+    if goal in after.rows:
+        yield goal, after, f"{name} arrives."
 
 
 def _deeds(
@@ -140,20 +158,20 @@ def _perceives(world: World, state: State, player: str, id: str) -> bool:
         return False
 
 
-def told(game: str, number: int, events: Iterable[Json], members: Mapping[str, Seat]) -> tuple[Told, ...]:
-    """Events of turn `number` as messages, each on the channel of its player. `at` tells those of one turn apart."""
+def told(
+    game: str, number: int, events: Iterable[Json], members: Mapping[str, Seat], places: Iterable[Json]
+) -> tuple[Told, ...]:
+    """Events of turn `number` as messages: to each player on their channel, and on those of places. `at` tells those of
+    one turn apart."""
+    to = [(f"user:{members[each['to']].player}" if each["to"] in members else "", each) for each in events]
+    to += [(f"room:{game}:{each['room']}", each) for each in places]
     return tuple(
-        Told(
-            new_id(),
-            f"user:{members[each['to']].player}",
-            {"game": game, "turn": number, "at": at, **_outward(each)},
-            number,
-        )
-        for at, each in enumerate(events)
-        if each["to"] in members
+        Told(new_id(), channel, {"game": game, "turn": number, "at": at, **_outward(each)}, number)
+        for at, (channel, each) in enumerate(to)
+        if channel
     )
 
 
 def _outward(event: Json) -> Json:
     """Without the ids of instances, which no client is shown."""
-    return {name: plain(value) for name, value in event.items() if name not in ("to", "who")}
+    return {name: plain(value) for name, value in event.items() if name not in ("to", "who", "room")}

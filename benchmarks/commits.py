@@ -132,7 +132,11 @@ async def commits(url: str, server: int) -> None:
         generator = watch.spent().own
         store_cost, server_cost = (spent.own - generator) / count, spent.server / count
         name = f"{number} client{'s' * (number > 1)}"
-        row(f"{name}: durable turns", f"{count / spent.wall:,.0f}/s", f"{count / spent.wall / grouped:.2f} of the grouped floor")
+        row(
+            f"{name}: durable turns",
+            f"{count / spent.wall:,.0f}/s",
+            f"{count / spent.wall / grouped:.2f} of the grouped floor",
+        )
         row(
             f"{name}: p50, p95, p99",
             f"{p50 * 1e3:.2f}, {p95 * 1e3:.2f}, {p99 * 1e3:.2f} ms",

@@ -20,6 +20,7 @@ WORLD = """
 experience: square
 start: room-1
 world: shared
+players: 2000
 ---
 # The square
 --- go.md

@@ -1,22 +1,29 @@
 """Owns what a player may perceive, as data, and what they could do now.
 
-`view(session, state, player)` is all that a client or a model is ever shown; `legal` lists commands that would be allowed.
+`view(session, state, player)` is all that a client or a model is ever shown; `legal` lists commands that would be allowed,
+`templates` those with a hole for a value.
 Ids never leave. It must not change state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import product
+import json
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice, product, takewhile
 from typing import Any
 
 from kb.expressions.frame import EvaluationError
 from kb.referee import Action, Referee, State, Turn
-from kb.rulebook import Pattern, Role
+from kb.rulebook import ActionType, Role
 from kb.session import Session
 from kb.types import Choice, Ref
 
 MAX_TRIED = 600
+MAX_ALIKE = 60
+"""How many things are tried with one wording."""
 
 
 def view(session: Session, state: State, player: str) -> dict[str, Any]:
@@ -70,46 +77,123 @@ def perceived(referee: Referee, turn: Turn) -> list[str]:
     return [id for id in referee.reach.of(turn, "thing") if _safe(turn, id, "perceivable") is True]
 
 
-def legal(session: Session, state: State, player: str, limit: int = 50) -> list[str]:
-    """Commands that would be allowed now, by what their conditions tell."""
-    if state.rows[player]["ended"]:
-        return []
-    turn = session.referee.frame(state, player)
-    here = perceived(session.referee, turn)
-    found: list[str] = []
-    tried = 0
-    for action in session.rulebook.actions.values():
-        pattern = action.patterns[0]
-        options = [list(_values(session, state, here, role)) for role in pattern.parts if isinstance(role, Role)]
-        if any(role.required and not role.in_pattern for role in action.roles.values()):
-            continue
-        for values in product(*options):
-            tried += 1
-            if tried > MAX_TRIED or len(found) >= limit:
-                return found
-            names = [part.name for part in pattern.parts if isinstance(part, Role)]
-            roles = {name: value for name, (value, _) in zip(names, values, strict=True)}
-            if session.referee.allowed(state, player, Action(action.id, roles)):
-                found.append(_written(pattern, [word for _, word in values]))
-    return found
+def legal(session: Session, state: State, player: str, limit: int = 50, prefix: str = "") -> list[str]:
+    """Commands that would be allowed now, by what their conditions tell: simple ones first, each thing to do once.
+
+    With a `prefix`: in whichever of an action's wordings begins so.
+    """
+    return list(islice(_allowed(session, state, player, prefix, holes=False), limit))
 
 
-def _values(session: Session, state: State, here: list[str], role: Role) -> Iterable[tuple[Any, str]]:
-    """(value, word) pairs that a role could take."""
-    if isinstance(role.type, Ref):
-        for id in here:
-            if any(state.rows[id]["kind"] in state.shape.within.get(kind, ()) for kind in role.type.kinds):
-                yield id, _named(state, id).casefold()
-    elif isinstance(role.type, Choice):
-        yield from ((option, option) for option in role.type.options if option)
-
-
-def _written(pattern: Pattern, words: list[str]) -> str:
-    left = iter(words)
-    return " ".join(part if isinstance(part, str) else next(left) for part in pattern.parts)
+def templates(session: Session, state: State, player: str, limit: int = 50, prefix: str = "") -> list[str]:
+    """What would be allowed with values that only the player knows: `bet <stake: int 1..10>`, `ask otto about <text>`;
+    where words alone cannot give every argument, `return-book {"loan": "<loan>", "condition": "<one of good, damaged>"}`."""
+    return list(islice(_allowed(session, state, player, prefix, holes=True), limit))
 
 
 def completions(session: Session, state: State, player: str, prefix: str) -> list[str]:
-    """Legal commands that begin with what is typed."""
+    """What goes on from what is typed: legal commands, and templates as far as their first hole."""
     start = prefix.casefold().lstrip()
-    return [command for command in legal(session, state, player, 200) if command.startswith(start)]
+    begun = (re.split("[<{]", each)[0] for each in templates(session, state, player, 200, start))
+    found = [*legal(session, state, player, 200, start), *(each for each in begun if each.startswith(start))]
+    return list(dict.fromkeys(found))
+
+
+def _allowed(session: Session, state: State, player: str, prefix: str, holes: bool) -> Iterator[str]:
+    """One command of each action in turn, so that no action with many things crowds the others out."""
+    if state.rows[player]["ended"]:
+        return
+    turn = session.referee.frame(state, player)
+    here, tries = perceived(session.referee, turn), iter(range(MAX_TRIED))
+    actions = [
+        [w for w in _ways(session, each) if bool(w.unknown) is holes] for each in session.rulebook.actions.values()
+    ]
+    simple = sorted((ways for ways in actions if ways), key=lambda ways: len(ways[0].roles))
+    waiting = deque(_of_action(session, state, player, prefix, here, tries, ways) for ways in simple)
+    told: set[str] = set()
+    while waiting:
+        action = waiting.popleft()
+        text = next(action, None)
+        if text is None:
+            continue
+        waiting.append(action)
+        if text not in told:
+            told.add(text)
+            yield text
+
+
+def _of_action(
+    session: Session, state: State, player: str, prefix: str, here: list[str], tries: Iterator[int], ways: list[_Way]
+) -> Iterator[str]:
+    """An action's commands, each thing that it can do in its first wording that fits."""
+    told: set[str] = set()
+    for way in ways:
+        if not way.may_begin(prefix):
+            continue
+        options = [way.values(session, state, here, role) for role in way.roles]
+        for values in islice(product(*options), MAX_ALIKE):
+            roles = {**way.fixed, **{role.name: value for role, (value, _) in zip(way.roles, values, strict=True)}}
+            text, effect = way.written([word for _, word in values]), repr(sorted(roles.items()))
+            if effect in told or not text.startswith(prefix):
+                continue
+            if next(tries, None) is None:
+                return
+            if session.referee.allowed(state, player, Action(way.action, roles), unknown=way.unknown):
+                told.add(effect)
+                yield text
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way to give an action: a pattern's words, or (`parts` empty) its rule's id and the arguments as JSON."""
+
+    action: str
+    rule: str
+    parts: tuple[str | Role, ...]
+    roles: tuple[Role, ...]
+    fixed: Mapping[str, Any]
+    unknown: frozenset[str]
+    """The roles whose values only the player knows."""
+
+    def may_begin(self, prefix: str) -> bool:
+        """Whether the words before the first role fit what is typed."""
+        head = " ".join(map(str, takewhile(lambda part: isinstance(part, str), self.parts))) or self.rule * (
+            not self.parts
+        )
+        return head.startswith(prefix) or prefix.startswith(head)
+
+    def values(self, session: Session, state: State, here: list[str], role: Role) -> list[tuple[Any, str]]:
+        """(value, words) pairs that a role could take."""
+        if role.name in self.unknown:
+            shown = str(role.type) if role.name == str(role.type) or not self.parts else f"{role.name}: {role.type}"
+            return [(role.type.zero(), f"<{shown}>")]
+        if isinstance(role.type, Choice):
+            return [(option, option) for option in role.type.options if option]
+        kinds = role.type.kinds if isinstance(role.type, Ref) else ()
+        within = {below for kind in kinds for below in state.shape.within.get(kind, ())}
+        abstract = [kind for kind in kinds if "perceivable" not in session.referee.derivations.of(kind)]
+        named = [id for kind in abstract for id in islice(state.every(kind), MAX_ALIKE)]
+        ids = [*(id for id in here if state.rows[id]["kind"] in within), *named]
+        return [(id, _named(state, id).casefold()) for id in ids]
+
+    def written(self, words: list[str]) -> str:
+        """The line that says it."""
+        if not self.parts:
+            given = dict(zip((role.name for role in self.roles), words, strict=True))
+            return f"{self.rule} {json.dumps(given, ensure_ascii=False)}"
+        left = iter(words)
+        return " ".join(part if isinstance(part, str) else next(left) for part in self.parts)
+
+
+def _ways(session: Session, action: ActionType) -> list[_Way]:
+    """Every wording of an action; its JSON form alone where no wording gives all that it needs."""
+    required = tuple(role for role in action.roles.values() if role.required)
+    rule = action.rules[-1] if action.rules else action.id
+    if not all(role.in_pattern for role in required):
+        return [_Way(action.id, rule, (), required, {}, frozenset(role.name for role in required))]
+    found: list[_Way] = []
+    for pattern in action.patterns:
+        roles = tuple(part for part in pattern.parts if isinstance(part, Role))
+        unknown = frozenset(role.name for role in roles if not isinstance(role.type, Ref | Choice))
+        found.append(_Way(action.id, rule, pattern.parts, roles, pattern.fixed, unknown))
+    return found

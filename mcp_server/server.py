@@ -206,7 +206,7 @@ def server(app: App, served: Mapping[str, Where]) -> MCPServer[Any]:
     async def observe(
         handle: Handle, since: Annotated[int, Field(description="Tell the turns after this one.", ge=0)] = 0
     ) -> Annotated[CallToolResult, Observed]:
-        """What the player perceives now, commands that would be allowed, and the turns since one."""
+        """What the player perceives now, commands that would be allowed (`<…>`: a value to give), and the turns since one."""
         with _told():
             seen = Observed(**await app.games.observe(handle, PRINCIPAL, since))
         told = [f"{name}: {_plain(value)}" for name, value in seen.perceived.items() if value not in (None, "", [], {})]

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from agents.background import Background, PublisherAway
+from agents.background import Background
 from agents.game import GameService
 from agents.waiting import WaitingTurns
 from agents.worlds import Where, World
 from rulebound.settings import Settings
-from storage import MemoryStore, Store, Told
+from storage import MemoryStore, Store
 
 PRINCIPAL = "local"
 """Who uses the command line and stdio on this machine."""
@@ -83,12 +83,8 @@ async def open_app(settings: Settings) -> AsyncGenerator[App]:
     Raises `storage.StoreError` or `storage.embedded.ServiceError`.
     """
     # Only who keeps games pays for importing the drivers.
-    import orjson
-
     from storage.embedded import Supervisor
     from storage.fenced import FencedStore
-    from storage.redis.link import RedisAway
-    from storage.redis.rooms import Rooms, channel
 
     supervisor = Supervisor(settings.home, database_url=settings.database_url, redis_url=settings.redis_url)
     try:
@@ -96,17 +92,8 @@ async def open_app(settings: Settings) -> AsyncGenerator[App]:
         revive = partial(asyncio.to_thread, supervisor.acquire)
         async with FencedStore.opened(servers.database_url, servers.redis_url, revive) as store:
             app = build(settings, store=store)
-            rooms = Rooms(store.redis, store.pubsub)
-
-            async def publish(told: Told) -> None:
-                try:
-                    await rooms.say(channel(told.channel), orjson.dumps({"id": told.id, **told.payload}))
-                except RedisAway as error:
-                    raise PublisherAway(str(error)) from error
-
             try:
-                async with Background(app.games, store.work, publish, now=partial(datetime.now, UTC)):
-                    yield app
+                yield app
             finally:
                 await app.games.close()
     finally:

@@ -199,11 +199,19 @@ def worlds() -> None:
 
 
 @app.command()
-def doctor() -> None:
-    """Tell what is missing on this machine and how to get it."""
-    from rulebound.commands.doctor import doctor as run
+def doctor(
+    health: Annotated[bool, typer.Option("--health", help="Instead, how PostgreSQL and Redis do, as JSON.")] = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Instead, what is measured, in the form that Prometheus reads.")
+    ] = False,
+) -> None:
+    """Tell what is missing on this machine and how to get it.
 
-    _exit(run())
+    --health and --metrics start the servers where they do not run. Exit 1: something is missing or degraded.
+    """
+    from rulebound.commands import doctor as run
+
+    _exit(run.health() if health else run.metrics() if metrics else run.doctor())
 
 
 @app.command()

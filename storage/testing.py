@@ -57,8 +57,10 @@ async def migrated(url: str) -> None:
 
 # One player in a thousand carries the crown or was in the crypt.
 CROWD = (
-    "INSERT INTO players (id, principal, name, level) "
-    "SELECT md5('player ' || n)::uuid, 'principal ' || n, 'Player ' || n, n % 30 FROM generate_series(1, $1::int) n",
+    (
+        "INSERT INTO players (id, principal, name, level) "
+        "SELECT md5('player ' || n)::uuid, 'principal ' || n, 'Player ' || n, n % 30 FROM generate_series(1, $1::int) n"
+    ),
     """
     INSERT INTO progress (player_id, experience, handle, started, played, last_turn, playtime, turns, completion, score,
         location, lat, lng, distance, inventory, visited, state)

@@ -206,6 +206,8 @@ class Replay:
             case "reset":
                 state = resets.begun(session, state, turn.instance, turn.inputs, shared=self._head.shared)
                 dialogues = {**dialogues, turn.instance: Dialogue()} if turn.instance else {}
+            case "erased":
+                raise _Skipped("they were, or follow, a turn of a player who was erased")
             case _:
                 raise _Skipped(f"turns of kind {turn.kind!r} are not replayed")
         return Resolved(state, dialogues, "done", "", (), ())

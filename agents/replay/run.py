@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -155,6 +156,8 @@ _here: list[tuple[_Worker, asyncio.Runner]] = []
 
 
 def _begin(open_archive: Opens, wanted: Wanted, cache: Path | None) -> None:
+    # Ctrl-C reaches every process of the terminal; only the first tells of it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     runner, stack, rulebooks = asyncio.Runner(), AsyncExitStack(), Rulebooks(cache)
     stack.callback(rulebooks.close)
     archive = runner.run(stack.enter_async_context(open_archive()))

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from agents.worlds import Where
 from benchmarks.chaos.players import History, Seen
 from rulebound.app import build
 from rulebound.settings import Settings
-from storage import Told, TurnRecord
+from storage import TurnRecord
+from storage.channels import LocalChannels
 from storage.postgres.store import PostgresStore
 
 
@@ -60,13 +62,8 @@ async def judge(history: History, database_url: str, home: Path) -> Verdict:
 
 async def _drain(store: PostgresStore, home: Path) -> None:
     """Tells what is left in the outbox, as the next worker does when the leases of those that are gone have run out."""
-
-    async def publish(told: Told) -> None:
-        return
-
-    app = build(Settings(home), store=store)
-    later = timedelta(hours=1)
-    background = Background(app.games, store.work, publish, now=lambda: datetime.now(UTC) + later)
+    app, later = build(Settings(home), store=store), timedelta(hours=1)
+    background = Background(app.games, store.work, LocalChannels(), now=lambda: datetime.now(UTC) + later)
     while await background.tell():
         pass
 
@@ -111,7 +108,7 @@ def _stale(history: Sequence[Seen], turns: dict[str, Sequence[TurnRecord]], verd
 
 def _chains(turns: dict[str, Sequence[TurnRecord]], verdict: Verdict) -> None:
     for game, records in turns.items():
-        for before, after in zip(records, records[1:], strict=False):
+        for before, after in pairwise(records):
             if (after.number, after.hash_before) != (before.number + 1, before.hash_after):
                 verdict.found("broken chain", f"{game} {before.number} {after.number}")
 

@@ -11,18 +11,21 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from benchmarks.chaos import worker as program
 from benchmarks.chaos.servers import Postgres, Relay, Valkey
 
-ROOT = Path(__file__).parents[2]
+PROCESSES = get_context("forkserver")
+"""Workers are copies of a process that has everything imported, so that one that was killed is back at once."""
+PROCESSES.set_forkserver_preload([program.__name__])
 Json = dict[str, Any]
 
 
@@ -35,9 +38,9 @@ class Worker:
 
     def __init__(self, name: str, folder: Path, given: Json):
         self.name = name
-        self._socket, self._log = folder / f"{name}.sock", folder / f"{name}.log"
-        self._given = {**given, "socket": str(self._socket)}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._socket = folder / f"{name}.sock"
+        self._given = {**given, "socket": str(self._socket), "log": str(folder / f"{name}.log")}
+        self._process: ForkServerProcess | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Json]] = {}
         self._asked = 0
@@ -74,25 +77,24 @@ class Worker:
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._process.join()
 
     def signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)
+        if self._process is not None and self._process.is_alive():
+            os.kill(self._process.pid or 0, number)
 
     async def _keep(self) -> None:
         """Starts it, over and over."""
-        command = [sys.executable, "-m", "benchmarks.chaos.worker", json.dumps(self._given)]
         while True:
             self._socket.unlink(missing_ok=True)
-            with self._log.open("ab") as log:
-                self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-            while self._process.poll() is None:
+            self._process = PROCESSES.Process(target=program.run, args=(self._given,), daemon=True)
+            self._process.start()
+            while self._process.is_alive():
                 with suppress(OSError):
                     reader, self._writer = await asyncio.open_unix_connection(self._socket)
                     await self._read(reader)
                 await asyncio.sleep(0.02)
-            self.ends += self._process.returncode != -signal.SIGKILL
+            self.ends += self._process.exitcode != -signal.SIGKILL
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         """Hands out the answers until the connection ends."""

@@ -1,14 +1,14 @@
 """Owns one worker process: the referee service as it runs in production, driven over a socket; a JSON object a line.
 
-Run as `python -m benchmarks.chaos.worker JSON` with `socket`, `home`, `database_url`, `redis_url` (null: embedded) and `naive`.
-It must not know what is done to it.
+`run(given)` is the process's target, with `socket`, `log`, `home`, `database_url` and `redis_url` (None: embedded), `naive`. It must
+not know what is done to it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from agents.game import GameService
 from agents.worlds import Where
 from benchmarks.chaos.naive import NaiveStore
-from rulebound.app import App, build, open_app
+from rulebound.app import App, between_turns, build, open_app
 from rulebound.settings import Settings
 
 Json = dict[str, Any]
@@ -65,7 +65,7 @@ class Service:
 async def opened(settings: Settings, naive: bool) -> AsyncGenerator[App]:
     """The app as everybody opens it, or the control over the naive dual write."""
     if not naive:
-        async with open_app(settings) as app:
+        async with open_app(settings) as app, between_turns(app):
             yield app
         return
     assert settings.database_url is not None, "the control is given both servers"
@@ -76,8 +76,7 @@ async def opened(settings: Settings, naive: bool) -> AsyncGenerator[App]:
         await app.games.close()
 
 
-async def main() -> None:
-    given: Json = json.loads(sys.argv[1])
+async def _serve(given: Json) -> None:
     home, socket = Path(given["home"]), Path(given["socket"])
     settings = Settings(home, database_url=given["database_url"], redis_url=given["redis_url"])
     async with opened(settings, given["naive"]) as app:
@@ -85,5 +84,9 @@ async def main() -> None:
         await server.serve_forever()
 
 
-if __name__ == "__main__":
-    asyncio.run(main())
+def run(given: Json) -> None:
+    """Serves until it is killed; what it says goes to its log."""
+    log = os.open(given["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    asyncio.run(_serve(given))

@@ -6,15 +6,13 @@ heading, so that an edit resumes at the right one. It must not know actions.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from kb.referee.effects import Engine, run_effects
 from kb.referee.frame import Turn
-from kb.referee.invariants import closure
 from kb.referee.model import Refused, TraceLine
 from kb.referee.state import State
-from kb.rulebook import Act, Ask, Branch, End, Rulebook, Step, Wait, Workflow
+from kb.rulebook import Act, Ask, Branch, End, Line, Step, Wait, Workflow
 
 MAX_STEPS = 100
 
@@ -134,30 +132,10 @@ def progress(turn: Turn, verb: str, id: str) -> None:
         finish(turn, flow, "done" if verb == "end" else "failed")
 
 
-def for_times(rulebook: Rulebook) -> frozenset[Wait]:
-    """The lines that wait for what time alone can bring about."""
-    lines = [line for flow in rulebook.workflows.values() for step in flow.steps for line in step.lines]
-    waits = [(line, closure(rulebook, line.until)) for line in lines if isinstance(line, Wait)]
-    return frozenset(line for line, reads in waits if reads is None or "time" in reads)
-
-
-def wakes(turn: Turn, times: frozenset[Wait]) -> datetime | None:
-    """When the acting player's workflows may next go on by themselves: now, at the next minute where one waits for
-    something in `times` (what time alone can bring about), or None."""
-    now: datetime = turn.rows["world"]["time"]
-    found: datetime | None = None
-    for id, where in turn.steps(turn.player).items():
-        flow = turn.shape.rulebook.workflows[id]
-        lines = flow.steps[position(flow, where)].lines
-        number: int = where[1]
-        line = lines[number] if number < len(lines) else None
-        if isinstance(line, Ask) and where[2]:
-            continue
-        if not isinstance(line, Wait) or line.until(turn):
-            return now
-        if line in times:
-            found = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    return found
+def line_at(flow: Workflow, where: list[Any]) -> Line | None:
+    """The line at a position; None past a step's last one."""
+    lines, number = flow.steps[position(flow, where)].lines, int(where[1])
+    return lines[number] if number < len(lines) else None
 
 
 def pending(state: State, player: str) -> tuple[Workflow, Ask] | None:
@@ -166,9 +144,7 @@ def pending(state: State, player: str) -> tuple[Workflow, Ask] | None:
         flow = state.rulebook.workflows.get(id)
         if flow is None or not where[2]:
             continue
-        lines = flow.steps[position(flow, where)].lines
-        number: int = where[1]
-        line = lines[number] if number < len(lines) else None
+        line = line_at(flow, where)
         if isinstance(line, Ask):
             return flow, line
     return None

@@ -110,7 +110,7 @@ def _broken_before(turn: Turn, invariant: _Invariant, id: str) -> bool:
 def _prepared(rulebook: Rulebook, condition: Condition, kind: str) -> _Invariant:
     expr = condition.expr
     name = kind.replace("-", "_") if kind else "player" if expr.names & {"player", "room"} else ""
-    local = bool(name) and _is_local(expr.tree, name) and not _free(expr) and "room" not in expr.names
+    local = bool(name) and is_local(expr, name)
     return _Invariant(condition, kind, name, local, closure(rulebook, expr))
 
 
@@ -122,8 +122,11 @@ def _free(expr: Expr) -> bool:
     )
 
 
-def _is_local(tree: Node, name: str) -> bool:
-    for node in _walk(tree):
+def is_local(expr: Expr, name: str) -> bool:
+    """Whether an expression depends on stored fields of the thing with this local name, and on nothing else."""
+    if _free(expr) or "room" in expr.names:
+        return False
+    for node in _walk(expr.tree):
         if isinstance(node, Member) and not isinstance(node.of.type, Record):
             own = isinstance(node.of, Name) and node.of.name == name
             if node.derived or not own:

@@ -7,7 +7,6 @@ know how words become actions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -21,15 +20,17 @@ from kb.referee.invariants import Invariants
 from kb.referee.model import Action, Event, Inputs, Message, Outcome, Refused, TraceLine
 from kb.referee.personal import personal
 from kb.referee.reach import Reach
-from kb.referee.rules import Choice, bind, choose, failing, narrowed, refuse_unless
+from kb.referee.rules import NOTHING, Choice, bind, choose, failing, narrowed, refuse_unless
 from kb.referee.shape import Shape
 from kb.referee.state import State, new_state
 from kb.referee.targets import write_target
+from kb.referee.waits import Waits
 from kb.rulebook import Agent, Ask, Condition, Decide, Effect, Rule, Rulebook, Table, Workflow
 from kb.types import Ref, TypeMismatch
 
 MAX_ROUNDS = 200
 MAX_ARRIVALS = 16
+MAX_STIRS = 8
 _OVER = "The game is over."
 
 
@@ -50,7 +51,7 @@ class Referee:
         self._agents = tuple(each for each in rulebook.agents.values() if each.trigger.kind == "turn")
         self.reach = Reach(rulebook)
         self._personal = personal(rulebook)
-        self._times = flows.for_times(rulebook)
+        self._waits = Waits(rulebook)
         self._invariants = Invariants(rulebook)
 
     # --- states
@@ -113,10 +114,6 @@ class Referee:
 
         def wait(turn: Turn) -> None:
             clock.due(turn, self._timers, lambda what: self._fire(turn, what))
-            for player in self._present(turn):
-                if turn.steps(player):
-                    with turn.attempt(f"what {player} waited for", self.rulebook.settings.span), turn.acting(player):
-                        self._settle(turn)
 
         return self._turn(state, "", inputs, wait, alone=True)
 
@@ -125,12 +122,7 @@ class Referee:
         moment is at once, None never. (A tick that is refused leaves it as it is: do not ask again at once.)"""
         if self.rulebook.settings.clock is not None:
             return None
-        times = [clock.next_due(state, self._timers)]
-        turn = self.frame(state, "")
-        for player in self._present(turn):
-            if turn.steps(player):
-                with turn.acting(player), suppress(EvaluationError):
-                    times.append(flows.wakes(turn, self._times))
+        times = clock.next_due(state, self._timers), self._waits.wakes(state)
         return min((at for at in times if at is not None), default=None)
 
     def answer(self, state: State, player: str, text: str, inputs: Inputs) -> Outcome | None:
@@ -155,15 +147,20 @@ class Referee:
         """The question that a workflow has put to the player."""
         return flows.pending(state, player)
 
-    def allowed(self, state: State, player: str, action: Action, now: datetime | None = None) -> bool:
-        """Whether a rule would take the action, as far as its conditions tell."""
+    def allowed(
+        self, state: State, player: str, action: Action, now: datetime | None = None, unknown: frozenset[str] = NOTHING
+    ) -> bool:
+        """Whether a rule would take the action, as far as its conditions tell; those that read `unknown` roles do not."""
         turn = self.frame(state, player, now)
         if not turn.isa(player, "player") or state.rows[player]["ended"]:
             return False
         try:
             bind(turn, action)
-            rule = choose(turn, self._rules[action.type]).rule
-            return rule is not None and not any(each.condition(turn) for each in rule.unless)
+            rule = choose(turn, self._rules[action.type], unknown).rule
+            if rule is None:
+                return False
+            asked = (each.condition for each in rule.unless)
+            return not any(each(turn) for each in asked if unknown.isdisjoint(each.names))
         except (Refused, EvaluationError):
             return False
 
@@ -224,6 +221,7 @@ class Referee:
             if self.rulebook.settings.clock is None:
                 clock.start_real_clock(turn, self._timers)
             rule = run(turn)
+            self._stir(turn, ticked=not player)
             self._invariants.check(turn)
         except (Refused, EvaluationError) as error:
             return self._refused(state, turn, player, error)
@@ -388,6 +386,16 @@ class Referee:
                         self._act(turn, what)
                     self._settle(turn)
             self._invariants.check(turn)
+
+    def _stir(self, turn: Turn, *, ticked: bool) -> None:
+        """Goes on with other players' workflows that waited for what the turn did, and with what waited for those."""
+        for _ in range(MAX_STIRS):
+            before = turn.changed()
+            for player in self._waits.stirred(turn, ticked=ticked):
+                with turn.attempt(f"what {player} waited for", self.rulebook.settings.span), turn.acting(player):
+                    self._settle(turn)
+            if turn.changed() == before:
+                return
 
     def _present(self, turn: Turn) -> list[str]:
         """The players whose game goes on."""

@@ -42,6 +42,8 @@ class Renames:
 
     def value(self, type_: Type, value: Any) -> Any:
         """A dumped value of a type with the ids in it as they are now."""
+        if not self.seeds:
+            return value
         match type_:
             case Ref() if isinstance(value, str):
                 return self.id(value)

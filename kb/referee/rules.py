@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from kb.referee.frame import Turn
 from kb.referee.model import Action, Refused, TraceLine
@@ -63,8 +63,14 @@ def _fitted(turn: Turn, role: Role, value: Any) -> Any:
     return value
 
 
-def choose(turn: Turn, rules: Iterable[Rule]) -> Choice:
-    """The first rule whose narrowing, role and conditions hold; or the last one considered and why it does not."""
+NOTHING: Final[frozenset[str]] = frozenset()
+
+
+def choose(turn: Turn, rules: Iterable[Rule], unknown: frozenset[str] = NOTHING) -> Choice:
+    """The first rule whose narrowing, role and conditions hold; or the last one considered and why it does not.
+
+    Conditions that read a name in `unknown` are taken to hold.
+    """
     row = turn.rows.get(turn.player)
     rank = _RANK[row["role"]] if row is not None else 0
     spokesman: Rule | None = None
@@ -75,7 +81,7 @@ def choose(turn: Turn, rules: Iterable[Rule]) -> Choice:
         if _RANK[rule.requires] > rank:
             spokesman, reason = None, f"only {_who(rule)} may do that"
             continue
-        failed = failing(turn, rule.when)
+        failed = failing(turn, rule.when, unknown)
         if failed is None:
             return Choice(rule, None, "")
         # A row of a rule table, or a rule on any action, is an exception; it does not say what is usual.
@@ -88,10 +94,12 @@ def _who(rule: Rule) -> str:
     return "an admin" if rule.requires == "admin" else "a game master"
 
 
-def failing(turn: Turn, conditions: Sequence[Condition]) -> Condition | None:
+def failing(turn: Turn, conditions: Sequence[Condition], unknown: frozenset[str] = NOTHING) -> Condition | None:
     """The first condition that does not hold; each one tried goes into the trace."""
     trace = turn.trace
     for condition in conditions:
+        if unknown and not unknown.isdisjoint(condition.expr.names):
+            continue
         held = condition.expr(turn)
         trace.append(TraceLine("condition", condition.span, condition.prose, held))
         if not held:

@@ -70,6 +70,8 @@ def _load(shape: Shape, head: Mapping[str, Any], parts: Mapping[str, Any], whole
 def _renamed(shape: Shape, parts: Mapping[str, Any]) -> dict[str, Any]:
     """The parts under the ids that they have now. What has such an id already stands before what had it once."""
     ids, found = shape.renames, dict(parts)
+    if not ids.templates:
+        return found
     for id in parts:
         new = ids.id(id)
         if new != id:
@@ -174,8 +176,9 @@ def _own(
 ) -> dict[str, dict[str, Any]]:
     """The players' bookkeeping. A workflow that is gone ends; where its step is gone it begins again."""
     own: dict[str, dict[str, Any]] = {}
-    for id in rows:
-        part = parts.get(id, {})
+    for id, part in parts.items():
+        if id not in rows:
+            continue
         steps: dict[str, list[Any]] = {}
         for old, (slug, line, asked) in cast("Mapping[str, list[Any]]", part.get("steps", {})).items():
             flow = shape.rulebook.workflows.get(shape.renames.id(old))

@@ -1,21 +1,34 @@
-"""Owns `rulebound doctor`: what is missing on this machine and how to get it. It must not change anything but make home."""
+"""Owns `rulebound doctor`: what is missing on this machine and how to get it, and how the stores do.
+
+`doctor()`, `health()`, `metrics()`. The first must not change anything but make home.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
+import json
 import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from kb import library
+from rulebound.app import open_app
 from rulebound.commands import services
 from rulebound.errors import clash
 from rulebound.settings import Settings
 from storage.embedded import ServiceError, binaries
 
+if TYPE_CHECKING:
+    from storage.postgres import PostgresStore
+
+T = TypeVar("T")
 ROOM = 50 * 2**20
 
 
@@ -93,3 +106,29 @@ def doctor() -> int:
         if not finding.good:
             print(f"        {finding.hint}")
     return 0 if all(finding.good for finding in every) else 1
+
+
+def health() -> int:
+    """Prints how each store does; 1 where one is degraded."""
+    from agents.health import health as told
+
+    found = asyncio.run(_opened(told))
+    print(json.dumps(found, indent=1))
+    return 0 if found["status"] == "healthy" else 1
+
+
+def metrics() -> int:
+    """Prints what is measured."""
+    from agents.health import metrics as told
+
+    print(asyncio.run(_opened(lambda store: told(store, datetime.now(UTC)))), end="")
+    return 0
+
+
+async def _opened(ask: Callable[[PostgresStore], Awaitable[T]]) -> T:
+    """What is asked of the store, which is opened for it."""
+    from storage.postgres import PostgresStore
+
+    async with open_app(Settings.from_environment()) as app:
+        assert isinstance(app.store, PostgresStore), "an app that was opened is over PostgreSQL"
+        return await ask(app.store)

@@ -84,7 +84,6 @@ async def _terminal(app: App, table: Table, seed: int | None) -> int:
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
     from prompt_toolkit.document import Document
     from prompt_toolkit.history import FileHistory
-    from prompt_toolkit.patch_stdout import patch_stdout
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -127,19 +126,20 @@ async def _terminal(app: App, table: Table, seed: int | None) -> int:
     async with await table.listen() as heard:
         telling = asyncio.create_task(_tell(heard, show))
         try:
-            # What others do is shown above the line that is being typed.
-            with patch_stdout(raw=True):
-                return await _prompt(prompt, table, console, show)
+            return await _prompt(prompt, table, console, show)
         finally:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
 
 
 async def _tell(heard: AsyncIterator[Heard], show: Show) -> None:
-    """Shows what the player hears, as it comes."""
+    """Shows what the player hears as it comes, above the line that is being typed."""
+    from prompt_toolkit.application import in_terminal
+
     async for each in heard:
-        with suppress(StoreError):  # the store is away; what is said at the prompt tells so
-            await show(each.text, "dim" if each.type == "presence" else "")
+        async with in_terminal():
+            with suppress(StoreError):  # the store is away; what is said at the prompt tells so
+                await show(each.text, "dim" if each.type == "presence" else "")
 
 
 async def _prompt(prompt: PromptSession[str], table: Table, console: Console, show: Show) -> int:

@@ -16,8 +16,9 @@ from agents.replay import Archive, StoredGames, Wanted
 from agents.replay import replay as run
 from agents.replay.shown import FORMS, render
 from agents.worlds import Where
-from rulebound.app import open_app
 from rulebound.settings import Settings
+from storage.embedded import Supervisor
+from storage.postgres import PostgresStore
 
 _AGO = re.compile(r"(\d{1,6})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
@@ -46,9 +47,17 @@ def replay(
 
 @asynccontextmanager
 async def stored_games(settings: Settings) -> AsyncGenerator[Archive]:
-    """The games that are kept, over connections of the process's own."""
-    async with open_app(settings) as app:
-        yield StoredGames(app.store)
+    """The games that are kept, over connections of the process's own. No clock runs and no copy in Redis is asked."""
+    supervisor = Supervisor(settings.home, database_url=settings.database_url, redis_url=settings.redis_url)
+    try:
+        servers = await asyncio.to_thread(supervisor.acquire)
+        store = await PostgresStore.open(servers.database_url)
+        try:
+            yield StoredGames(store)
+        finally:
+            await store.close()
+    finally:
+        await asyncio.to_thread(supervisor.release)
 
 
 def moment(text: str, now: datetime) -> datetime | None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import asyncpg
 import orjson
 
+from storage.metrics import Histogram
 from storage.store import StoreAway
 
 T = TypeVar("T")
@@ -38,8 +39,26 @@ class Connections:
         self, url: str, revive: Callable[[], Awaitable[object]] | None = None, *, size: int = 20, patience: float = 5.0
     ):
         self.url, self._revive, self._patience = url, revive, patience
-        self._pool = asyncpg.create_pool(url, min_size=0, max_size=size, init=_prepare, timeout=5, command_timeout=30)
+        self._pool = asyncpg.create_pool(
+            url, min_size=0, max_size=size, init=self._ready, timeout=5, command_timeout=30
+        )
         self._open = False
+        self._opened = 0
+        self.queries = Histogram("database_query_duration_seconds", "Queries, with the wait for a connection.")
+
+    @property
+    def busy(self) -> int:
+        """Connections of the pool that are in use."""
+        return self._pool.get_size() - self._pool.get_idle_size() if self._open else 0
+
+    @property
+    def reused(self) -> float:
+        """The share of queries for which no connection had to be opened."""
+        return max(0.0, 1 - self._opened / self.queries.count) if self.queries.count else 0.0
+
+    async def _ready(self, connection: Connection) -> None:
+        self._opened += 1
+        await _prepare(connection)
 
     async def single(self) -> Connection:
         """A connection that the caller closes; JSON stays text. Raises one of `LOST` or `StoreAway`."""
@@ -67,14 +86,17 @@ class Connections:
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """What `work` gives on a connection; it may be run again where the connection breaks. Raises `StoreAway`."""
         loop = asyncio.get_running_loop()
-        end, pause = loop.time() + self._patience, 0.02
+        begin, pause = loop.time(), 0.02
+        end = begin + self._patience
         while True:
             try:
                 if not self._open:
                     await self._pool
                     self._open = True
                 async with self._pool.acquire(timeout=self._patience) as connection:
-                    return await work(connection)  # pyright: ignore[reportArgumentType]
+                    found = await work(connection)  # pyright: ignore[reportArgumentType]
+                self.queries.observe(loop.time() - begin)
+                return found
             except LOST as error:
                 if loop.time() + pause > end:
                     raise away(self.url, error) from error

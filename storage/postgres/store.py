@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Any
 
 from storage.channels import Channels, LocalChannels
 from storage.ids import is_id, new_id
+from storage.metrics import Histogram
 from storage.postgres import audit, privacy
 from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
@@ -98,6 +100,10 @@ class PostgresStore:
         self.work = PostgresWork(connections)
         self.channels: Channels = LocalChannels()
         self._commits = GroupCommit(connections.single, guard)
+        self.writes = Histogram(
+            "player_progress_write_latency_seconds", "From a turn's commit being asked for to durable."
+        )
+        self._begun = time.monotonic()
 
     @classmethod
     async def open(cls, url: str, revive: Callable[[], Awaitable[object]] | None = None) -> PostgresStore:
@@ -144,8 +150,10 @@ class PostgresStore:
         return Loaded(_game(rows[0]), {row["part"]: _part(row) for row in rows if row["part"] is not None})
 
     async def commit(self, commit: Commit) -> None:
+        begin = time.monotonic()
         try:
             await self._commits.commit(commit)
+            self.writes.observe(time.monotonic() - begin)
         except Conflict:
             # The connection may have broken before the answer, and what was kept was sent again: then it is ours.
             if commit.base == NEW:
@@ -208,6 +216,10 @@ class PostgresStore:
             for row in rows:
                 yield _game(row)
             last = rows[-1]["id"]
+
+    def rate(self) -> float:
+        """Transactions a second since the start: queries, and commits of turns."""
+        return (self.connections.queries.count + self.writes.count) / max(time.monotonic() - self._begun, 1.0)
 
     # --- privacy
 

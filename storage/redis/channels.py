@@ -13,7 +13,8 @@ from storage.redis.client import RedisClient
 from storage.redis.link import RedisAway
 from storage.redis.presence import Presence, in_room
 from storage.redis.pubsub import PubSub
-from storage.redis.rooms import GLOBAL, Channel, Event, Missed, Rooms, room, user
+from storage.redis.rooms import Event, Missed, Rooms
+from storage.redis.rooms import channel as named
 
 
 class RedisChannels:
@@ -24,16 +25,16 @@ class RedisChannels:
 
     async def say(self, channel: str, data: Json) -> None:
         with _or_away():
-            await self._rooms.say(_channel(channel), orjson.dumps(data))
+            await self._rooms.say(named(channel), orjson.dumps(data))
 
     @asynccontextmanager
     async def listen(self, channel: str) -> AsyncGenerator[AsyncIterator[Json | None]]:
-        async with self._rooms.listen(_channel(channel)) as events:
+        async with self._rooms.listen(named(channel)) as events:
             yield _read(events)
 
     async def recent(self, channel: str) -> Sequence[Json]:
         with _or_away():
-            events, _ = await self._rooms.recent(_channel(channel))
+            events, _ = await self._rooms.recent(named(channel))
         return [orjson.loads(each.data) for each in events]
 
     async def enter(self, place: str, member: str, seconds: float) -> None:
@@ -55,11 +56,6 @@ def _or_away() -> Generator[None]:
         yield
     except RedisAway as error:
         raise ChannelsAway(str(error)) from error
-
-
-def _channel(name: str) -> Channel:
-    kind, _, id = name.partition(":")
-    return GLOBAL if name == GLOBAL.name else room(id) if kind == "room" else user(id)
 
 
 async def _read(events: AsyncIterator[Event | Missed]) -> AsyncIterator[Json | None]:

@@ -1,6 +1,6 @@
 """What a player can ask about themselves, over turns that were really played and stored in PostgreSQL."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -299,7 +299,7 @@ async def test_a_shared_worlds_replay_goes_on_after_the_last_turn_of_somebody_er
     await table.say(his, "north", "take coin")
 
     @asynccontextmanager
-    async def archive() -> AsyncIterator[Archive]:
+    async def archive() -> AsyncGenerator[Archive]:
         yield StoredGames(table.store)
 
     report = await replay(archive, Wanted(None, table.where, None), jobs=1, cache=None)

@@ -236,6 +236,8 @@ async def test_a_kind_of_turn_that_is_not_known_and_those_after_a_gap_are_counte
     await play(app, pages, "take coin", "north", "south")
     report = await replay(partial(altered, app.store, 2, kind="dream"))
     assert report.skipped == {"turns of kind 'dream' are not replayed": 2}
+    report = await replay(partial(altered, app.store, 2, kind="erased", player=""))
+    assert report.skipped == {"they were, or follow, a turn of a player who was erased": 2}
     report = await replay(partial(altered, app.store, 2, number=7))
     assert report.skipped == {"the turns before are not stored": 2}
     report = await replay(partial(altered, app.store, 0, number=7))

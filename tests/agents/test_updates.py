@@ -39,6 +39,7 @@ async def test_nine_of_ten_updates_of_ordinary_turns_touch_no_index(tmp_path: Pa
                     turns += 1
             await app.games.close()
         connection = await asyncpg.connect(url)
+        found: dict[str, tuple[int, int]] = {}
         # The servers of the store's connections report what they did when they end.
         for _ in range(200):
             found = {row[0]: (row[1], row[2]) for row in await connection.fetch(UPDATES)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -84,6 +85,28 @@ def test_what_cannot_be_done_is_told_with_status_2(rulebound: Run, world: Path) 
     ran = rulebound("replay", "--jobs", "1")
     assert ran.status == 2
     assert "1 turn: the pages of commit folder-" in ran.out
+
+
+def test_the_designers_page_shows_what_is_printed(rulebound: Run, world: Path) -> None:
+    author = Actor("ann", "ann@example.org")
+    rule = "---\nitem: coin\nin: hall\n---\n# Gold coin\n## Rules\n| On | When | Then |\n|---|---|---|\n"
+    with Repo.init(world, initial_branch="main") as repo:
+        for branch, award in (("main", 2), ("dear-coins", 3)):
+            if branch != "main":
+                repo.git.checkout("-q", "-b", branch)
+            (world / "coin.md").write_text(f'{rule}| after take [[coin]] | | award {award} for "the coin" |\n')
+            repo.git.add(".")
+            repo.index.commit(branch, author=author, committer=author)
+        repo.git.checkout("-q", "main")
+    play(str(world), "take coin", "north", name="ada")
+    play(str(world), "look", "take coin", name="bob")
+    out = rulebound("replay", "--against", "dear-coins", "--jobs", "1").out
+    for pattern, shown in (
+        (r"game [0-9a-f]{32}", "game 0198c2…"), (r"@folder-[0-9a-f]{7}", "@8b02d1…"), (r"(@|Under )[0-9a-f]{14}", r"\g<1>1f3a9c…"),
+    ):  # fmt: skip
+        out = re.sub(pattern, shown, out)
+    page = (Path(__file__).parents[2] / "docs/designers/pull-requests.md").read_text(encoding="utf-8")
+    assert f"$ rulebound replay --against dear-coins\n{out}```" in page
 
 
 def test_a_time_is_a_date_or_so_long_ago() -> None:

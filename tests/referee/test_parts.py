@@ -241,3 +241,18 @@ def test_what_nobody_touched_has_no_part_and_follows_its_page(world, rulebook):
     assert notes == []
     assert (state.rows["hall"]["name"], state.rows["hall"]["exits"]) == ("Great hall", {"up": "cellar"})
     assert state.rows["lamp"]["location"] == "ann"
+
+
+@pytest.mark.requirement("3.13")
+def test_a_hundred_worlds_share_what_nobody_touched_and_nothing_else():
+    referee = referee_of("tavern")
+    start = referee.join(referee.new(), "ann", "Ann")
+    stored = Stored(start)
+    worlds = [referee.load_parts(stored.head, stored.parts)[0] for _ in range(100)]
+    go = Action("go <direction>", {"direction": sorted(start.rows["taproom"]["exits"])[0]})
+    outcome = referee.resolve(worlds[0], "ann", go, Inputs(referee.rulebook.settings.begins))
+    assert outcome.status == "done"
+    assert outcome.state.rows["ann"]["location"] != "taproom"
+    assert {world.hash for world in worlds} == {start.hash}
+    seeds = referee.new().rows
+    assert all(world.rows[id] is row for world in worlds for id, row in seeds.items())

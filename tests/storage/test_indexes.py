@@ -143,6 +143,7 @@ async def test_a_query_is_answered_by_its_index(
         "now() - interval '1 month' AS month, "
         "md5('player 7') AS actor"
     )
+    assert row is not None
     given = [row[each[1:-1]] if isinstance(each, str) and each[:1] == "{" else each for each in values]
     indexes, scanned = await _plan(connection, query, *given)
     assert index in indexes

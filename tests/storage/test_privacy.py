@@ -65,8 +65,8 @@ async def test_a_players_connection_gives_their_own_rows_of_every_table(store: P
         rows = {table: await connection.fetch(f"SELECT {column} FROM {table}") for table, column in OWN.items()}
         return {table: {row[0].hex for row in found} for table, found in rows.items()}
 
-    assert await as_player(store.connections, ada, owners) == dict.fromkeys(OWN, {ada})
-    assert await as_player(store.connections, bob, owners) == dict.fromkeys(OWN, {bob})
+    assert await as_player(store.connections, ada, owners) == {key: {ada} for key in OWN}
+    assert await as_player(store.connections, bob, owners) == {key: {bob} for key in OWN}
     games = await as_player(store.connections, ada, lambda connection: connection.fetch("SELECT id FROM games"))
     assert [row["id"].hex for row in games] == [commits[0].game.id]
 
