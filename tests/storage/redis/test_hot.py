@@ -248,3 +248,18 @@ async def test_a_copy_that_is_read_stays_for_another_quarter_of_an_hour(
     await redis.call("EXPIRE", key, 10)
     await two.read("g", table.load)
     assert 800 < await redis.call("TTL", key) <= 900
+
+
+async def test_a_reader_that_was_waited_for_once_is_not_told_again(
+    workers: tuple[HotCopies, HotCopies], table: Table, redis: RedisClient
+) -> None:
+    one, two = workers
+    await one.read("g", table.load)
+    await filled(one)
+    await two.read("g", table.load)
+    for version in (1, 2):
+        async with one.writing("g") as writes:
+            table.commit(writes, Change(version, version + 1, b"new"))
+        assert one.stats.waited == 1
+    (key,) = [key for key in await redis.call("KEYS", "*") if key.endswith(b":r")]
+    assert await redis.call("ZRANGE", key, 0, -1) == [b"one"]
