@@ -95,16 +95,17 @@ class GroupCommit:
                 if connection is None:
                     try:
                         connection = await self._connect()
-                        pause = 0.0
-                    except (*LOST, StoreError) as error:
-                        self._give_up(error)
-                        pause = min(0.05 + 2 * pause, 1.0)
-                        await asyncio.sleep(pause)
+                    except (*LOST, asyncpg.PostgresError) as error:
+                        pause = await self._rest(error, pause)
                         continue
                 batch = self._take()
-                if batch and not await self._send(connection, batch):
-                    connection.terminate()
-                    connection = None
+                lost = await self._send(connection, batch) if batch else None
+                if lost is None:
+                    pause = 0.0
+                    continue
+                connection.terminate()
+                connection = None
+                pause = await self._rest(lost, pause)
         finally:
             if connection is not None:
                 connection.terminate()
@@ -127,8 +128,21 @@ class GroupCommit:
             self._news.clear()
         return list(batch.values())
 
-    async def _send(self, connection: Connection, batch: list[_Waiting]) -> bool:
-        """One round trip; False where the connection is lost."""
+    async def _rest(self, error: BaseException, pause: float) -> float:
+        """After a failure. Nobody waits longer than the patience lasts; each pause is longer than the one before."""
+        now = asyncio.get_running_loop().time()
+        for each in list(self._waiting):
+            if now - each.since > self._patience:
+                self._waiting.remove(each)
+                _fail(each, StoreAway(f"the database does not answer ({str(error) or type(error).__name__})"))
+        if not self._waiting:
+            self._news.clear()
+        pause = min(0.05 + 2 * pause, 1.0)
+        await asyncio.sleep(pause)
+        return pause
+
+    async def _send(self, connection: Connection, batch: list[_Waiting]) -> BaseException | None:
+        """One round trip; the error where the connection is lost, or what guards it."""
         changes = [each.change for each in batch]
         guard = None if changes[0].base == NEW else self._guard
         marks = None
@@ -141,36 +155,27 @@ class GroupCommit:
             if guard:
                 kept = [each for each in changes if each.game.id in won]
                 await guard.settle(marks, kept, [each for each in changes if each.game.id not in won], rows[0], asked)
-        except (*LOST, StoreAway):
+        except (*LOST, StoreError) as error:
             self._again(batch)
-            return False
+            return error
         except TRIED_AGAIN:
             self._again(batch)
         except (asyncpg.PostgresError, ValueError, TypeError) as error:
             # One that cannot be kept must not take the others with it.
             if len(batch) > 1:
-                return all([await self._send(connection, [each]) for each in batch])
+                lost = [await self._send(connection, [each]) for each in batch]
+                return next(filter(None, lost), None)
             _fail(batch[0], _told(error))
         except BaseException:
             self._again(batch)
             raise
         else:
             _settle(batch, won)
-        return True
+        return None
 
     def _again(self, batch: list[_Waiting]) -> None:
         self._waiting.extendleft(reversed(batch))
         self._news.set()
-
-    def _give_up(self, error: BaseException) -> None:
-        """Nobody waits longer than the patience lasts."""
-        now = asyncio.get_running_loop().time()
-        for each in list(self._waiting):
-            if now - each.since > self._patience:
-                self._waiting.remove(each)
-                _fail(each, StoreAway(f"the database does not answer ({error or type(error).__name__})"))
-        if not self._waiting:
-            self._news.clear()
 
 
 def _settle(batch: list[_Waiting], won: set[str]) -> None:
