@@ -35,6 +35,9 @@ reads: another one may do."""
 WRITER = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "lock_timeout": "1s"}
 """Plans for arrays of any length are alike and cost more than the work; and no table's size may make them scan it."""
 
+READER = {"jit": "off"}
+"""Compiling a plan takes longer than any of ours runs."""
+
 
 class Connections:
     """`revive` starts a server of ours that was lost; `patience` is how many seconds a reader waits for one."""
@@ -42,7 +45,7 @@ class Connections:
     def __init__(self, url: str, revive: Reviver | None = None, *, size: int = 20, patience: float = 5.0):
         self.url, self._revive, self._patience = url, revive or Reviver(None), patience
         self._pool = asyncpg.create_pool(
-            url, min_size=0, max_size=size, init=self._ready, timeout=5, command_timeout=30
+            url, min_size=0, max_size=size, init=self._ready, timeout=5, command_timeout=30, server_settings=READER
         )
         self._open = False
         self._opened = 0

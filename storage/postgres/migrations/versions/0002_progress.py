@@ -85,7 +85,7 @@ CREATE TABLE waypoints (
     PRIMARY KEY (experience, id)
 );
 
-CREATE INDEX waypoints_cell ON waypoints (experience, cell);
+CREATE INDEX waypoints_cell ON waypoints (experience, cell) INCLUDE (id, name, lat, lng);
 
 COMMENT ON TABLE waypoints IS 'What has a point on Earth from the start, as the live rules say; a copy';
 
