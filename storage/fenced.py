@@ -19,6 +19,7 @@ from storage.postgres.store import PostgresStore, ready
 from storage.records import Commit, GameRecord, Loaded, Part
 from storage.redis import Change, Copy, HotCopies, PubSub, RedisClient, Writes
 from storage.redis.channels import RedisChannels
+from storage.reviving import Reviver
 
 Revive = Callable[[], Awaitable[object]]
 
@@ -36,9 +37,10 @@ class FencedStore(PostgresStore):
     async def opened(cls, database_url: str, redis_url: str, revive: Revive | None = None) -> AsyncGenerator[Self]:
         """Connects to both and migrates. `revive` starts servers of ours that were lost. Raises `StoreAway`,
         `WrongSchema`."""
-        connections = await ready(database_url, revive)
+        reviver = Reviver(revive)
+        connections = await ready(database_url, reviver)
         async with (
-            RedisClient(redis_url) as redis,
+            RedisClient(redis_url, revive=reviver) as redis,
             PubSub(redis_url) as pubsub,
             HotCopies(redis, pubsub, PostgresFence(connections)) as hot,
         ):
