@@ -65,6 +65,7 @@ class GroupCommit:
     ):
         self._connect, self._guard, self._patience = connect, guard, patience
         self._waiting: deque[_Waiting] = deque()
+        self._asked: set[asyncio.Future[None]] = set()
         self._news = asyncio.Event()
         self._lanes = [asyncio.ensure_future(self._lane()) for _ in range(lanes)]
 
@@ -72,15 +73,20 @@ class GroupCommit:
         """Raises `Conflict` where the game's version moved or a key is known (the caller tells which), `Full`,
         `StoreAway` or `StoreError`."""
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(change, loop.create_future(), loop.time())
-        self._waiting.append(waiting)
+        done: asyncio.Future[None] = loop.create_future()
+        self._asked.add(done)
+        self._waiting.append(_Waiting(change, done, loop.time()))
         self._news.set()
-        await waiting.done
+        try:
+            await done
+        finally:
+            self._asked.discard(done)
 
     async def close(self) -> None:
-        """Finishes what waits, then stops."""
-        while self._waiting:
-            await asyncio.wait([each.done for each in self._waiting])
+        """Finishes what was asked for, then stops."""
+        while self._asked:
+            await asyncio.wait(self._asked)
+            await asyncio.sleep(0)
         for lane in self._lanes:
             lane.cancel()
         await asyncio.gather(*self._lanes, return_exceptions=True)
@@ -111,7 +117,8 @@ class GroupCommit:
                 connection.terminate()
 
     def _take(self) -> list[_Waiting]:
-        """What goes out next: one commit a game; new games apart from those that change."""
+        """What goes out next: one commit a game, new games apart from those that change. In order of their ids, so that two
+        workers never wait for each other."""
         batch: dict[str, _Waiting] = {}
         later: list[_Waiting] = []
         while self._waiting and len(batch) < MOST:
@@ -126,17 +133,11 @@ class GroupCommit:
         self._waiting.extendleft(reversed(later))
         if not self._waiting:
             self._news.clear()
-        return list(batch.values())
+        return [batch[game] for game in sorted(batch)]
 
     async def _rest(self, error: BaseException, pause: float) -> float:
-        """After a failure. Nobody waits longer than the patience lasts; each pause is longer than the one before."""
-        now = asyncio.get_running_loop().time()
-        for each in list(self._waiting):
-            if now - each.since > self._patience:
-                self._waiting.remove(each)
-                _fail(each, StoreAway(f"the database does not answer ({str(error) or type(error).__name__})"))
-        if not self._waiting:
-            self._news.clear()
+        """After a failure; each pause is longer than the one before."""
+        self._give_up(error)
         pause = min(0.05 + 2 * pause, 1.0)
         await asyncio.sleep(pause)
         return pause
@@ -150,7 +151,7 @@ class GroupCommit:
             marks = await guard.begin(changes) if guard else None
             asked = asyncio.get_running_loop().time()
             query, parameters = statement(changes, marks.deadline if marks else inf)
-            rows = await connection.fetch(query, *parameters)
+            rows = await connection.fetch(query, *parameters, timeout=self._patience)
             won = {row["id"].hex for row in rows if row["id"] is not None}
             if guard:
                 kept = [each for each in changes if each.game.id in won]
@@ -158,17 +159,16 @@ class GroupCommit:
         except (*LOST, StoreError) as error:
             self._again(batch)
             return error
-        except TRIED_AGAIN:
+        except TRIED_AGAIN as error:
             self._again(batch)
-        except (asyncpg.PostgresError, ValueError, TypeError) as error:
+            self._give_up(error)
+        except Exception as error:
             # One that cannot be kept must not take the others with it.
             if len(batch) > 1:
-                lost = [await self._send(connection, [each]) for each in batch]
+                half = len(batch) // 2
+                lost = [await self._send(connection, each) for each in (batch[:half], batch[half:])]
                 return next(filter(None, lost), None)
             _fail(batch[0], _told(error))
-        except BaseException:
-            self._again(batch)
-            raise
         else:
             _settle(batch, won)
         return None
@@ -176,6 +176,16 @@ class GroupCommit:
     def _again(self, batch: list[_Waiting]) -> None:
         self._waiting.extendleft(reversed(batch))
         self._news.set()
+
+    def _give_up(self, error: BaseException) -> None:
+        """Nobody waits longer than the patience lasts."""
+        now = asyncio.get_running_loop().time()
+        for each in list(self._waiting):
+            if now - each.since > self._patience:
+                self._waiting.remove(each)
+                _fail(each, StoreAway(f"the database does not answer ({str(error) or type(error).__name__})"))
+        if not self._waiting:
+            self._news.clear()
 
 
 def _settle(batch: list[_Waiting], won: set[str]) -> None:
@@ -193,7 +203,6 @@ def _fail(waiting: _Waiting, error: StoreError) -> None:
 
 
 def _told(error: Exception) -> StoreError:
-    """A database error as one of ours."""
-    if isinstance(error, asyncpg.InsufficientResourcesError):
-        return Full(f"the turn could not be kept: {error}")
-    return StoreError(f"the turn could not be kept: {error}")
+    """A database error as one of ours; its further lines would show values of players."""
+    kind = Full if isinstance(error, asyncpg.InsufficientResourcesError) else StoreError
+    return kind("the turn could not be kept: " + str(error).partition("\n")[0])

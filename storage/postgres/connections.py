@@ -70,7 +70,9 @@ class Connections:
     async def single(self) -> Connection:
         """A connection that the caller closes; JSON stays text. Raises one of `LOST`."""
         try:
-            return await asyncpg.connect(self.url, timeout=5, command_timeout=30, server_settings=WRITER)
+            return await asyncpg.connect(
+                self.url, timeout=5, command_timeout=30, max_cached_statement_lifetime=0, server_settings=WRITER
+            )
         except LOST:
             await self._revive(self._patience)
             raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import inf
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -137,6 +138,8 @@ def statement(commits: Sequence[Commit], deadline: float = inf) -> tuple[str, li
         rows["o"] += [(id, *_told_row(told)) for told in each.told]
         if each.due is not None:
             rows["j"].append((id, each.due))
+    # Two workers take the locks of players' rows in the same order, as those of games.
+    rows["r"].sort(key=itemgetter(1, 2))
     # One commit alone is frequent, and PostgreSQL begins a statement without functions sooner.
     alone = len(commits) == 1
     groups = tuple((name, not alone or len(found) > 1) for name, found in rows.items() if found)
