@@ -25,6 +25,7 @@ from agents.waiting import WaitingTurns
 from agents.worlds import Where, World
 from kb import report
 from kb.referee import Action, Inputs, NotAState, Outcome, State, parts
+from kb.types import storable
 from kb.understand import Dialogue
 from kb.view import legal, templates, view
 from storage import (
@@ -135,7 +136,7 @@ class GameService:
         self, where: Where, principal: str, *, name: str = "you", seed: int | None = None
     ) -> tuple[str, str]:
         """A new game, or a place in the shared one: the handle, and what the player reads first. Raises `WorldError`."""
-        world = self._open(where)
+        world, name = self._open(where), storable(name)
         await self._refresh(world)
         player = await self._store.player(principal, name)
         if world.rulebook.settings.shared:
@@ -149,7 +150,7 @@ class GameService:
 
     async def resume(self, where: Where, principal: str, name: str) -> str | None:
         """The handle of a principal's last game in a world."""
-        for seat, game in await self._store.seats(principal, name=name, world=where.location):
+        for seat, game in await self._store.seats(principal, name=storable(name), world=where.location):
             if (game.revision, game.experience) == (where.revision, where.experience):
                 return seat.handle
         return None
@@ -244,7 +245,7 @@ class GameService:
         Raises `StoreAway` while the database is away; with `wait` the turn is kept on disk then, and done once it is back.
         """
         line = f"{action} {json.dumps(dict(arguments or {}))}" if action else text
-        line, key = line[:MAX_LINE], key or new_id()
+        line, key = storable(line[:MAX_LINE]), storable(key) or new_id()
         try:
             return await self._say(handle, principal, line, key, now)
         except StoreAway:
@@ -306,7 +307,7 @@ class GameService:
 
     async def restore(self, handle: str, principal: str, name: str) -> Reply:
         """Puts the game back to a save. Raises `GameError` where there is none of this name, and in a shared world."""
-        seat = await self._seat(handle, principal)
+        seat, name = await self._seat(handle, principal), storable(name)
 
         async def back(world: World, held: Held, key: str) -> Step:
             if held.record.scope is not None:
@@ -396,7 +397,7 @@ class GameService:
         seat = await self._seat(handle, principal)
         loaded = await self._store.load(seat.game)
         assert loaded is not None, "no version was named as known"
-        await self._store.save(name, loaded)
+        await self._store.save(storable(name), loaded)
 
     async def leave(self, handle: str, principal: str) -> None:
         """Gives up the place in a shared world; what is the world's stays there. Raises `GameError` elsewhere."""
@@ -686,7 +687,7 @@ class GameService:
         """The seat of a handle, which never changes while it is there."""
         seat = self._seats.get((handle, principal))
         if seat is None:
-            seat = await self._store.seat(handle, principal)
+            seat = await self._store.seat(storable(handle), storable(principal))
             self._remember(seat)
         return seat
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from storage import Full, StoreAway, new_id
+from storage import Conflict, Full, StoreAway, new_id
 
 Json = dict[str, Any]
 
@@ -43,7 +43,7 @@ class WaitingTurns:
                 continue
             try:
                 await do(turn)
-            except StoreAway:
+            except (StoreAway, Conflict, Full):
                 break
             except Exception as error:
                 path.with_suffix(".refused").write_text(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from kb.referee import Action, Inputs, Outcome, Referee, State
 from kb.rulebook import Rulebook
+from kb.types import storable
 from kb.understand import Command, Dialogue, Question, Understander, split_line
 
 MAX_COMMANDS = 20
@@ -39,6 +40,7 @@ class Session:
 
     def say(self, state: State, player: str, line: str, dialogue: Dialogue, inputs: Inputs) -> Said:
         """Everything that one line says, in order, until something is refused, unclear or not understood."""
+        line = storable(line)
         actions: list[Action] = []
         outcomes: list[Outcome] = []
         texts: list[str] = []

@@ -29,6 +29,38 @@ class TypeMismatch(ValueError):
     """The value does not belong to the type."""
 
 
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """The text with U+FFFD for what no database keeps as text: the character 0, and halves of surrogate pairs."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def storable_data(value: Any) -> Any:
+    """JSON data with every text storable. Raises `TypeMismatch` where a number is neither an int64 nor a finite double."""
+    match value:
+        case str():
+            return storable(value)
+        case list():
+            return [storable_data(each) for each in cast("list[Any]", value)]
+        case dict():
+            entries = cast("dict[str, Any]", value)
+            return {storable(name): storable_data(each) for name, each in entries.items()}
+        case int() if not INT_MIN <= value <= INT_MAX:
+            raise TypeMismatch("the number is too large")
+        case float() if not math.isfinite(value):
+            raise TypeMismatch("the number is not finite")
+        case _:
+            return value
+
+
+def _kept(text: str) -> str:
+    if (found := _UNSTORABLE.search(text)) is not None:
+        raise TypeMismatch(f"the text holds {found[0]!r}, which cannot be stored")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Type:
     """What a field, argument or expression holds. Subclasses are values: equal when they mean the same."""
@@ -148,7 +180,7 @@ class Text(Type):
         text = str(value)
         if len(text) > TEXT_LIMIT:
             raise TypeMismatch(f"text of {len(text)} characters is longer than {TEXT_LIMIT}")
-        return text
+        return _kept(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +220,7 @@ class Ref(Type):
             return ""
         if not isinstance(value, str):
             raise _mismatch(self, value)
-        return value
+        return _kept(value)
 
 
 @dataclass(frozen=True, slots=True)

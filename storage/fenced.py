@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Self
 
@@ -17,8 +17,11 @@ from storage.postgres.fence import PostgresFence, state_of
 from storage.postgres.privacy import Erased
 from storage.postgres.store import PostgresStore, ready
 from storage.records import Commit, GameRecord, Loaded, Part
-from storage.redis import Change, Copy, HotCopies, PubSub, RedisClient, Writes
+from storage.redis import Change, Copy, HotCopies, PlayerCache, PubSub, RedisClient, Writes
 from storage.redis.channels import RedisChannels
+from storage.redis.link import RedisAway
+from storage.redis.rooms import user
+from storage.reviving import Reviver
 
 Revive = Callable[[], Awaitable[object]]
 
@@ -36,9 +39,10 @@ class FencedStore(PostgresStore):
     async def opened(cls, database_url: str, redis_url: str, revive: Revive | None = None) -> AsyncGenerator[Self]:
         """Connects to both and migrates. `revive` starts servers of ours that were lost. Raises `StoreAway`,
         `WrongSchema`."""
-        connections = await ready(database_url, revive)
+        reviver = Reviver(revive)
+        connections = await ready(database_url, reviver)
         async with (
-            RedisClient(redis_url) as redis,
+            RedisClient(redis_url, revive=reviver) as redis,
             PubSub(redis_url) as pubsub,
             HotCopies(redis, pubsub, PostgresFence(connections)) as hot,
         ):
@@ -66,6 +70,10 @@ class FencedStore(PostgresStore):
         async with self.hot.writing(*erased.games, *erased.shared) as writes:
             for game in writes.games:
                 writes.refused(game)
+        with suppress(RedisAway):  # else it goes by itself within an hour
+            await self.redis.call("DEL", user(player).key)
+            for experience in erased.experiences:
+                await PlayerCache(self.redis).forget(player, experience)
         return erased
 
 

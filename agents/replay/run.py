@@ -143,10 +143,13 @@ async def _spread(games: AsyncIterator[tuple[Head, Pin | None]], report: Report,
         while running:
             await take()
     except BrokenProcessPool:
+        # After Ctrl-C, which ended them, this is where the interruption comes through.
+        await asyncio.sleep(0)
         raise ReplayError("A process of the replay was ended", "Free memory, or use `--jobs 1`.") from None
     finally:
         for each in running:
-            each.cancel()
+            if not each.cancel() and not each.cancelled():
+                each.exception()  # told by the first one
         pool.shutdown(cancel_futures=True)
 
 

@@ -64,7 +64,7 @@ async def _drain(store: PostgresStore, home: Path) -> None:
     """Tells what is left in the outbox, as the next worker does when the leases of those that are gone have run out."""
     app, later = build(Settings(home), store=store), timedelta(hours=1)
     background = Background(app.games, store.work, LocalChannels(), now=lambda: datetime.now(UTC) + later)
-    while await background.tell():
+    while await background.tell() or await app.games.catch_up():
         pass
 
 
@@ -80,6 +80,9 @@ def _acknowledged(history: History, turns: dict[str, Sequence[TurnRecord]], verd
             kept = by_key.get((seen.game, seen.key), [])
             if (seen.number, seen.hash) not in {(turn.number, turn.hash_after) for turn in kept}:
                 verdict.found("acknowledged and lost", f"{seen} but {[turn.number for turn in kept]}")
+    for game, key in history.promised:
+        if (game, key) not in by_key:
+            verdict.found("promised and lost", f"{game} {key}")
     for (game, key), records in by_key.items():
         verdict.turns += len(records)
         if len(records) > 1:
@@ -100,7 +103,7 @@ def _stale(history: Sequence[Seen], turns: dict[str, Sequence[TurnRecord]], verd
             highest.append(max(highest[-1], (seen.number, seen.worker)))
         for seen in mine:
             floor = highest[bisect_left(ends, seen.begin)]
-            if not seen.key and not seen.old and seen.number < floor[0]:
+            if not seen.key and not seen.stale and seen.number < floor[0]:
                 verdict.found("stale", f"{seen} after {floor}")
             if hashes.get(seen.number, seen.hash) != seen.hash or seen.number > max(hashes, default=0):
                 verdict.found("seen and never kept", f"{seen}")

@@ -12,11 +12,12 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from benchmarks.chaos.fleet import Fleet, Gone
+from benchmarks.chaos.fleet import Fleet
+from benchmarks.chaos.places import Gone
 from benchmarks.chaos.worlds import LINES
 
-PATIENCE = 8.0
-"""Seconds after which a player asks another worker."""
+PATIENCE = 20.0
+"""Seconds after which a player asks another worker; a worker answers sooner, if only that the database is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Seen:
     worker: str
     key: str = ""
     player: str = ""
-    old: bool = False
+    stale: bool = False
     """The worker said that it may be old."""
 
 
@@ -42,9 +43,11 @@ class History:
     seen: list[Seen] = field(default_factory=list[Seen])
     keys: set[str] = field(default_factory=set[str])
     """Of all turns that were ever asked for."""
+    promised: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """Game and key of the turns that a worker took on to do when the database is back."""
     errors: Counter[str] = field(default_factory=Counter[str])
-    outages: dict[str, float] = field(default_factory=lambda: {"turn": 0.0, "look": 0.0})
-    """The longest time that one player waited, from first asking to the answer."""
+    outages: dict[str, float] = field(default_factory=lambda: {"turn": 0.0, "look": 0.0, "refusal": 0.0})
+    """The longest time that one player waited: from first asking to the answer, or for being refused once."""
 
     def waited(self, what: str, since: float) -> None:
         self.outages[what] = max(self.outages[what], time.monotonic() - since)
@@ -77,8 +80,9 @@ class Player:
         self._turns += 1
         key, text, since, pause = f"{self.name}-{self._turns}", self._rng.choice(LINES), time.monotonic(), 0.02
         self._history.keys.add(key)
-        # Some ask two workers at once, as a client does that is too eager.
-        while not any(await asyncio.gather(*(self._ask(text, key) for _ in range(1 + (self._rng.random() < 0.1))))):
+        # Some ask two workers at once, as a client does that is too eager; some want no answer but that it will be done.
+        twice, wait = 1 + (self._rng.random() < 0.1), "yes" * (self._rng.random() < 0.2)
+        while not any(await asyncio.gather(*(self._ask(text, key, wait) for _ in range(twice)))):
             await asyncio.sleep(pause)
             pause = min(2 * pause, 0.5)
         self._history.waited("turn", since)
@@ -89,19 +93,23 @@ class Player:
             await asyncio.sleep(0.05)
         self._history.waited("look", since)
 
-    async def _ask(self, text: str = "", key: str = "") -> bool:
+    async def _ask(self, text: str = "", key: str = "", wait: str = "") -> bool:
         worker, begin = self._rng.choice(self._fleet.workers), time.monotonic()
-        what = {"what": "act", "text": text, "key": key} if key else {"what": "look"}
+        what = {"what": "act", "text": text, "key": key, "wait": wait} if key else {"what": "look"}
         try:
             answer = await worker.ask(PATIENCE, handle=self._handle, principal=self.name, **what)
         except Gone:
             self._history.errors["no answer"] += 1
             return False
         if "error" in answer:
-            self._history.errors[f"{answer['error']}: {answer['said'].partition(' (')[0]}"] += 1
+            self._history.errors[f"{answer['error']}: {answer['said'].partition(' at postgresql:')[0]}"] += 1
+            self._history.waited("refusal", begin)
             return False
-        number, hash, old = answer["number"], answer["hash"], answer.get("stale", False)
+        if answer.get("waiting"):
+            self._history.promised.add((self._game, key))
+            return True
+        number, hash, stale = answer["number"], answer["hash"], answer.get("stale", False)
         end = time.monotonic()
-        seen = Seen(self._game, number, hash, begin, end, worker.name, key, self.name, old)
+        seen = Seen(self._game, number, hash, begin, end, worker.name, key, self.name, stale)
         self._history.seen.append(seen)
         return True

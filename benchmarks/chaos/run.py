@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.chaos import worlds
 from benchmarks.chaos.check import Verdict, judge
-from benchmarks.chaos.fleet import FAULTS, Fleet
+from benchmarks.chaos.fleet import Fleet
 from benchmarks.chaos.players import History, Player
 
 
@@ -32,6 +32,7 @@ async def run(
     *,
     seed: int = 1,
     naive: bool = False,
+    embedded: bool = False,
     workers: int = 3,
     players: tuple[int, int] = (6, 6),
     faults: Sequence[str] | None = None,
@@ -39,7 +40,7 @@ async def run(
     """Plays under faults at random for some seconds, or through the given ones in order; then judges."""
     rng, history, over = random.Random(seed), History(), asyncio.Event()
     where = worlds.write(folder / "pages")
-    async with Fleet(folder, workers=workers, naive=naive, rng=rng) as fleet:
+    async with Fleet(folder, rng, workers=workers, naive=naive, embedded=embedded) as fleet:
         everybody: list[Player] = []
         for world, count in zip(where, players, strict=True):
             for _ in range(count):
@@ -60,7 +61,7 @@ async def run(
         ends = sum(worker.ends for worker in fleet.workers)
         for worker in fleet.workers:
             await worker.stop()
-        verdict = await judge(history, fleet.database_url, folder / "home")
+        verdict = await judge(history, fleet.database_url, fleet.home)
     return Report(history, fleet.faults, verdict, ends)
 
 
@@ -72,4 +73,4 @@ async def _at_random(fleet: Fleet, rng: random.Random, seconds: float) -> None:
         if rng.random() < 0.3:
             await fleet.valkey.save()
         # Now and then two things happen at once.
-        await asyncio.gather(*(fleet.fault(name) for name in rng.sample(list(FAULTS), rng.choice((1, 1, 2)))))
+        await asyncio.gather(*(fleet.fault(name) for name in rng.sample(fleet.possible, rng.choice((1, 1, 2)))))

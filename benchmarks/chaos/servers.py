@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -67,6 +68,9 @@ class Valkey:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
+        """Starts it where it does not run, and waits until it answers."""
+        if self._process is not None:
+            return
         command = [binaries.valkey(), "--port", "0", "--unixsocket", self.socket, "--dir", self.folder, "--save", ""]
         self._process = subprocess.Popen(
             [*command, "--loglevel", "warning"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -99,11 +103,31 @@ class Valkey:
             shutil.copy(self.folder / "older.rdb", self.folder / "dump.rdb")
 
 
+class EmbeddedValkey(Valkey):
+    """The Valkey of a home, which keeps no files. Workers start it."""
+
+    def __init__(self, home: Path):
+        super().__init__(home)
+        self._lock = home.resolve() / "services" / "valkey.lock"
+
+    async def start(self) -> None:
+        return
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        process.send(self._lock, number)
+
+    async def save(self) -> None:
+        return
+
+
 class Postgres:
     """The embedded PostgreSQL of a home. Killed, it comes back by `start`, or by whoever's supervisor comes first."""
 
-    def __init__(self, home: Path):
-        self._supervisor = Supervisor(home, redis_url="unix:///none")
+    def __init__(self, home: Path, *, with_valkey: bool = False):
+        self._supervisor = Supervisor(home, redis_url=None if with_valkey else "unix:///none")
         self._services = home.resolve() / "services"
         self.socket = Path()
 
@@ -120,10 +144,28 @@ class Postgres:
         """The postmaster alone; its children notice."""
         process.send(self._services / "postgres.lock", signal.SIGKILL)
 
+    def pause(self) -> list[int]:
+        """Stops all its processes; gives their ids."""
+        found = [process.pid_of(self._services / "postgres.lock")]
+        with suppress(OSError, Refused):
+            found += [int(pid or 0) for (pid,) in ask_postgres(self.socket, "SELECT pid FROM pg_stat_activity")]
+        return [pid for pid in found if pid and self._signal(pid, signal.SIGSTOP)]
+
+    def go_on(self, paused: Iterable[int]) -> None:
+        for pid in paused:
+            self._signal(pid, signal.SIGCONT)
+
+    def _signal(self, pid: int, number: signal.Signals) -> bool:
+        """Signals one of its processes and nobody else."""
+        with suppress(ProcessLookupError):
+            if process.works_in(pid, self._services / "postgres"):
+                os.kill(pid, number)
+                return True
+        return False
+
     def kill_backend(self) -> None:
         """A process of some connection, most likely a writer; the postmaster restarts everything."""
         busy = "SELECT pid FROM pg_stat_activity WHERE datname = 'rulebound' ORDER BY state_change DESC LIMIT 1"
-        with suppress(OSError, Refused, ProcessLookupError):
+        with suppress(OSError, Refused):
             for (pid,) in ask_postgres(self.socket, busy):
-                if process.works_in(int(pid or 0), self._services / "postgres"):
-                    os.kill(int(pid or 0), signal.SIGKILL)
+                self._signal(int(pid or 0), signal.SIGKILL)

@@ -53,8 +53,8 @@ class Service:
             case "start":
                 return {"handle": (await games.start(Where.of(more["world"]), principal, name=principal))[0]}
             case "act":
-                reply = await games.act(handle, principal, more["text"], key=more["key"])
-                return {"number": reply.turn, "hash": reply.state_hash}
+                reply = await games.act(handle, principal, more["text"], key=more["key"], wait=bool(more["wait"]))
+                return {"waiting": reply.status == "waiting", "number": reply.turn, "hash": reply.state_hash}
             case _:
                 game = await games.game(handle, principal)
                 seen = {"number": game.record.version, "hash": game.state.hash, "stale": game.stale}

@@ -13,6 +13,7 @@ from typing import Any, cast
 import yaml
 
 from kb.diagnostics import Diagnostic, Span, problem
+from kb.types import storable
 
 MAX_CHARACTERS = 64 * 1024
 MAX_DEPTH = 12
@@ -120,7 +121,7 @@ class _Reader:
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _Refused("RB104", key_node, "A key is not text", "Write `key: value`.")
-            key = str(key_node.value)
+            key = _text(key_node)
             if key in entries:
                 raise _Refused("RB104", key_node, f"The key `{key}` stands twice", "Leave one of them out.")
             value = self._value(value_node, depth + 1)
@@ -146,8 +147,16 @@ class _Reader:
         return _scalar(node)
 
 
+def _text(node: yaml.Node) -> str:
+    text = str(node.value)
+    if storable(text) != text:
+        what = "The text holds a character that cannot be stored: 0, or half a surrogate pair"
+        raise _Refused("RB104", node, what, "Leave the escape out.")
+    return text
+
+
 def _scalar(node: yaml.Node) -> Any:
-    text = str(node.value).replace("\u00a0", " ")
+    text = _text(node).replace("\u00a0", " ")
     if not isinstance(node, yaml.ScalarNode) or node.style:
         return text
     word = text.lower()

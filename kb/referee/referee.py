@@ -26,7 +26,7 @@ from kb.referee.state import State, new_state
 from kb.referee.targets import write_target
 from kb.referee.waits import Waits
 from kb.rulebook import Agent, Ask, Condition, Decide, Effect, Rule, Rulebook, Table, Workflow
-from kb.types import Ref, TypeMismatch
+from kb.types import Ref, TypeMismatch, storable
 
 MAX_ROUNDS = 200
 MAX_ARRIVALS = 16
@@ -63,7 +63,7 @@ class Referee:
     def join(self, state: State, player: str, name: str | None = None, role: str = "player") -> State:
         """The state with one more player at the start. Raises `WorldIsFull`, and ValueError where the id is taken."""
         turn = self.frame(state, "")
-        players.join(turn, player, name or player, role)
+        players.join(turn, player, storable(name or player), role)
         return turn.finish()
 
     def leave(self, state: State, player: str) -> State:

@@ -13,7 +13,7 @@ from kb.referee.frame import Turn
 from kb.referee.model import Action, Refused, TraceLine
 from kb.referee.shape import TEMPLATE
 from kb.rulebook import ActionType, Condition, Role, Rule
-from kb.types import Ref, TypeMismatch
+from kb.types import Ref, TypeMismatch, storable
 
 _RANK = {"player": 0, "gm": 1, "admin": 2}
 
@@ -32,7 +32,7 @@ def bind(turn: Turn, action: Action) -> None:
     type_ = turn.shape.rulebook.actions.get(action.type)
     if type_ is None:
         raise Refused("That is not something one can do here.", f"no action is {action.type!r}")
-    bound: dict[str, Any] = {"verb": type_.verb, "text": action.text}
+    bound: dict[str, Any] = {"verb": type_.verb, "text": storable(action.text)}
     given = action.roles
     for name, role in type_.roles.items():
         value = given.get(name)

@@ -30,6 +30,8 @@ class Dialogue:
 
     def cleared(self) -> Dialogue:
         """Without the pending question."""
+        if not self.asked and not self.settled:
+            return self
         return replace(self, asked=False, before="", after="", choices=(), settled=())
 
     def dump(self) -> dict[str, Any]:

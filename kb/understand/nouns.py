@@ -89,6 +89,8 @@ class Look:
 
     def written(self, text: str) -> str:
         """A line with the names of what earlier answers settled in place of their holes."""
+        if not self.dialogue.settled:
+            return text
         return "".join(each if (at := hole_number(each)) is None else self._settled_names(at) for each in text)
 
     def _settled_names(self, at: int) -> str:

@@ -16,7 +16,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from kb.referee import Action, Referee, State
 from kb.rulebook import ActionType
-from kb.types import Ref, Type
+from kb.types import Ref, Type, TypeMismatch, storable_data
 from kb.understand.dialogue import Command, Dialogue, Question, Reply, Understanding, hole
 from kb.understand.lexicon import Lexicon, matches
 from kb.understand.nouns import ORDINALS, Look, Nouns, Unseen
@@ -47,15 +47,17 @@ class Understander:
         look = Look(self.referee, self.lexicon, state, player, dialogue)
         if "{" in line and (direct := self._direct(look, line)) is not None:
             return direct
-        words = spoken(words_of(text), self.lexicon.is_verb, self.lexicon.takes_text)
+        said = words_of(text)
+        words = spoken(said, self.lexicon.is_verb, self.lexicon.takes_text)
         if not words:
             return Reply("Say something.", dialogue)
-        text = text[words[0].start : words[-1].end]
-        if text.casefold() in {"again", "g"}:
+        if len(words) < len(said):
+            text = text[words[0].start : words[-1].end]
+            words = words_of(text)
+        if len(words) == 1 and words[0].key in {"again", "g"}:
             if not dialogue.last:
                 return Reply("There is nothing to do again.", dialogue)
             return self.understand(state, player, dialogue.last, replace(dialogue.cleared(), last=""))
-        words = words_of(text)
         if dialogue.asked and not self._whole_command(look, text, words):
             answer = self._answer(look, text)
             if answer is not None:
@@ -224,9 +226,10 @@ class Understander:
             return None
         dialogue = look.dialogue.cleared()
         try:
-            given: dict[str, Any] = json.loads("{" + arguments)
-        except (ValueError, RecursionError):
-            return Reply('The arguments are not JSON: write {"name": value}.', dialogue)
+            given: dict[str, Any] = storable_data(json.loads("{" + arguments))
+        except (ValueError, RecursionError) as error:
+            why = str(error) if isinstance(error, TypeMismatch) else 'write {"name": value}'
+            return Reply(f"The arguments are not JSON: {why}.", dialogue)
         try:
             values = {
                 name: look.argument(value, role.type) if (role := action.roles.get(name)) else value

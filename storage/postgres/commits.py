@@ -65,6 +65,7 @@ class GroupCommit:
     ):
         self._connect, self._guard, self._patience = connect, guard, patience
         self._waiting: deque[_Waiting] = deque()
+        self._asked: set[asyncio.Future[None]] = set()
         self._news = asyncio.Event()
         self._lanes = [asyncio.ensure_future(self._lane()) for _ in range(lanes)]
 
@@ -72,15 +73,20 @@ class GroupCommit:
         """Raises `Conflict` where the game's version moved or a key is known (the caller tells which), `Full`,
         `StoreAway` or `StoreError`."""
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(change, loop.create_future(), loop.time())
-        self._waiting.append(waiting)
+        done: asyncio.Future[None] = loop.create_future()
+        self._asked.add(done)
+        self._waiting.append(_Waiting(change, done, loop.time()))
         self._news.set()
-        await waiting.done
+        try:
+            await done
+        finally:
+            self._asked.discard(done)
 
     async def close(self) -> None:
-        """Finishes what waits, then stops."""
-        while self._waiting:
-            await asyncio.wait([each.done for each in self._waiting])
+        """Finishes what was asked for, then stops."""
+        while self._asked:
+            await asyncio.wait(self._asked)
+            await asyncio.sleep(0)
         for lane in self._lanes:
             lane.cancel()
         await asyncio.gather(*self._lanes, return_exceptions=True)
@@ -95,22 +101,24 @@ class GroupCommit:
                 if connection is None:
                     try:
                         connection = await self._connect()
-                        pause = 0.0
-                    except (*LOST, StoreError) as error:
-                        self._give_up(error)
-                        pause = min(0.05 + 2 * pause, 1.0)
-                        await asyncio.sleep(pause)
+                    except (*LOST, asyncpg.PostgresError) as error:
+                        pause = await self._rest(error, pause)
                         continue
                 batch = self._take()
-                if batch and not await self._send(connection, batch):
-                    connection.terminate()
-                    connection = None
+                lost = await self._send(connection, batch) if batch else None
+                if lost is None:
+                    pause = 0.0
+                    continue
+                connection.terminate()
+                connection = None
+                pause = await self._rest(lost, pause)
         finally:
             if connection is not None:
                 connection.terminate()
 
     def _take(self) -> list[_Waiting]:
-        """What goes out next: one commit a game; new games apart from those that change."""
+        """What goes out next: one commit a game, new games apart from those that change. In order of their ids, so that two
+        workers never wait for each other."""
         batch: dict[str, _Waiting] = {}
         later: list[_Waiting] = []
         while self._waiting and len(batch) < MOST:
@@ -125,10 +133,17 @@ class GroupCommit:
         self._waiting.extendleft(reversed(later))
         if not self._waiting:
             self._news.clear()
-        return list(batch.values())
+        return [batch[game] for game in sorted(batch)]
 
-    async def _send(self, connection: Connection, batch: list[_Waiting]) -> bool:
-        """One round trip; False where the connection is lost."""
+    async def _rest(self, error: BaseException, pause: float) -> float:
+        """After a failure; each pause is longer than the one before."""
+        self._give_up(error)
+        pause = min(0.05 + 2 * pause, 1.0)
+        await asyncio.sleep(pause)
+        return pause
+
+    async def _send(self, connection: Connection, batch: list[_Waiting]) -> BaseException | None:
+        """One round trip; the error where the connection is lost, or what guards it."""
         changes = [each.change for each in batch]
         guard = None if changes[0].base == NEW else self._guard
         marks = None
@@ -136,27 +151,27 @@ class GroupCommit:
             marks = await guard.begin(changes) if guard else None
             asked = asyncio.get_running_loop().time()
             query, parameters = statement(changes, marks.deadline if marks else inf)
-            rows = await connection.fetch(query, *parameters)
+            rows = await connection.fetch(query, *parameters, timeout=self._patience)
             won = {row["id"].hex for row in rows if row["id"] is not None}
             if guard:
                 kept = [each for each in changes if each.game.id in won]
                 await guard.settle(marks, kept, [each for each in changes if each.game.id not in won], rows[0], asked)
-        except (*LOST, StoreAway):
+        except (*LOST, StoreError) as error:
             self._again(batch)
-            return False
-        except TRIED_AGAIN:
+            return error
+        except TRIED_AGAIN as error:
             self._again(batch)
-        except (asyncpg.PostgresError, ValueError, TypeError) as error:
+            self._give_up(error)
+        except Exception as error:
             # One that cannot be kept must not take the others with it.
             if len(batch) > 1:
-                return all([await self._send(connection, [each]) for each in batch])
+                half = len(batch) // 2
+                lost = [await self._send(connection, each) for each in (batch[:half], batch[half:])]
+                return next(filter(None, lost), None)
             _fail(batch[0], _told(error))
-        except BaseException:
-            self._again(batch)
-            raise
         else:
             _settle(batch, won)
-        return True
+        return None
 
     def _again(self, batch: list[_Waiting]) -> None:
         self._waiting.extendleft(reversed(batch))
@@ -168,7 +183,7 @@ class GroupCommit:
         for each in list(self._waiting):
             if now - each.since > self._patience:
                 self._waiting.remove(each)
-                _fail(each, StoreAway(f"the database does not answer ({error or type(error).__name__})"))
+                _fail(each, StoreAway(f"the database does not answer ({str(error) or type(error).__name__})"))
         if not self._waiting:
             self._news.clear()
 
@@ -188,7 +203,6 @@ def _fail(waiting: _Waiting, error: StoreError) -> None:
 
 
 def _told(error: Exception) -> StoreError:
-    """A database error as one of ours."""
-    if isinstance(error, asyncpg.InsufficientResourcesError):
-        return Full(f"the turn could not be kept: {error}")
-    return StoreError(f"the turn could not be kept: {error}")
+    """A database error as one of ours; its further lines would show values of players."""
+    kind = Full if isinstance(error, asyncpg.InsufficientResourcesError) else StoreError
+    return kind("the turn could not be kept: " + str(error).partition("\n")[0])

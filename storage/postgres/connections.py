@@ -14,6 +14,7 @@ import asyncpg
 import orjson
 
 from storage.metrics import Histogram
+from storage.reviving import Reviver
 from storage.store import StoreAway
 
 T = TypeVar("T")
@@ -25,25 +26,31 @@ LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InternalClientError,  # asyncpg's, where the server ends a connection in the middle of its own error
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,
 )
-"""The connection broke: what was under way may or may not have happened."""
+"""There is no connection, or it broke (what was under way may or may not have happened), or it is to a server that only
+reads: another one may do."""
 
 WRITER = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "lock_timeout": "1s"}
 """Plans for arrays of any length are alike and cost more than the work; and no table's size may make them scan it."""
+
+READER = {"jit": "off"}
+"""Compiling a plan takes longer than any of ours runs."""
 
 
 class Connections:
     """`revive` starts a server of ours that was lost; `patience` is how many seconds a reader waits for one."""
 
-    def __init__(
-        self, url: str, revive: Callable[[], Awaitable[object]] | None = None, *, size: int = 20, patience: float = 5.0
-    ):
-        self.url, self._revive, self._patience = url, revive, patience
+    def __init__(self, url: str, revive: Reviver | None = None, *, size: int = 20, patience: float = 5.0):
+        self.url, self._revive, self._patience = url, revive or Reviver(None), patience
         self._pool = asyncpg.create_pool(
-            url, min_size=0, max_size=size, init=self._ready, timeout=5, command_timeout=30
+            url, min_size=0, max_size=size, init=self._ready, timeout=5, command_timeout=30, server_settings=READER
         )
         self._open = False
         self._opened = 0
+        self._away = self._probing = False
+        """Nobody waits for a server that somebody waited for in vain: one at a time tries whether it is back."""
         self.queries = Histogram("database_query_duration_seconds", "Queries, with the wait for a connection.")
 
     @property
@@ -61,12 +68,13 @@ class Connections:
         await _prepare(connection)
 
     async def single(self) -> Connection:
-        """A connection that the caller closes; JSON stays text. Raises one of `LOST` or `StoreAway`."""
+        """A connection that the caller closes; JSON stays text. Raises one of `LOST`."""
         try:
-            return await asyncpg.connect(self.url, timeout=5, command_timeout=30, server_settings=WRITER)
+            return await asyncpg.connect(
+                self.url, timeout=5, command_timeout=30, max_cached_statement_lifetime=0, server_settings=WRITER
+            )
         except LOST:
-            if self._revive is not None:
-                await self._revive()
+            await self._revive(self._patience)
             raise
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
@@ -85,25 +93,42 @@ class Connections:
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """What `work` gives on a connection; it may be run again where the connection breaks. Raises `StoreAway`."""
+        return await self.patiently(lambda: self._pooled(work))
+
+    async def _pooled(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        if not self._open:
+            await self._pool
+            self._open = True
+        async with self._pool.acquire(timeout=self._patience) as connection:
+            return await work(connection)  # pyright: ignore[reportArgumentType]
+
+    async def patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` gives; it is run again where the connection breaks. Raises `StoreAway` when the patience is over, or at
+        once where the server is known to be away."""
+        if self._probing:
+            raise away(self.url, self._revive.trouble)
         loop = asyncio.get_running_loop()
+        probing = self._probing = self._away
         begin, pause = loop.time(), 0.02
-        end = begin + self._patience
-        while True:
-            try:
-                if not self._open:
-                    await self._pool
-                    self._open = True
-                async with self._pool.acquire(timeout=self._patience) as connection:
-                    found = await work(connection)  # pyright: ignore[reportArgumentType]
-                self.queries.observe(loop.time() - begin)
-                return found
-            except LOST as error:
-                if loop.time() + pause > end:
-                    raise away(self.url, error) from error
-                if self._revive is not None:
-                    await self._revive()
-                await asyncio.sleep(pause)
-                pause *= 2
+        end = begin + (0 if probing else self._patience)
+        try:
+            while True:
+                try:
+                    found = await work()
+                    self._away = False
+                    self.queries.observe(loop.time() - begin)
+                    return found
+                except LOST as error:
+                    left = end - loop.time() - pause
+                    await self._revive(left)
+                    if left <= 0:
+                        self._away = True
+                        raise away(self.url, error) from error
+                    await asyncio.sleep(pause)
+                    pause *= 2
+        finally:
+            if probing:
+                self._probing = False
 
     async def close(self) -> None:
         """Closes the pool, or drops it where the server hangs."""
@@ -115,10 +140,10 @@ class Connections:
             self._pool.terminate()
 
 
-def away(url: str, error: BaseException) -> StoreAway:
+def away(url: str, error: BaseException | str) -> StoreAway:
     """The error for a database that does not answer; it names no password."""
     shown = re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:…@", url)
-    return StoreAway(f"the database at {shown} does not answer ({error or type(error).__name__})")
+    return StoreAway(f"the database at {shown} does not answer ({str(error) or type(error).__name__})")
 
 
 async def _prepare(connection: Connection) -> None:

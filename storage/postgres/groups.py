@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from math import inf
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -15,25 +16,20 @@ import orjson
 from storage.cells import cell
 from storage.records import NEW, Commit, Part, Progress, ProgressEvent, Seat, Told, TurnRecord
 
-_GROUPS: dict[str, str] = {
-    "g": "id uuid, base bigint, version bigint, hash text, commit text, head json, last bigint, updated timestamptz, "
-    "world text, revision text, experience text, scope text, seed bigint, keys text",
-    "p": "game_id uuid, id text, template text, kind text, location text, lat float8, lng float8, cell bigint, "
-    "tags text, data jsonb",
-    "x": "game_id uuid, id text",
-    "t": "game_id uuid, number bigint, player_id uuid, instance text, kind text, said text, key text, commit text, "
-    "inputs json, outcome json, undo json, hash_before text, hash_after text, at timestamptz",
-    "s": "game_id uuid, handle uuid, player_id uuid, instance text, role text",
-    "l": "game_id uuid, handle uuid",
-    "r": "game_id uuid, player_id uuid, experience text, handle uuid, at timestamptz, location text, score bigint, "
-    "completion float8, completed bool, playtime float8, turns bigint, distance float8, lat float8, lng float8, "
-    "inventory text, visited text, state jsonb",
-    "e": "game_id uuid, player_id uuid, id uuid, experience text, type text, content text, data jsonb, lat float8, "
-    "lng float8, at timestamptz",
-    "o": "game_id uuid, number bigint, id uuid, channel text, payload json",
-    "j": "game_id uuid, due timestamptz",
+_TYPES = {
+    "g": "new_game",
+    "p": "new_instance",
+    "x": "old_instance",
+    "t": "new_turn",
+    "s": "new_seat",
+    "l": "old_seat",
+    "r": "new_progress",
+    "e": "new_event",
+    "o": "new_told",
+    "j": "new_job",
 }
-"""Each group of rows with its columns; a parameter holds one column of one group."""
+"""The rows of a commit by groups, each with its type, which a migration makes. A worker knows the columns of a type, so
+that none is ever altered: a newer one takes its place."""
 
 
 FENCE = """epoch, run, greatest(0, extract(epoch FROM until - clock_timestamp()))::float8 AS quiet,
@@ -46,7 +42,7 @@ _UPDATED = """
         updated = g.updated
     FROM {g}
     WHERE games.id = g.id AND games.version = g.base AND {in_time}
-        AND NOT EXISTS (SELECT FROM turns WHERE game_id = g.id AND key = ANY(g.keys::text[]) AND key <> '')
+        AND NOT EXISTS (SELECT FROM turns WHERE game_id = g.id AND key = ANY(g.keys) AND key <> '')
     RETURNING games.id"""
 
 _CREATED = """
@@ -61,7 +57,7 @@ _KEPT = {
     SELECT t.* FROM {t} JOIN won ON won.id = t.game_id""",
     "p": """
     INSERT INTO instances (game_id, id, template, kind, location, lat, lng, cell, tags, data)
-    SELECT p.game_id, p.id, p.template, p.kind, p.location, p.lat, p.lng, p.cell, p.tags::text[], p.data
+    SELECT p.game_id, p.id, p.template, p.kind, p.location, p.lat, p.lng, p.cell, p.tags, p.data
     FROM {p} JOIN won ON won.id = p.game_id
     ON CONFLICT (game_id, id) DO UPDATE SET template = excluded.template, kind = excluded.kind,
         location = excluded.location, lat = excluded.lat, lng = excluded.lng, cell = excluded.cell, tags = excluded.tags,
@@ -77,7 +73,7 @@ _KEPT = {
         completion, score, location, lat, lng, distance, inventory, visited, state)
     SELECT r.player_id, r.experience, r.handle, r.at, date_trunc('minute', r.at), r.at,
         CASE WHEN r.completed THEN r.at END, r.playtime, r.turns, r.completion, r.score, r.location, r.lat, r.lng,
-        r.distance, r.inventory::text[], r.visited::text[], r.state
+        r.distance, r.inventory, r.visited, r.state
     FROM {r} JOIN won ON won.id = r.game_id
     ON CONFLICT (player_id, experience) DO UPDATE SET handle = excluded.handle, played = excluded.played,
         last_turn = excluded.last_turn, completed = coalesce(old.completed, excluded.completed),
@@ -100,18 +96,15 @@ _KEPT = {
 
 
 @lru_cache(maxsize=256)
-def _statement(groups: tuple[str, ...], new: bool) -> str:
-    """The statement for the groups that have rows; what is not there costs nothing."""
+def _statement(groups: tuple[tuple[str, bool], ...], new: bool) -> str:
+    """The statement for the groups that have rows; what is not there costs nothing. A group is one row, or (True) many."""
     tables: dict[str, str] = {}
-    number = 0
-    for group in groups:
-        columns = [each.split() for each in _GROUPS[group].split(", ")]
-        arrays = ", ".join(f"${number + at}::{type_}[]" for at, (_, type_) in enumerate(columns, 1))
-        tables[group] = f"unnest({arrays}) AS {group}({', '.join(name for name, _ in columns)})"
-        number += len(columns)
-    tables["in_time"] = f"extract(epoch FROM clock_timestamp()) < ${number + 1}::float8"
+    for at, (name, many) in enumerate(groups, 1):
+        table = f"unnest(${at}::{_TYPES[name]}[])" if many else f"(SELECT (${at}::{_TYPES[name]}).*)"
+        tables[name] = f"{table} AS {name}"
+    tables["in_time"] = f"extract(epoch FROM clock_timestamp()) < ${len(groups) + 1}::float8"
     won = (_CREATED if new else _UPDATED).format_map(tables)
-    kept = "".join(f", kept_{each} AS ({_KEPT[each].format_map(tables)}\n)" for each in groups if each in _KEPT)
+    kept = "".join(f", kept_{name} AS ({_KEPT[name].format_map(tables)}\n)" for name in tables if name in _KEPT)
     return f"""
 WITH won AS MATERIALIZED ({won}
 ){kept}
@@ -119,18 +112,18 @@ SELECT won.id, {FENCE} FROM fence LEFT JOIN won ON true"""
 
 
 def statement(commits: Sequence[Commit], deadline: float = inf) -> tuple[str, list[Any]]:
-    """The statement that keeps these commits, all new games or none, and its parameters: a list for each column.
+    """The statement that keeps these commits, all new games or none, and its parameters: the rows of each group, as tuples.
 
     It gives the ids of the games that were kept, and how the fence stands. After the deadline, by the database's clock in
     seconds, games are not changed.
     """
-    rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _GROUPS}
+    rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _TYPES}
     for each in commits:
         game = each.game
         id = game.id
         rows["g"].append((
             id, each.base, game.version, game.hash, game.commit, json(game.head), game.last, game.updated, game.world,
-            game.revision, game.experience, game.scope, game.seed, _array(turn.key for turn in each.turns if turn.key),
+            game.revision, game.experience, game.scope, game.seed, [turn.key for turn in each.turns if turn.key],
         ))  # fmt: skip
         for key, part in each.parts.items():
             if part is None:
@@ -145,10 +138,14 @@ def statement(commits: Sequence[Commit], deadline: float = inf) -> tuple[str, li
         rows["o"] += [(id, *_told_row(told)) for told in each.told]
         if each.due is not None:
             rows["j"].append((id, each.due))
-    groups = tuple(name for name in _GROUPS if rows[name])
-    columns: list[Any] = [column for name in groups for column in zip(*rows[name], strict=True)]
+    # Two workers take the locks of players' rows in the same order, as those of games.
+    rows["r"].sort(key=itemgetter(1, 2))
+    # One commit alone is frequent, and PostgreSQL begins a statement without functions sooner.
+    alone = len(commits) == 1
+    groups = tuple((name, not alone or len(found) > 1) for name, found in rows.items() if found)
+    parameters: list[Any] = [rows[name] if many else rows[name][0] for name, many in groups]
     new = commits[0].base == NEW
-    return _statement(groups, new), columns if new else [*columns, deadline]
+    return _statement(groups, new), parameters if new else [*parameters, deadline]
 
 
 def json(value: Any) -> str:
@@ -156,16 +153,11 @@ def json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _array(values: Iterable[str]) -> str:
-    """A text array as PostgreSQL writes it."""
-    return "{" + ",".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in values) + "}"
-
-
 def _part_row(part: Part) -> tuple[Any, ...]:
     """An instance as columns."""
     lat, lng = part.point or (None, None)
     place = None if part.point is None else cell(*part.point)
-    return (part.template, part.kind, part.location, lat, lng, place, _array(part.tags), json(part.data))
+    return (part.template, part.kind, part.location, lat, lng, place, part.tags, json(part.data))
 
 
 def _turn_row(turn: TurnRecord) -> tuple[Any, ...]:
@@ -185,8 +177,7 @@ def _progress_row(each: Progress) -> tuple[Any, ...]:
     lat, lng = each.point or (None, None)
     return (
         each.player, each.experience, each.handle, each.at, each.location, each.score, each.completion, each.completed,
-        each.playtime, each.turns, each.distance, lat, lng, _array(each.inventory), _array(each.visited),
-        json(each.state),
+        each.playtime, each.turns, each.distance, lat, lng, each.inventory, each.visited, json(each.state),
     )  # fmt: skip
 
 

@@ -18,30 +18,41 @@ from storage.standings import Found
 FURTHEST = 100_000.0
 """Metres: nothing further away is near."""
 
-_HAVERSINE = f"""{2 * EARTH} * asin(sqrt(least(1, power(sin(radians(lat - $3) / 2), 2)
-        + cos(radians($3)) * cos(radians(lat)) * power(sin(radians(lng - $4) / 2), 2))))"""
+_HAVERSINE = f"""{2 * EARTH} * asin(sqrt(least(1, power(sin(radians(lat - $2) / 2), 2)
+        + cos(radians($2)) * cos(radians(lat)) * power(sin(radians(lng - $3) / 2), 2))))"""
 
-_SOURCES = """
-        SELECT waypoints.id, name, lat, lng, cell FROM waypoints WHERE experience = $1 AND {where}
-            AND NOT EXISTS (SELECT FROM instances WHERE game_id = $2 AND instances.id = waypoints.id) {order}
+# What is placed: by the rules alone (of experience $1), and in a game ($7), whose own instances count more.
+_RULES = "(SELECT id, name, lat, lng, cell FROM waypoints WHERE experience = $1 AND {where} {order})"
+_GAME = """(
+        SELECT id, name, lat, lng, cell FROM waypoints WHERE experience = $1 AND {where}
+            AND NOT EXISTS (SELECT FROM instances WHERE game_id = $7 AND instances.id = waypoints.id) {order}
     ) UNION ALL (
-        SELECT id, '', lat, lng, cell FROM instances WHERE game_id = $2 AND cell IS NOT NULL AND {where} {order}"""
+        SELECT id, '', lat, lng, cell FROM instances WHERE game_id = $7 AND cell IS NOT NULL AND {where} {order})"""
 
-# $1 experience, $2 game or NULL, $3 and $4 the point, $5 metres, $6 limit, $7 and $8 the ranges of cells.
-WITHIN = f"""
+# $1 experience, $2 and $3 the point, $4 limit, $5 and $6 the ranges of cells, then the game, last the metres.
+_WITHIN = """
 SELECT * FROM (
-    SELECT id, name, lat, lng, {_HAVERSINE} AS metres
-    FROM unnest($7::bigint[], $8::bigint[]) AS range(low, high) CROSS JOIN LATERAL (
-        ({_SOURCES.format(where="cell BETWEEN low AND high", order="")})
-    ) AS near) AS found
-WHERE metres <= $5 ORDER BY metres, id LIMIT $6"""
+    SELECT id, name, lat, lng, {distance} AS metres
+    FROM unnest($5::bigint[], $6::bigint[]) AS range(low, high) CROSS JOIN LATERAL ({placed}) AS near
+) AS found WHERE metres <= ${last} ORDER BY metres, id LIMIT $4"""
 
 # The neighbours along the order of cells: the furthest of as many as are wanted bounds where the nearest are.
-NEIGHBOURS = f"""
-SELECT {_HAVERSINE} AS metres FROM (
-    ({_SOURCES.format(where="cell >= $5", order="ORDER BY cell LIMIT $6")}) UNION ALL
-    ({_SOURCES.format(where="cell < $5", order="ORDER BY cell DESC LIMIT $6")})
-) AS near ORDER BY metres LIMIT $6"""
+# $1 to $4 as above, $5 the cell of the point; $6 is nothing, so that the game is $7 everywhere.
+_NEIGHBOURS = """
+SELECT {distance} AS metres FROM ({above} UNION ALL {below}) AS near WHERE $6::int IS NULL ORDER BY metres LIMIT $4"""
+
+_BETWEEN = {"where": "cell BETWEEN low AND high", "order": ""}
+_ABOVE = {"where": "cell >= $5", "order": "ORDER BY cell LIMIT $4"}
+_BELOW = {"where": "cell < $5", "order": "ORDER BY cell DESC LIMIT $4"}
+
+WITHIN, WITHIN_GAME = (
+    _WITHIN.format(distance=_HAVERSINE, placed=placed.format(**_BETWEEN), last=last)
+    for placed, last in ((_RULES, 7), (_GAME, 8))
+)
+NEIGHBOURS, NEIGHBOURS_GAME = (
+    _NEIGHBOURS.format(distance=_HAVERSINE, above=placed.format(**_ABOVE), below=placed.format(**_BELOW))
+    for placed in (_RULES, _GAME)
+)
 
 PUBLISH = """
 WITH gone AS (DELETE FROM waypoints WHERE experience = $1 AND id <> ALL($2::text[]))
@@ -68,15 +79,18 @@ class Places:
     ) -> Sequence[Found]:
         """Everything within a radius, the nearest first."""
         ranges = around(*point, metres)
-        lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
-        rows = await self._connections.fetch(WITHIN, experience, game, *point, metres, limit, lows, highs)
-        return [_found(row) for row in rows]
+        cells = [low for low, _ in ranges], [high for _, high in ranges]
+        query, of = (WITHIN, ()) if game is None else (WITHIN_GAME, (game,))
+        return [
+            _found(row) for row in await self._connections.fetch(query, experience, *point, limit, *cells, *of, metres)
+        ]
 
     async def nearest(
         self, experience: str, point: tuple[float, float], count: int = 10, *, game: str | None = None
     ) -> Sequence[Found]:
         """The nearest few, at most `FURTHEST` away."""
-        rows = await self._connections.fetch(NEIGHBOURS, experience, game, *point, cell(*point), count)
+        query, of = (NEIGHBOURS, ()) if game is None else (NEIGHBOURS_GAME, (game,))
+        rows = await self._connections.fetch(query, experience, *point, count, cell(*point), None, *of)
         bound = min(rows[-1]["metres"] * (1 + 1e-9), FURTHEST) if len(rows) == count else FURTHEST
         return await self.within(experience, point, bound, game=game, limit=count)
 

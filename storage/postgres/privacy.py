@@ -85,7 +85,9 @@ EVENTS_GONE = "DELETE FROM progress_events WHERE player_id = $1"
 
 TOLD_GONE = "DELETE FROM outbox WHERE channel = 'user:' || $1"
 
-# With the profile go progress and seats.
+PROGRESS_GONE = "DELETE FROM progress WHERE player_id = $1 RETURNING experience"
+
+# With the profile go seats.
 PLAYER_GONE = "DELETE FROM players WHERE id = $1"
 
 EMPTY: Final[dict[str, Any]] = {
@@ -112,6 +114,8 @@ class Erased:
     turns: int
     """Turns that were blanked."""
     events: int
+    experiences: tuple[str, ...]
+    """Where there was progress."""
 
 
 async def as_player(connections: Connections, player: str, work: Callable[[Any], Awaitable[T]]) -> T:
@@ -163,10 +167,12 @@ async def erase(connections: Connections, player: str, name: str, actor: str) ->
             await _unnamed(connection, shared, name)
             events = int((await connection.execute(EVENTS_GONE, player)).split()[-1])
             await connection.execute(TOLD_GONE, player)
+            experiences = tuple(row["experience"] for row in await connection.fetch(PROGRESS_GONE, player))
             await connection.execute(PLAYER_GONE, player)
             counts = {"games": len(games), "shared": len(shared), "turns": turns, "events": events}
             await append(connection, actor, "erase", player, counts)
-        return Erased(player, tuple(id.hex for id in games), tuple(id.hex for id in shared), turns, events)
+        own, others = tuple(id.hex for id in games), tuple(id.hex for id in shared)
+        return Erased(player, own, others, turns, events, experiences)
 
     return await connections.run(run)
 

@@ -200,7 +200,7 @@ waypoints = Table(
     Column("lat", Double, nullable=False),
     Column("lng", Double, nullable=False),
     Column("cell", BigInteger, nullable=False),
-    Index("waypoints_cell", "experience", "cell"),
+    Index("waypoints_cell", "experience", "cell", postgresql_include=["id", "name", "lat", "lng"]),
     comment="What has a point on Earth from the start, as the live rules say; a copy",
 )
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from storage.postgres.places import Places
 from storage.postgres.progress import ProgressQueries
 from storage.postgres.work import PostgresWork
 from storage.records import NEW, Commit, GameRecord, Kind, Loaded, Part, Player, Seat, TurnRecord
+from storage.reviving import Reviver
 from storage.store import Conflict, KnownTurn, NoSuchGame
 from storage.work import KEPT_BACKUPS
 
@@ -79,11 +80,11 @@ SELECT {_GAME} FROM games WHERE ($3::text IS NULL OR world = $3) AND ($4::uuid I
 ORDER BY id LIMIT 500"""
 
 
-async def ready(url: str, revive: Callable[[], Awaitable[object]] | None = None) -> Connections:
+async def ready(url: str, revive: Reviver | None = None) -> Connections:
     """Connections to a database that is up to date. Raises `StoreAway`, `WrongSchema`."""
     connections = Connections(url, revive)
     try:
-        connection = await connections.single()
+        connection = await connections.patiently(connections.single)
         await migrate(connection, url)
         await connection.close()
     except LOST as error:
@@ -106,9 +107,9 @@ class PostgresStore:
         self._begun = time.monotonic()
 
     @classmethod
-    async def open(cls, url: str, revive: Callable[[], Awaitable[object]] | None = None) -> PostgresStore:
-        """Connects and migrates. `revive` starts a server of ours that was lost. Raises `StoreAway`, `WrongSchema`."""
-        return cls(await ready(url, revive))
+    async def open(cls, url: str) -> PostgresStore:
+        """Connects and migrates. Raises `StoreAway`, `WrongSchema`."""
+        return cls(await ready(url))
 
     async def close(self) -> None:
         await self._commits.close()

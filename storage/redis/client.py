@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from storage.redis.breaker import Breaker
 from storage.redis.link import Arg, Link, RedisAway, UnknownScript
+from storage.reviving import Reviver
 from storage.store import StoreError
 
 
@@ -75,7 +76,7 @@ class RedisClient:
     """One shared connection to one server, renewed in the background for as long as the client is open.
 
     Calls while there is no connection fail at once with `RedisAway`. The breaker's `seconds` are short by default, because
-    not a caller but the background probes the server.
+    not a caller but the background probes the server. `revive` starts a server of ours that was lost.
     """
 
     def __init__(
@@ -85,8 +86,10 @@ class RedisClient:
         timeout: float = 1.0,
         breaker: Breaker | None = None,
         backoff: Backoff | None = None,
+        revive: Reviver | None = None,
     ):
         self.url, self.timeout = url, timeout
+        self._revive = revive or Reviver(None)
         self.breaker = breaker or Breaker(seconds=5.0)
         self._backoff = backoff or Backoff()
         self._link: Link | None = None
@@ -206,8 +209,10 @@ class RedisClient:
                 self.breaker.failed()
                 await self._drop(self._error)
             await asyncio.sleep(max(self._backoff.take(), self.breaker.wait()))
-            with suppress(RedisAway):
+            try:
                 await self._open()
+            except RedisAway:
+                await self._revive(self.timeout)
 
     async def _drop(self, reason: str) -> None:
         link, self._link = self._link, None

@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from storage.redis.client import RedisClient
 from storage.redis.copies import Copy, Memory, copy_of, fields
@@ -107,6 +107,14 @@ class HotCopies:
         if keys:
             self._background(self._fill(game, copy, token, keys))
         return copy
+
+    @property
+    def mode(self) -> Literal["hot", "quiet", "off"]:
+        """For health reports. `quiet`: nobody reads copies, because a worker is without Redis or the server is new; `off`:
+        we do not, because Redis is not connected or the fence is not known."""
+        if self._site.hot():
+            return "hot"
+        return "quiet" if self._site.linked() and self._now() < self._fence.covered else "off"
 
     def last_known(self, game: str) -> Copy | None:
         """A copy that was the newest once, for when PostgreSQL is away: whoever shows it says so."""

@@ -97,8 +97,8 @@ PUBLISH = Script.of(
     + _STORE
     + """
 -- ARGV: worker, lease in ms, token, base version, life of the copy in ms, number of fields to drop, these, fields and values
-if not redis.call('ZSCORE', KEYS[2], ARGV[3]) then return 'lost' end
-redis.call('ZREM', KEYS[2], ARGV[3])
+if redis.call('ZREM', KEYS[2], ARGV[3]) == 0 then return 'lost' end
+redis.call('DEL', KEYS[4])  -- they were registered before our mark, and we have waited for them
 local found = redis.call('HMGET', KEYS[1], '@version', '@mark')
 if marked > 1 or found[2] ~= ARGV[3] then  -- somebody else writes, or wrote meanwhile
   redis.call('DEL', KEYS[1])
@@ -121,5 +121,7 @@ return 'kept'
 ABORT = Script.of("""
 -- ARGV: token. What was committed under it, if anything, is not published. Gives 1 where the mark stood.
 redis.call('DEL', KEYS[1])  -- also where another writer began since: it may have committed before us
-return redis.call('ZREM', KEYS[2], ARGV[1])
+if redis.call('ZREM', KEYS[2], ARGV[1]) == 0 then return 0 end
+redis.call('DEL', KEYS[4])  -- they were registered before our mark, and we have waited for them
+return 1
 """)

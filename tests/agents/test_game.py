@@ -257,3 +257,16 @@ async def test_a_turn_that_is_overtaken_again_and_again_is_given_up(
     monkeypatch.setattr(app.store, "commit", never)
     with pytest.raises(Conflict, match="played elsewhere"):
         await app.games.act(handle, ANN, "look")
+
+
+@pytest.mark.parametrize("bad", ["\0", "\ud800", '{"item": "\\u0000\\udfff"}', '{"item": 99999999999999999999999}'])
+async def test_text_that_no_database_holds_loses_no_turn(app: App, pages: Path, bad: str) -> None:
+    handle = await start(app, pages, name=f"Ann{bad}")
+    for line in (f"take {bad}", bad, f"take the coin{bad}"):
+        await app.games.act(handle, ANN, line)
+    await app.games.save(handle, ANN, bad)
+    assert (await app.games.act(handle, ANN, "look")).turn == 4
+    assert (await app.games.restore(handle, ANN, bad)).turn == 5
+    with pytest.raises(NoSuchGame):
+        await app.games.act(f"{handle}\0", ANN, "look")
+    assert (await app.games.act(handle, ANN, "look", key=bad)).turn == 6

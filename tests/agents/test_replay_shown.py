@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.replay import Recorded, Report
@@ -102,6 +102,7 @@ def test_what_was_not_replayed_is_always_told() -> None:
     assert json.loads(as_json(made))["skipped"][1] == {"reason": "the pages of commit x are gone", "turns": 7}
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 2), st.sampled_from(["take", "drop", "go"])),

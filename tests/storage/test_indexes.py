@@ -105,9 +105,15 @@ QUERIES: list[Any] = [
     ),
     pytest.param("events_content", progress.PLACES, ("world-1", "{hour}", 1800.0), id="visits of places"),
     pytest.param("events_content", progress.ANALYTICS, ("world-1", "{hour}", 1800.0), id="visits of an experience"),
-    pytest.param("waypoints_cell", places.WITHIN, ("woods", None, *POINT, 100.0, 50, LOW, HIGH), id="within a radius"),
-    pytest.param("waypoints_cell", places.NEIGHBOURS, ("woods", None, *POINT, cell(*POINT), 10), id="nearest"),
-    pytest.param("instances_cell", places.WITHIN, ("woods", "{game}", *POINT, 100.0, 50, LOW, HIGH), id="in a game"),
+    pytest.param("waypoints_cell", places.WITHIN, ("woods", *POINT, 50, LOW, HIGH, 100.0), id="within a radius"),
+    pytest.param("waypoints_cell", places.NEIGHBOURS, ("woods", *POINT, 10, cell(*POINT), None), id="nearest"),
+    pytest.param(
+        "instances_cell", places.WITHIN_GAME, ("woods", *POINT, 50, LOW, HIGH, "{game}", 100.0), id="in a game"
+    ),
+    pytest.param(
+        "instances_cell", places.NEIGHBOURS_GAME, ("woods", *POINT, 10, cell(*POINT), None, "{game}"),
+        id="nearest in a game",
+    ),
     pytest.param("instances_pkey", store.LOAD, ("{game}", None), id="the instances of a game"),
     pytest.param(
         "instances_pkey", "SELECT data FROM instances WHERE game_id = $1 AND id = ANY($2::text[])",
@@ -124,7 +130,7 @@ QUERIES: list[Any] = [
     pytest.param("seats_pkey", store.SEAT, ("{player}", "principal 7"), id="a seat"),
     pytest.param("seats_player", store.SEATS, ("principal 7", None, None, 20), id="the seats of somebody"),
     pytest.param("seats_game", store.MEMBERS, ("{game}",), id="who is in a game"),
-    pytest.param("turns_pkey", store.TURNS, ("{game}", 3, None), id="turns"),
+    pytest.param("turns_pkey", store.TURNS, ("{game}", 3, None, None, None), id="turns"),
     pytest.param("turns_key", store.BY_KEYS, ("{game}", ["key-3"]), id="turns by their keys"),
     pytest.param("turns_player", "SELECT number FROM turns WHERE player_id = $1", ("{player}",), id="turns of somebody"),
     pytest.param("audit_actor", audit.OF, ("{actor}", "{month}", 100), id="what somebody did"),
@@ -155,6 +161,6 @@ async def test_every_index_is_proved(connection: asyncpg.Connection) -> None:
         "SELECT indexrelid::regclass::text AS name FROM pg_index JOIN pg_class ON pg_class.oid = indrelid "
         "WHERE relnamespace = 'public'::regnamespace"
     )
-    elsewhere = {"alembic_version_pkc", "audit_pkey", "away_pkey", "fence_pkey", "jobs_due", "jobs_pkey",
-                 "outbox_due", "outbox_pkey", "saves_pkey", "waypoints_pkey"}  # fmt: skip
+    elsewhere = {"alembic_version_pkc", "audit_pkey", "fence_pkey", "jobs_due", "jobs_pkey",
+                 "outbox_game", "outbox_pkey", "saves_pkey", "waypoints_pkey"}  # fmt: skip
     assert {row["name"] for row in rows} == elsewhere | {each.values[0] for each in QUERIES}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
 
 from storage.redis import Change, Copy, HotCopies, MemoryFence, PubSub, RedisClient, Times, Writes
-from tests.storage.redis.conftest import Server
+from tests.storage.redis.conftest import Server, hasty
 
 pytestmark = pytest.mark.anyio
 TIMES = Times(fresh=60, lease=60, mark=60, hush=120)
@@ -127,6 +128,20 @@ async def test_of_two_writers_neither_publishes_under_the_others_mark(
     assert (await one.read("g", table.load)).version == 2
 
 
+async def test_a_worker_tells_whether_copies_are_read(server: Server) -> None:
+    fence = MemoryFence()
+    async with hasty(server) as client, PubSub(server.url) as pubsub:
+        await fence.hush(0, client.run_id)
+        async with HotCopies(client, pubsub, fence, times=TIMES) as hot:
+            assert hot.mode == "hot"
+            hot.note_fence(await fence.hush(100), time.monotonic())
+            assert hot.mode == "quiet"
+            server.kill()
+            while client.run_id:
+                await asyncio.sleep(0.002)
+            assert hot.mode == "off"
+
+
 async def test_many_games_are_marked_and_published_in_one_round_trip_each(
     workers: tuple[HotCopies, HotCopies], table: Table
 ) -> None:
@@ -233,3 +248,18 @@ async def test_a_copy_that_is_read_stays_for_another_quarter_of_an_hour(
     await redis.call("EXPIRE", key, 10)
     await two.read("g", table.load)
     assert 800 < await redis.call("TTL", key) <= 900
+
+
+async def test_a_reader_that_was_waited_for_once_is_not_told_again(
+    workers: tuple[HotCopies, HotCopies], table: Table, redis: RedisClient
+) -> None:
+    one, two = workers
+    await one.read("g", table.load)
+    await filled(one)
+    await two.read("g", table.load)
+    for version in (1, 2):
+        async with one.writing("g") as writes:
+            table.commit(writes, Change(version, version + 1, b"new"))
+        assert one.stats.waited == 1
+    (key,) = [key for key in await redis.call("KEYS", "*") if key.endswith(b":r")]
+    assert await redis.call("ZRANGE", key, 0, -1) == [b"one"]

@@ -168,7 +168,7 @@ BROKEN = {
     "another writer does not matter": Broken(
         3668, {"broken": (PUBLISH, "if marked > 1 or found[2] ~= ARGV[3] then", "if false then")}
     ),
-    "servers are not told apart": Broken(150, {"runs": False}),
+    "servers are not told apart": Broken(795, {"runs": False}),
     "a new server is read at once": Broken(795, patch=((Times, "quiet", property(lambda self: 0.0)),)),
     "a worker without redis just writes": Broken(
         63, patch=((FenceView, "hush", _nothing), (FenceView, "covered", property(lambda self: math.inf)))

@@ -85,7 +85,7 @@ CREATE TABLE waypoints (
     PRIMARY KEY (experience, id)
 );
 
-CREATE INDEX waypoints_cell ON waypoints (experience, cell);
+CREATE INDEX waypoints_cell ON waypoints (experience, cell) INCLUDE (id, name, lat, lng);
 
 COMMENT ON TABLE waypoints IS 'What has a point on Earth from the start, as the live rules say; a copy';
 
@@ -145,10 +145,131 @@ COMMENT ON COLUMN fence.run IS 'the server that holds the hot copies';
 
 COMMENT ON COLUMN fence.until IS 'until when nobody reads them';
 
+CREATE TYPE new_game AS (
+    id UUID,
+    base BIGINT,
+    version BIGINT,
+    hash TEXT,
+    commit TEXT,
+    head JSON,
+    last BIGINT,
+    updated TIMESTAMP WITH TIME ZONE,
+    world TEXT,
+    revision TEXT,
+    experience TEXT,
+    scope TEXT,
+    seed BIGINT,
+    keys TEXT[]
+);
+
+CREATE TYPE new_instance AS (
+    game_id UUID,
+    id TEXT,
+    template TEXT,
+    kind TEXT,
+    location TEXT,
+    lat DOUBLE PRECISION,
+    lng DOUBLE PRECISION,
+    cell BIGINT,
+    tags TEXT[],
+    data JSONB
+);
+
+CREATE TYPE old_instance AS (
+    game_id UUID,
+    id TEXT
+);
+
+CREATE TYPE new_turn AS (
+    game_id UUID,
+    number BIGINT,
+    player_id UUID,
+    instance TEXT,
+    kind TEXT,
+    said TEXT,
+    key TEXT,
+    commit TEXT,
+    inputs JSON,
+    outcome JSON,
+    undo JSON,
+    hash_before TEXT,
+    hash_after TEXT,
+    at TIMESTAMP WITH TIME ZONE
+);
+
+CREATE TYPE new_seat AS (
+    game_id UUID,
+    handle UUID,
+    player_id UUID,
+    instance TEXT,
+    role TEXT
+);
+
+CREATE TYPE old_seat AS (
+    game_id UUID,
+    handle UUID
+);
+
+CREATE TYPE new_progress AS (
+    game_id UUID,
+    player_id UUID,
+    experience TEXT,
+    handle UUID,
+    at TIMESTAMP WITH TIME ZONE,
+    location TEXT,
+    score BIGINT,
+    completion DOUBLE PRECISION,
+    completed BOOLEAN,
+    playtime DOUBLE PRECISION,
+    turns BIGINT,
+    distance DOUBLE PRECISION,
+    lat DOUBLE PRECISION,
+    lng DOUBLE PRECISION,
+    inventory TEXT[],
+    visited TEXT[],
+    state JSONB
+);
+
+CREATE TYPE new_event AS (
+    game_id UUID,
+    player_id UUID,
+    id UUID,
+    experience TEXT,
+    type TEXT,
+    content TEXT,
+    data JSONB,
+    lat DOUBLE PRECISION,
+    lng DOUBLE PRECISION,
+    at TIMESTAMP WITH TIME ZONE
+);
+
+CREATE TYPE new_told AS (
+    game_id UUID,
+    number BIGINT,
+    id UUID,
+    channel TEXT,
+    payload JSON
+);
+
+CREATE TYPE new_job AS (
+    game_id UUID,
+    due TIMESTAMP WITH TIME ZONE
+);
+
 INSERT INTO fence (id, epoch) VALUES (1, 1);
 """
 
 DOWN = """
+DROP TYPE new_job;
+DROP TYPE new_told;
+DROP TYPE new_event;
+DROP TYPE new_progress;
+DROP TYPE old_seat;
+DROP TYPE new_seat;
+DROP TYPE new_turn;
+DROP TYPE old_instance;
+DROP TYPE new_instance;
+DROP TYPE new_game;
 DROP TABLE fence;
 DROP TABLE jobs;
 DROP TABLE outbox;
