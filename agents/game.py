@@ -777,7 +777,7 @@ def _outcome(text: str, score: int, ended: str | None) -> Json:
 
 def _heard(turn: TurnRecord, player: str) -> Json | None:
     """A turn as a player knows it: their own, or what others' turns told them."""
-    if turn.instance == player:
+    if turn.instance == player and turn.kind != "join":
         return {"said": turn.text, "text": turn.outcome["text"]}
     told = [each["text"] for each in turn.outcome.get("heard", ()) if each["to"] == player]
     return {"said": "", "text": "\n".join(told)} if told else None
