@@ -54,16 +54,18 @@ class _Ear:
 
     async def hear(self, news: AsyncIterator[Json | None]) -> AsyncGenerator[Heard]:
         coming: asyncio.Task[Json | None] | None = None
-        read = True
+        loop = asyncio.get_running_loop()
+        read, until = True, 0.0
         try:
             while True:
                 if read:
+                    until = loop.time() + self._poll
                     for each in await self._from_store():
                         yield each
                     for each in await self._presence():
                         yield each
                 coming = coming or asyncio.create_task(_next(news))
-                await asyncio.wait((coming,), timeout=self._poll)
+                await asyncio.wait((coming,), timeout=max(0.0, until - loop.time()))
                 event, read = None, True
                 if coming.done():
                     event, coming = coming.result(), None

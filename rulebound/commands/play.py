@@ -36,7 +36,7 @@ def play(where: Where, script: str | None, seed: int | None, *, as_json: bool, s
     if script is None and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
         script = "-"
     if script is None:
-        return asyncio.run(_kept(settings, where, player, seed))
+        return asyncio.run(sit_down(settings, where, player, seed))
     app = build(settings)
     with _lines(script) as lines:
         return asyncio.run(_script(app, where, player, lines, seed or 0, as_json=as_json, state=state))
@@ -73,7 +73,7 @@ async def _script(
     return 0
 
 
-async def _kept(settings: Settings, where: Where, player: str, seed: int | None) -> int:
+async def sit_down(settings: Settings, where: Where, player: str, seed: int | None) -> int:
     """In the terminal, with a game that outlives the process."""
     async with open_app(settings) as app, between_turns(app):
         return await _terminal(app, Table(app, where, player), seed)

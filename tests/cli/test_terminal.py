@@ -11,7 +11,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from agents.worlds import Where
-from rulebound.app import build
+from rulebound.app import PRINCIPAL, build, open_app
 from rulebound.commands import play as module
 from rulebound.commands.table import Table
 from rulebound.settings import Settings
@@ -107,3 +107,37 @@ def test_completion_offers_what_is_allowed_now(home: Path) -> None:
     assert "go west" in asyncio.run(offered("go "))
     assert "restore" in asyncio.run(offered("rest"))
     assert "take off velvet cloak" in asyncio.run(offered("take"))
+
+
+@pytest.mark.requirement("2.05")
+def test_what_another_player_does_is_shown_while_one_sits_at_the_prompt(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "inn"
+    folder.mkdir()
+    (folder / "world.md").write_text(
+        "---\nexperience: inn\nuses: [adventure]\nstart: hall\nworld: shared\n---\n# Inn\nAn inn.\n", encoding="utf-8"
+    )
+    (folder / "hall.md").write_text("---\nplace: hall\n---\n# Hall\nA hall.\n", encoding="utf-8")
+    where, settings = Where.of(str(folder)), Settings.from_environment()
+    shown = ""
+
+    async def until(text: str) -> None:
+        nonlocal shown
+        while text not in shown:
+            await asyncio.sleep(0.02)
+            shown += capsys.readouterr().out
+
+    async def meet() -> int:
+        with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+            sitting = asyncio.create_task(module.sit_down(settings, where, "Ann", None))
+            await asyncio.wait_for(until("Tab shows"), 60)
+            async with open_app(settings) as other:
+                ben, _ = await other.games.start(where, PRINCIPAL, name="Ben")
+                await other.games.act(ben, PRINCIPAL, "say good evening")
+            await asyncio.wait_for(until("Ben says “good evening”."), 60)
+            pipe.send_text("quit\n")
+            return await sitting
+
+    assert asyncio.run(meet()) == 0
+    assert shown.index("Ben comes.") < shown.index("Ben says")

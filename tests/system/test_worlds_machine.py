@@ -94,7 +94,9 @@ class Worlds(RuleBasedStateMachine):
             folder = self.folder / kind
             folder.mkdir()
             for name, text in PAGES.items():
-                (folder / name).write_text(text.replace("{kind}", "shared\nplayers: 4" if shared else kind), encoding="utf-8")
+                (folder / name).write_text(
+                    text.replace("{kind}", "shared\nplayers: 4" if shared else kind), encoding="utf-8"
+                )
             self.wheres[shared] = Where.of(str(folder))
         self.store = Crashing()
         self.at = datetime(2026, 3, 1, tzinfo=UTC)
@@ -275,7 +277,13 @@ class Worlds(RuleBasedStateMachine):
 def few() -> settings:
     """So many that the test takes seconds; a nightly run takes more."""
     return settings(
-        max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), database=None, phases=(Phase.generate,), report_multiple_bugs=False
+        max_examples=15,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=(Phase.generate,),
+        report_multiple_bugs=False,
     )
 
 
