@@ -107,8 +107,9 @@ async def _floors(url: str, clients: Sequence[Client]) -> tuple[float, float]:
     return percentiles(latencies)[0], rate
 
 
-async def commits(url: str, server: int) -> None:
-    """Prints rates, latencies and what they cost. `server` is the process id of the PostgreSQL that is used."""
+async def commits(url: str, server: int) -> float:
+    """Prints rates, latencies and what they cost; gives the seconds of a bare UPDATE. `server` is the process id of the
+    PostgreSQL that is used."""
     store = await PostgresStore.open(url)
     clients = [Client((await store.player("bench", f"you {number}")).id) for number in range(max(LOADS))]
     await asyncio.gather(*(client.begin(store.commit) for client in clients))
@@ -149,6 +150,7 @@ async def commits(url: str, server: int) -> None:
             f"{generator / count * 1e6:.0f}; others used {spent.others / spent.wall:.1f} cores; WAL {written:,.0f} bytes",
         )
     await store.close()
+    return single
 
 
 async def _wal(store: PostgresStore) -> int:
