@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+import tracemalloc
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 from agents.worlds import Where
 from benchmarks.measure import percentiles, row
-from benchmarks.processes import Watch, memory
+from benchmarks.processes import Watch
 from rulebound.app import App, build
 from rulebound.settings import Settings
 from storage.embedded import Servers
@@ -59,10 +60,11 @@ async def playing(servers: Servers, url: str, server: int, home: Path, update: f
                 f"{spent.server / count * 1e6:.0f}; others used {spent.others / spent.wall:.1f} cores",
             )
         gc.collect()
-        before = memory()
+        tracemalloc.start()
         more = [(await app.games.start(where, "bench", name=f"held {n}"))[0] for n in range(HELD)]
         gc.collect()
-        row("a game held in memory", f"{(memory() - before) / len(more) / 1024:.1f} KiB")
+        row("a game held in memory", f"{tracemalloc.get_traced_memory()[0] / len(more) / 1024:.1f} KiB")
+        tracemalloc.stop()
         await app.games.close()
         other = build(Settings(home), store=store)
         await other.games.game(handles[0], "bench")
