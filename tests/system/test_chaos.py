@@ -47,3 +47,4 @@ async def test_no_turn_is_lost_or_done_twice_and_nothing_old_is_read_whatever_is
 async def test_the_dual_write_under_the_same_harm_is_caught(folder: Path) -> None:
     report = await run(folder, faults=["roll Valkey back"], naive=True, workers=2, players=(2, 2))
     assert report.verdict.broken["stale"], report.verdict
+    assert report.verdict.broken["acknowledged and lost"], report.verdict
