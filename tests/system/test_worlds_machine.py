@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
@@ -260,7 +260,7 @@ class Worlds(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         @asynccontextmanager
-        async def opened() -> AsyncIterator[Archive]:
+        async def opened() -> AsyncGenerator[Archive]:
             yield StoredGames(self.store)
 
         try:
