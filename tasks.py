@@ -18,6 +18,11 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 
+BENCHMARKS = (
+    "expressions", "turns", "checking", "shared", "services", "hot", "storage", "progress", "contention", "replay",
+    "chaos", "soak",
+)  # fmt: skip
+
 
 def run(*command: str | Path) -> int:
     """The exit status of a command run in the repository with the environment's programs first."""
@@ -80,7 +85,7 @@ def main() -> int:
     if task == "bench":
         prepare("requirements-dev.txt")
         numbers = [word for word in arguments if word.isdecimal()]
-        names = [word for word in arguments if not word.isdecimal()] or ["expressions", "turns", "checking", "soak"]
+        names = [word for word in arguments if not word.isdecimal()] or BENCHMARKS
         return max(run(PYTHON, "-m", f"benchmarks.{name}", *numbers) for name in names)
     if task in tasks or task == "ci":
         prepare("requirements-dev.txt")

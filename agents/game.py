@@ -6,25 +6,24 @@ transports or databases.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 
-from agents import resets, telling
+from agents import resets
 from agents.hearing import Heard, listening
-from agents.held import Held, read, whole, written
-from agents.lanes import Lanes, Step
-from agents.progress import PAUSE, SESSION, came, events_of, experience_of, progress_of, summed
+from agents.held import Held, read, whole
+from agents.lanes import Step
+from agents.progress import came, experience_of, progress_of
 from agents.record import outcome_of, ticked
+from agents.turns import MAX_SEATS, GameError, Made, Turns, asleep, due, refusal
 from agents.waiting import WaitingTurns
 from agents.worlds import Where, World
-from kb import report
-from kb.referee import Action, Inputs, NotAState, Outcome, State, parts
+from kb.referee import Action, Inputs, State, parts
 from kb.types import storable
 from kb.understand import Dialogue
 from kb.view import legal, templates, view
@@ -46,21 +45,6 @@ from storage.records import Json, Kind
 
 MAX_LINE = 20_000
 """How much of a line is read and stored."""
-MAX_GAMES = 1024
-"""How many games are held in memory."""
-MAX_SEATS = 16_384
-ASLEEP = timedelta(hours=1)
-"""How long the clock of one player's own world goes on without them."""
-POLL = timedelta(seconds=60)
-"""How long a remote repository is not asked again whether it moved."""
-
-
-class GameError(Exception):
-    """The game cannot do what was asked: `args[0]` says what, `hint` what to do."""
-
-    def __init__(self, message: str, hint: str):
-        super().__init__(message)
-        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +97,16 @@ class GameService:
     ):
         self._store, self._open, self._waiting = store, open_world, waiting
         self._now, self._new_handle, self._new_seed = now, new_handle, new_seed
-        self._games: OrderedDict[str, Held] = OrderedDict()
         self._seats: OrderedDict[tuple[str, str], Seat] = OrderedDict()
-        self._members: dict[str, dict[str, Seat]] = {}
-        self._asked: dict[Where, datetime] = {}
-        self._told: dict[str, str] = {}
-        self._wake: list[Callable[[], None]] = []
-        self._last_turn: OrderedDict[str, datetime] = OrderedDict()
-        self._lanes = Lanes(self._held, self._commit)
+        self._turns = Turns(store, open_world, now)
 
     async def close(self) -> None:
         """Finishes the turns that were begun."""
-        await self._lanes.close()
+        await self._turns.close()
 
     def on_told(self, wake: Callable[[], None]) -> None:
         """`wake` is called after each commit that others are told of."""
-        self._wake.append(wake)
+        self._turns.wake.append(wake)
 
     # --- beginning
 
@@ -137,7 +115,7 @@ class GameService:
     ) -> tuple[str, str]:
         """A new game, or a place in the shared one: the handle, and what the player reads first. Raises `WorldError`."""
         world, name = self._open(where), storable(name)
-        await self._refresh(world)
+        await self._turns.refresh(world)
         player = await self._store.player(principal, name)
         if world.rulebook.settings.shared:
             seat = await self._join(world, principal, name, player.id, seed)
@@ -162,11 +140,11 @@ class GameService:
         """
         seat = await self._seat(handle, principal)
         try:
-            world, held = await self._held(seat.game, True)
+            world, held = await self._turns.held(seat.game, True)
         except StoreAway:
-            if seat.game not in self._games:
+            if seat.game not in self._turns:
                 raise
-            world, held = await self._held(seat.game, False)
+            world, held = await self._turns.held(seat.game, False)
             note = f"The database does not answer: this is how it was after turn {held.record.version}."
             return replace(self._seen(world, held, seat), notes=(note,), stale=True)
         return self._seen(world, held, seat)
@@ -193,8 +171,8 @@ class GameService:
         started = [came("experience_started", name, seat, state, now) for seat in seats]
         progress = [progress_of(name, seat, None, held, now, turns=0, playtime=0.0) for seat in seats]
         new = Commit(record, NEW, whole(held), (), seats, progress=tuple(progress), events=tuple(started))
-        await self._store.commit(replace(new, due=_due(world, held, now)))
-        self._keep(held)
+        await self._store.commit(replace(new, due=due(world, held, now)))
+        self._turns.keep(held)
 
     async def _join(self, world: World, principal: str, name: str, player: str, seed: int | None) -> Seat:
         """A place in a shared world; the player's own where they have one already."""
@@ -211,19 +189,19 @@ class GameService:
         seat = Seat(self._new_handle(), game, player, f"player-{player[-12:]}", principal, name)
 
         async def join(world: World, held: Held) -> Step:
-            settings, inputs = world.rulebook.settings, self._inputs(held, None)
+            settings, inputs = world.rulebook.settings, self._turns.inputs(held, None)
             if seat.instance in held.state.rows:
                 return Step(held, None)
             if len(held.state.players) >= getattr(settings, "players", 100):
                 raise GameError(f"{settings.name} is full: it takes {settings.players} players", "Come back later.")
             state = world.session.referee.join(held.state, seat.instance, name)
             made = Made("join", "", state, {}, _outcome("", 0, None), inputs, extra={"name": name})
-            step = await self._step(world, held, seat, made, f"join-{seat.handle}")
+            step = await self._turns.step(world, held, seat, made, f"join-{seat.handle}")
             started = came("experience_started", scope, seat, state, self._now())
             return replace(step, seats=(seat,), events=(started,))
 
-        await self._lanes.do(game, join, f"join-{seat.instance}")
-        self._members.pop(game, None)
+        await self._turns.do(game, join, f"join-{seat.instance}")
+        self._turns.forget_members(game)
         return next(each for each in await self._store.members(game) if each.player == player)
 
     # --- turns
@@ -267,9 +245,9 @@ class GameService:
 
         async def say(world: World, held: Held, key: str) -> Step:
             game = self._seen(world, held, seat)
-            inputs = self._inputs(held, now)
+            inputs = self._turns.inputs(held, now)
             said = world.session.say(held.state, seat.instance, line, game.dialogue, inputs)
-            notes = (*held.notes, *self._refusal(world, held.record.id))
+            notes = (*held.notes, *self._turns.refusal(world, held.record.id))
             made = Made(
                 "say",
                 line,
@@ -280,7 +258,7 @@ class GameService:
                 said.outcomes,
                 said.actions,
             )
-            return await self._step(world, held, seat, made, key)
+            return await self._turns.step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, say, key))
 
@@ -301,7 +279,7 @@ class GameService:
             made = _replaced(
                 "undo", f"Undone: {turns[0].text}", seat, state, undo["dialogue"], undo["last"], record.last
             )
-            return await self._step(world, held, seat, made, key)
+            return await self._turns.step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, back))
 
@@ -317,7 +295,7 @@ class GameService:
             dialogue = then.dialogues.get(seat.instance, {})
             last, version = saved.game.last, saved.game.version
             made = _replaced("restore", f"Restored: {name}", seat, then.state, dialogue, last, version)
-            return await self._step(world, held, seat, made, key)
+            return await self._turns.step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, back))
 
@@ -331,7 +309,7 @@ class GameService:
             state = resets.begun(world.session, held.state, seat.instance, players, shared=record.scope is not None)
             text = f"Begun anew. As it was before, it is kept as {name}" if name else "Begun anew"
             made = _replaced("reset", text, seat, state, {}, 0, record.version)
-            step = await self._step(world, held, seat, replace(made, extra=players), key)
+            step = await self._turns.step(world, held, seat, replace(made, extra=players), key)
             return replace(step, events=(came("experience_reset", experience_of(world.where), seat, state, at),))
 
         turn = await self._do(seat, begin)
@@ -383,12 +361,12 @@ class GameService:
             dialogues: dict[str, Json] = {seat.instance: {} for seat in members}
             inputs, outcome = Inputs(state.rows["world"]["time"]), _outcome("", 0, None)
             made = Made(kind, text, state, dialogues, outcome, inputs, extra={**players, "back": back})
-            step = await self._step(world, held, None, made, new_id())
+            step = await self._turns.step(world, held, None, made, new_id())
             progress = [progress_of(experience, seat, None, step.held, at, turns=0, playtime=0.0) for seat in members]
             events = [came(f"experience_{kind}", experience, seat, state, at) for seat in members]
             return replace(step, progress=tuple(progress), events=tuple(events))
 
-        turn = await self._lanes.do(game, begin, new_id())
+        turn = await self._turns.do(game, begin, new_id())
         await self._store.audit(actor, kind, game, {"turn": turn.number if turn else 0})
         return name
 
@@ -407,19 +385,19 @@ class GameService:
             if held.record.scope is None:
                 raise GameError("Nobody else is in this world", "Start another game.")
             state = world.session.referee.leave(held.state, seat.instance)
-            made = Made("leave", "", state, {}, _outcome("", 0, None), self._inputs(held, None))
-            return replace(await self._step(world, held, seat, made, key), left=(seat.handle,), progress=())
+            made = Made("leave", "", state, {}, _outcome("", 0, None), self._turns.inputs(held, None))
+            return replace(await self._turns.step(world, held, seat, made, key), left=(seat.handle,), progress=())
 
         await self._do(seat, go)
         self._seats.pop((handle, principal), None)
-        self._members.pop(seat.game, None)
+        self._turns.forget_members(seat.game)
 
     async def tick(self, game: str) -> datetime | None:
         """Runs what is due in a world on a real clock; when it is due next."""
 
         async def wait(world: World, held: Held) -> Step:
-            inputs = self._inputs(held, None)
-            if _asleep(held, inputs.now):
+            inputs = self._turns.inputs(held, None)
+            if asleep(held, inputs.now):
                 return Step(held, None)
             outcome = world.session.referee.tick(held.state, inputs)
             if outcome.status == "refused":
@@ -429,11 +407,11 @@ class GameService:
             if outcome.state.hash == held.state.hash and not outcome.messages:
                 return Step(held, None)
             made = Made("tick", "", outcome.state, {}, ticked(world.commit, outcome), inputs, (outcome,))
-            return await self._step(world, held, None, made, f"tick-{held.record.version}")
+            return await self._turns.step(world, held, None, made, f"tick-{held.record.version}")
 
-        await self._lanes.do(game, wait, "tick")
-        world, held = await self._held(game, False)
-        return _due(world, held, self._now())
+        await self._turns.do(game, wait, "tick")
+        world, held = await self._turns.held(game, False)
+        return due(world, held, self._now())
 
     # --- looking
 
@@ -511,7 +489,7 @@ class GameService:
                 raise NoSuchGame(f"{seat.name} is not in this game any more")
             return await resolve(world, held, full)
 
-        turn = await self._lanes.do(seat.game, run, full)
+        turn = await self._turns.do(seat.game, run, full)
         assert turn is not None, "what is done at a seat is always stored"
         return turn
 
@@ -521,167 +499,6 @@ class GameService:
             known = ", ".join(await self._store.saves(game)) or "none"
             raise GameError(f"There is no save {name!r}", f"Saved are: {known}.")
         return saved
-
-    def _inputs(self, held: Held, now: datetime | None) -> Inputs:
-        return Inputs(now or self._now(), (held.record.seed * 1_000_003 + held.record.version + 1) % 2**63)
-
-    async def _step(self, world: World, held: Held, seat: Seat | None, made: Made, key: str) -> Step:
-        """A turn of a player, or of the clock, with everything that is stored with it."""
-        record, state, now = held.record, made.state, self._now()
-        number = record.version + 1
-        last = (
-            made.last
-            if made.last is not None
-            else number
-            if made.kind == "say" and record.scope is None
-            else record.last
-        )
-        after = held.after(
-            record.with_(
-                version=number,
-                commit=world.commit,
-                hash=state.hash,
-                head=parts.head(state),
-                last=last,
-                updated=record.updated if made.kind == "tick" else now,
-            ),
-            state,
-            # Who left and comes back begins a new dialogue, as one who is read from the store does.
-            {id: each for id, each in {**held.dialogues, **made.dialogues}.items() if id in state.rows},
-        )
-        touched = frozenset(id for each in made.outcomes for id in each.touched)
-        known = touched if made.outcomes or state is held.state else None
-        undo: Json = {}
-        if made.kind == "say" and seat is not None and record.scope is None:
-            undo = {
-                "head": parts.head(held.state),
-                "parts": parts.changed(state, held.state, known),
-                "dialogue": held.dialogues.get(seat.instance, {}),
-                "last": record.last,
-            }
-        others = self._others(world, held, state, seat, made)
-        members = await self._members_of(held, [each["to"] for each in others])
-        places = [] if record.scope is None else telling.in_rooms(world, held.state, state, made.outcomes)
-        told = telling.told(record.id, number, others, members, places)
-        # The commit that a game began under is not stored with it, and the first turn may be under a later one.
-        began = {"began": record.commit} if record.version == 0 else {}
-        turn = TurnRecord(
-            number=number,
-            text=made.text,
-            commit=world.commit,
-            inputs={"now": made.inputs.now.isoformat(), "seed": made.inputs.seed, **began, **made.extra},
-            outcome={**made.outcome, "heard": others} if others else made.outcome,
-            hash_before=held.state.hash,
-            hash_after=state.hash,
-            at=now,
-            kind=made.kind,
-            player=seat.player if seat else None,
-            instance=seat.instance if seat else "",
-            key=key,
-            undo=undo,
-        )
-        if seat is None or seat.instance not in state.rows:
-            return Step(after, turn, known, told=told)
-        name = experience_of(world.where)
-        before = held.state if seat.instance in held.state.rows else None
-        pause = self._pause(seat, record, now)
-        playtime = pause if pause is not None and 0 <= pause <= PAUSE else 0.0
-        progress = progress_of(name, seat, before, after, now, turns=1, playtime=playtime)
-        events = events_of(name, seat, held.state, state, made.outcomes, now) if before else []
-        if before and (pause is None or pause > SESSION):
-            events.insert(0, came("session_started", name, seat, before, now))
-        return Step(after, turn, known, (progress,), tuple(events), told)
-
-    def _others(self, world: World, held: Held, state: State, seat: Seat | None, made: Made) -> list[Json]:
-        """What is heard by players other than who acted."""
-        actor = seat.instance if seat else ""
-        if held.record.scope is None and seat is not None:
-            return []
-        match made.kind:
-            case "join" | "leave":
-                return telling.came(held.state, state, actor)
-            case "reset" | "restore":
-                return telling.everyone(state, actor, f"{made.text}.") if seat is None else []
-            case _:
-                return telling.heard(world, held.state, state, actor, made.outcomes, made.actions)
-
-    def _pause(self, seat: Seat, game: GameRecord, now: datetime) -> float | None:
-        """Seconds since the last turn at a seat; None where this process does not know. In a game of one's own the last
-        turn is the game's."""
-        before = self._last_turn.get(seat.handle) or (game.updated if game.scope is None else None)
-        self._last_turn[seat.handle] = now
-        self._last_turn.move_to_end(seat.handle)
-        if len(self._last_turn) > MAX_SEATS:
-            self._last_turn.popitem(last=False)
-        return (now - before).total_seconds() if before else None
-
-    async def _members_of(self, held: Held, wanted: Iterable[str]) -> Mapping[str, Seat]:
-        """Seats by instance; asked for again where somebody wanted is not known."""
-        id = held.record.id
-        members = self._members.get(id, {})
-        if any(each not in members for each in wanted):
-            members = self._members[id] = {each.instance: each for each in await self._store.members(id)}
-        return members
-
-    async def _commit(self, world: World, held: Held, steps: list[Step]) -> None:
-        """Stores what steps led to, all of them or none."""
-        if not steps:
-            return
-        last = steps[-1].held
-        touched = [step.touched for step in steps]
-        ids = None if None in touched else frozenset[str]().union(*(each for each in touched if each is not None))
-        now = self._now()
-        was, due = _due(world, held, now), _due(world, last, now)
-        commit = Commit(
-            game=last.record,
-            base=held.record.version,
-            parts=written(held, last, ids),
-            turns=tuple(step.turn for step in steps if step.turn is not None),
-            seats=tuple(seat for step in steps for seat in step.seats),
-            left=tuple(handle for step in steps for handle in step.left),
-            progress=summed(each for step in steps for each in step.progress),
-            events=tuple(event for step in steps for event in step.events),
-            told=tuple(told for step in steps for told in step.told),
-            due=None if due == was and held.carried is None else due,
-        )
-        await self._store.commit(commit)
-        self._keep(replace(last, carried=None))
-        if commit.told:
-            for wake in self._wake:
-                wake()
-
-    # --- games in memory
-
-    async def _held(self, game: str, fresh: bool) -> tuple[World, Held]:
-        """A game under the rules that are live. What is in memory may be old unless `fresh`; storing a turn would tell."""
-        held = self._games.get(game)
-        loaded = None
-        if held is None or fresh:
-            loaded = await self._store.load(game, held.record.version if held else None)
-        record = loaded.game if loaded else held.record if held else None
-        assert record is not None, "a game that is not in memory is loaded"
-        world = self._open(Where(record.world, record.revision, record.experience))
-        await self._refresh(world)
-        if loaded is None:
-            assert held is not None, "only a known version is not loaded again"
-            if held.state.rulebook is world.rulebook:
-                self._games.move_to_end(game)
-                return world, held
-            loaded = Loaded(held.record, whole(held))
-        try:
-            held = read(loaded, world.session)
-        except NotAState as error:
-            raise GameError(f"The kept game {game!r} cannot be read: {error}", "Start a new one.") from None
-        self._keep(held)
-        return world, held
-
-    def _keep(self, held: Held) -> None:
-        self._games[held.record.id] = held
-        self._games.move_to_end(held.record.id)
-        while len(self._games) > MAX_GAMES:
-            game, _ = self._games.popitem(last=False)
-            for each in (self._told, self._members):
-                each.pop(game, None)
 
     async def _seat(self, handle: str, principal: str) -> Seat:
         """The seat of a handle, which never changes while it is there."""
@@ -702,46 +519,6 @@ class GameService:
         dialogue = Dialogue.load(held.dialogues.get(seat.instance, {}))
         return Game(world, held.state, held.record, seat, dialogue, held.notes)
 
-    # --- rules that change
-
-    async def _refresh(self, world: World) -> None:
-        if not world.remote:
-            world.refresh()
-            return
-        now = self._now()
-        asked = self._asked.setdefault(world.where, now)
-        if now - asked >= POLL:
-            self._asked[world.where] = now
-            await asyncio.to_thread(world.refresh)
-
-    def _refusal(self, world: World, game: str) -> tuple[str, ...]:
-        """What is wrong with newer rules, told once to each game."""
-        notes = refusal(world)
-        told = "\n".join(notes)
-        if self._told.get(game, "") == told:
-            return ()
-        self._told[game] = told
-        return notes
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What a request made of a game, before it is put down as a turn."""
-
-    kind: Kind
-    text: str
-    state: State
-    dialogues: Mapping[str, Json]
-    """Those that are other than before, by the players' instances."""
-    outcome: Json
-    inputs: Inputs
-    outcomes: Sequence[Outcome] = ()
-    actions: Sequence[Action] = ()
-    extra: Json = field(default_factory=Json)
-    """Further recorded inputs."""
-    last: int | None = None
-    """The turn that undo takes back from here; None: this one, or as before."""
-
 
 def opening(game: Game) -> str:
     """The introduction and a first look around."""
@@ -750,16 +527,6 @@ def opening(game: Game) -> str:
     looked = referee.resolve(game.state, game.player, Action("look"), Inputs(settings.begins))
     seen = looked.text if looked.status == "done" else ""
     return "\n\n".join(part for part in (settings.name, settings.intro(frame), seen) if part)
-
-
-def refusal(world: World) -> tuple[str, ...]:
-    """What keeps newer rules out, and that the last good ones go on."""
-    if world.refused is None:
-        return ()
-    shown = report.text(world.refused.problems[:5])
-    more = len(world.refused.problems) - 5
-    head = f"{world.refused}: the new pages stay out, and commit {world.commit[:14]} goes on."
-    return (head, *shown.splitlines(), *([f"… and {more} more."] if more > 0 else []))
 
 
 def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, last: int, back: int) -> Made:
@@ -795,13 +562,3 @@ def _reply(turn: TurnRecord) -> Reply:
         status=outcome["status"],
         notes=tuple(outcome["notes"]),
     )
-
-
-def _due(world: World, held: Held, now: datetime) -> datetime | None:
-    """When time is to pass next without a turn."""
-    return None if _asleep(held, now) else world.session.referee.next_due(held.state)
-
-
-def _asleep(held: Held, now: datetime) -> bool:
-    """One player's world sleeps when they have left it; their next turn catches up."""
-    return held.record.scope is None and now - held.record.updated > ASLEEP

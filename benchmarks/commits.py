@@ -82,16 +82,19 @@ async def _nowhere(commit: Commit) -> None:
     await asyncio.sleep(0)
 
 
-async def _floors(url: str, clients: Sequence[Client]) -> tuple[float, float]:
-    """Seconds of one bare UPDATE (the median), and rows a second of grouped ones."""
+async def _floors(url: str, send: Send, clients: Sequence[Client]) -> tuple[float, float, float]:
+    """Seconds of a bare UPDATE and of a turn by one client, turn about (the medians); rows a second of grouped UPDATEs."""
     first, second = await asyncpg.connect(url), await asyncpg.connect(url)
     data = orjson.dumps(state(1)).decode()
     single = await first.prepare(UPDATE)
-    latencies: list[float] = []
+    bare: list[float] = []
+    turns = clients[1]
+    turns.latencies.clear()
     for _ in range(500):
         start = time.perf_counter()
         await single.fetch(clients[0].game.id, data)
-        latencies.append(time.perf_counter() - start)
+        bare.append(time.perf_counter() - start)
+        await turns.play(send, 1)
 
     async def many(connection: asyncpg.Connection, ids: list[str]) -> None:
         grouped = await connection.prepare(UPDATE_MANY)
@@ -104,18 +107,20 @@ async def _floors(url: str, clients: Sequence[Client]) -> tuple[float, float]:
     rate = 50 * 2 * GROUP / (time.perf_counter() - start)
     await first.close()
     await second.close()
-    return percentiles(latencies)[0], rate
+    return percentiles(bare)[0], percentiles(turns.latencies)[0], rate
 
 
-async def commits(url: str, server: int) -> None:
-    """Prints rates, latencies and what they cost. `server` is the process id of the PostgreSQL that is used."""
+async def commits(url: str, server: int) -> float:
+    """Prints rates, latencies and what they cost; gives the seconds of a bare UPDATE. `server` is the process id of the
+    PostgreSQL that is used."""
     store = await PostgresStore.open(url)
     clients = [Client((await store.player("bench", f"you {number}")).id) for number in range(max(LOADS))]
     await asyncio.gather(*(client.begin(store.commit) for client in clients))
-    single, grouped = await _floors(url, clients)
-    row("floor: bare UPDATE of the 2 KB row, one client", f"{single * 1e3:.2f} ms p50")
-    row(f"floor: UPDATEs of {GROUP} rows, two connections", f"{grouped:,.0f} rows/s")
     await _play(clients, store.commit, 5)
+    single, alone, grouped = await _floors(url, store.commit, clients)
+    row("floor: bare UPDATE of the 2 KB row, one client", f"{single * 1e3:.2f} ms p50")
+    row("a durable turn, turn about with it", f"{alone * 1e3:.2f} ms p50", f"{alone / single:.1f} bare UPDATEs")
+    row(f"floor: UPDATEs of {GROUP} rows, two connections", f"{grouped:,.0f} rows/s")
     for number, turns in LOADS.items():
         chosen = clients[:number]
         for client in chosen:
@@ -149,6 +154,7 @@ async def commits(url: str, server: int) -> None:
             f"{generator / count * 1e6:.0f}; others used {spent.others / spent.wall:.1f} cores; WAL {written:,.0f} bytes",
         )
     await store.close()
+    return single
 
 
 async def _wal(store: PostgresStore) -> int:

@@ -49,8 +49,3 @@ def _seconds(pid: int) -> float:
         return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
     except FileNotFoundError:
         return 0.0
-
-
-def memory() -> int:
-    """The resident memory of this process in bytes."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")

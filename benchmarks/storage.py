@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.commits import commits
 from benchmarks.measure import peak, row
+from benchmarks.playing import playing
 from storage.embedded import Supervisor
 from storage.testing import database
 
@@ -26,7 +27,9 @@ def main() -> None:
             server = next(each.pid for each in supervisor.status().servers if each.name == "postgres")
             assert server is not None, "it was started just now"
             with database(servers) as url:
-                asyncio.run(commits(url, server))
+                update = asyncio.run(commits(url, server))
+            with database(servers) as url:
+                asyncio.run(playing(servers, url, server, Path(name), update))
         finally:
             supervisor.release()
     row("peak memory of this process", f"{peak()} MiB")

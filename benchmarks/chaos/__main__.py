@@ -25,6 +25,7 @@ def show(report: Report) -> None:
     row("turns acknowledged", f"{sum(1 for seen in history.seen if seen.key):,}")
     row("looks", f"{sum(1 for seen in history.seen if not seen.key):,}")
     row("looks marked as maybe old", f"{sum(seen.stale for seen in history.seen):,}")
+    row("turns promised while PostgreSQL was away", f"{len(history.promised):,}")
     row("turns kept, replayed", f"{verdict.turns:,} {verdict.replayed:,}")
     for name, count in report.faults.items():
         row(name, f"{count}")
@@ -33,6 +34,8 @@ def show(report: Report) -> None:
     for name, count in history.errors.most_common(12):
         row(f"answered: {name[:60]}", f"{count}")
     row("workers that ended by themselves", f"{report.ends}")
+    row("lines in their logs", f"{len(report.said)}")
+    print(*report.said[-20:], sep="\n")
     for name, count in verdict.broken.items():
         row(f"BROKEN: {name}", f"{count}")
     for each in verdict.examples:
@@ -48,7 +51,7 @@ def main() -> int:
     for name, naive, embedded in RUNS:
         print(name, flush=True)
         folder = Path(tempfile.mkdtemp(prefix="rb-"))
-        report = asyncio.run(run(folder, seconds, seed=seed, naive=naive, embedded=embedded))
+        report = asyncio.run(run(folder, seconds=seconds, seed=seed, naive=naive, embedded=embedded))
         show(report)
         if bool(report.verdict.broken) == naive:
             shutil.rmtree(folder)

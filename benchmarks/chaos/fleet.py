@@ -25,8 +25,16 @@ class Fleet:
     """`embedded`: the workers start the servers, and no fault is possible that needs to get between them."""
 
     def __init__(
-        self, folder: Path, rng: random.Random, *, workers: int = 3, naive: bool = False, embedded: bool = False
+        self,
+        folder: Path,
+        rng: random.Random,
+        *,
+        workers: int = 3,
+        naive: bool = False,
+        embedded: bool = False,
+        longest: float = 4.0,
     ):
+        self._longest = longest
         self._folder, self._rng, self._count, self._naive = folder, rng, workers, naive
         self.home = folder / "home"
         self.embedded = embedded
@@ -81,8 +89,8 @@ class Fleet:
         self.faults[name] += 1
         await FAULTS[name](self)
 
-    def _while(self, most: float) -> Awaitable[None]:
-        return asyncio.sleep(self._rng.uniform(0.05, most))
+    def _while(self, share: float = 1.0) -> Awaitable[None]:
+        return asyncio.sleep(self._rng.uniform(0.05, share * self._longest))
 
     async def kill_worker(self) -> None:
         self._rng.choice(self.workers).kill()
@@ -90,23 +98,23 @@ class Fleet:
     async def pause_worker(self) -> None:
         worker = self._rng.choice(self.workers)
         worker.signal(signal.SIGSTOP)
-        await self._while(4)
+        await self._while()
         worker.signal(signal.SIGCONT)
 
     async def cut_redis(self) -> None:
-        await self._cut(self._rng.choice(self._redis), 4)
+        await self._cut(self._rng.choice(self._redis), 1.0)
 
     async def cut_database(self) -> None:
-        await self._cut(self._rng.choice(self._database), 2)
+        await self._cut(self._rng.choice(self._database), 0.5)
 
-    async def _cut(self, relay: Relay, most: float) -> None:
+    async def _cut(self, relay: Relay, share: float) -> None:
         await relay.cut()
-        await self._while(most)
+        await self._while(share)
         await relay.heal()
 
     async def kill_valkey(self) -> None:
         self.valkey.kill()
-        await self._while(2)
+        await self._while(0.5)
         await self.valkey.start()
 
     async def roll_back_valkey(self) -> None:
@@ -116,12 +124,12 @@ class Fleet:
 
     async def pause_valkey(self) -> None:
         self.valkey.signal(signal.SIGSTOP)
-        await self._while(2)
+        await self._while(0.5)
         self.valkey.signal(signal.SIGCONT)
 
     async def kill_postgres(self) -> None:
         self.postgres.kill()
-        await self._while(3)
+        await self._while()
         if not self.embedded:
             await self.postgres.start()
 
@@ -136,7 +144,7 @@ class Fleet:
 
     async def pause_postgres(self) -> None:
         paused = await asyncio.to_thread(self.postgres.pause)
-        await self._while(2)
+        await self._while(0.5)
         self.postgres.go_on(paused)
 
     async def crowd(self) -> None:
@@ -147,7 +155,7 @@ class Fleet:
                 taken.append(await asyncpg.connect(self.database_url, timeout=5))
         except (asyncpg.PostgresError, asyncpg.InternalClientError, OSError, TimeoutError):
             pass  # there is none left, or PostgreSQL was killed meanwhile
-        await self._while(2)
+        await self._while(0.5)
         for connection in taken:
             connection.terminate()
 

@@ -1,10 +1,11 @@
-"""Owns the control: the dual write of the sources, cache first and database after, without marks. The checker must catch it.
+"""Owns the control: the dual write of the sources, cache now and database after, without marks. The checker must catch it.
 
 It must not be used for anything else.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from storage.postgres.connections import Connections
 from storage.postgres.store import PostgresStore, ready, saved_part
 from storage.records import Commit, GameRecord, Loaded
 from storage.redis import RedisClient
-from storage.store import Conflict, StoreError
+from storage.store import StoreError
 
 
 class NaiveStore(PostgresStore):
@@ -26,6 +27,7 @@ class NaiveStore(PostgresStore):
     def __init__(self, connections: Connections, redis: RedisClient):
         super().__init__(connections)
         self._redis = redis
+        self._behind = asyncio.Queue[Commit]()
 
     @classmethod
     @asynccontextmanager
@@ -33,9 +35,11 @@ class NaiveStore(PostgresStore):
         connections = await ready(database_url)
         async with RedisClient(redis_url) as redis:
             store = cls(connections, redis)
+            writer = asyncio.create_task(store._write())
             try:
                 yield store
             finally:
+                writer.cancel()
                 await store.close()
 
     async def load(self, game: str, known: int | None = None) -> Loaded | None:
@@ -50,17 +54,21 @@ class NaiveStore(PostgresStore):
         return None if loaded.game.version == known else loaded
 
     async def commit(self, commit: Commit) -> None:
-        if commit.turns:
-            before = await self.load(commit.game.id)
-            assert before is not None, "no version was named as known"
-            parts = {id: part for id, part in {**before.parts, **commit.parts}.items() if part is not None}
-            await self._cache(Loaded(commit.game, parts))
-        try:
+        if not commit.turns or commit.seats:  # beginnings are no turns
             await super().commit(commit)
-        except Conflict:
+            return
+        before = await self.load(commit.game.id)
+        assert before is not None, "no version was named as known"
+        parts = {id: part for id, part in {**before.parts, **commit.parts}.items() if part is not None}
+        await self._cache(Loaded(commit.game, parts))
+        self._behind.put_nowait(commit)
+
+    async def _write(self) -> None:
+        """One commit after the other, each as well as it goes."""
+        while True:
+            commit = await self._behind.get()
             with suppress(StoreError):
-                await self._redis.call("DEL", commit.game.id)
-            raise
+                await super().commit(commit)
 
     async def _cache(self, loaded: Loaded) -> None:
         game = asdict(loaded.game)

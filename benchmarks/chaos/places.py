@@ -30,7 +30,8 @@ class Worker:
     def __init__(self, name: str, folder: Path, given: Json):
         self.name = name
         self._socket = folder / f"{name}.sock"
-        self._given = {**given, "socket": str(self._socket), "log": str(folder / f"{name}.log")}
+        self.log = folder / f"{name}.log"
+        self._given = {**given, "socket": str(self._socket), "log": str(self.log)}
         self._process: ForkServerProcess | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Json]] = {}

@@ -24,23 +24,27 @@ class Report:
     verdict: Verdict
     ends: int
     """How often a worker ended by itself."""
+    said: Sequence[str]
+    """What the workers wrote to their logs: nothing, unless something went wrong."""
 
 
 async def run(
     folder: Path,
-    seconds: float,
     *,
+    seconds: float = 0.0,
+    faults: Sequence[str] = (),
     seed: int = 1,
     naive: bool = False,
     embedded: bool = False,
     workers: int = 3,
     players: tuple[int, int] = (6, 6),
-    faults: Sequence[str] | None = None,
+    longest: float = 4.0,
 ) -> Report:
-    """Plays under faults at random for some seconds, or through the given ones in order; then judges."""
+    """Plays under the given faults in order and then under others at random for some seconds, none much longer than `longest`;
+    then judges. Raises TimeoutError where nobody gets an answer for a minute."""
     rng, history, over = random.Random(seed), History(), asyncio.Event()
     where = worlds.write(folder / "pages")
-    async with Fleet(folder, rng, workers=workers, naive=naive, embedded=embedded) as fleet:
+    async with Fleet(folder, rng, workers=workers, naive=naive, embedded=embedded, longest=longest) as fleet:
         everybody: list[Player] = []
         for world, count in zip(where, players, strict=True):
             for _ in range(count):
@@ -49,20 +53,28 @@ async def run(
                 everybody.append(player)
         await fleet.valkey.save()
         playing = [asyncio.create_task(player.play(over)) for player in everybody]
-        if faults is None:
-            await _at_random(fleet, rng, seconds)
-        else:
-            for name in faults:
-                await asyncio.sleep(0.5)
-                await fleet.fault(name)
-        await asyncio.sleep(1)
+        for name in faults:
+            await _some_answers(history)
+            await fleet.fault(name)
+        await _at_random(fleet, rng, seconds)
+        await _some_answers(history)
         over.set()
-        await asyncio.gather(*playing)
+        async with asyncio.timeout(60):
+            await asyncio.gather(*playing)
         ends = sum(worker.ends for worker in fleet.workers)
         for worker in fleet.workers:
             await worker.stop()
         verdict = await judge(history, fleet.database_url, fleet.home)
-    return Report(history, fleet.faults, verdict, ends)
+    said = [line for worker in fleet.workers for line in worker.log.read_text().splitlines()]
+    return Report(history, fleet.faults, verdict, ends, said)
+
+
+async def _some_answers(history: History) -> None:
+    """Waits until there are a few more, whoever is away."""
+    enough = len(history.seen) + 20
+    async with asyncio.timeout(60):
+        while len(history.seen) < enough:
+            await asyncio.sleep(0.02)
 
 
 async def _at_random(fleet: Fleet, rng: random.Random, seconds: float) -> None:

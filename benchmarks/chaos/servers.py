@@ -40,6 +40,8 @@ class Relay:
             self._path.unlink(missing_ok=True)
             for writer in tuple(self._open):
                 writer.transport.abort()
+            while self._open:  # those who served see that it is over
+                await asyncio.sleep(0.001)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -48,8 +50,10 @@ class Relay:
             writer.transport.abort()
             return
         self._open |= {writer, there}
-        await asyncio.gather(self._pump(reader, there), self._pump(there_reader, writer))
-        self._open -= {writer, there}
+        try:
+            await asyncio.gather(self._pump(reader, there), self._pump(there_reader, writer))
+        finally:
+            self._open -= {writer, there}
 
     @staticmethod
     async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

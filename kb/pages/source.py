@@ -120,24 +120,26 @@ class FolderSource:
         """Every file that counts, with its time and size; links are refused, not followed."""
         found: dict[str, tuple[int, int]] = {}
         self.problems.clear()
-        folders = [self.root]
+        folders = [(str(self.root), "")]
         while folders:
-            folder = folders.pop()
+            folder, within = folders.pop()
             try:
                 entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
             except OSError as error:
                 raise SourceError(f"{folder} cannot be read: {error.strerror}", "Check its permissions.") from None
             for entry in entries:
-                path = Path(entry.path).relative_to(self.root).as_posix()
+                # Text instead of `Path`: every turn asks whether its pages moved.
+                path = within + entry.name
+                kept = path.lower().endswith(SUFFIXES)
                 if entry.name.startswith(".") or entry.name in {"node_modules", "__pycache__"}:
                     continue
                 if entry.is_symlink():
-                    if _kept(path) or entry.is_dir():
+                    if kept or entry.is_dir():
                         hint = "Put the file itself here."
                         self.problems.append(problem("RB103", Span(path, 1), "The entry is a symbolic link", hint))
                 elif entry.is_dir(follow_symlinks=False):
-                    folders.append(Path(entry.path))
-                elif entry.is_file(follow_symlinks=False) and _kept(path):
+                    folders.append((entry.path, f"{path}/"))
+                elif entry.is_file(follow_symlinks=False) and kept:
                     status = entry.stat(follow_symlinks=False)
                     found[path] = (status.st_mtime_ns, status.st_size)
                     if len(found) > MAX_FILES:

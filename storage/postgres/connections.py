@@ -32,6 +32,9 @@ LOST = (
 """There is no connection, or it broke (what was under way may or may not have happened), or it is to a server that only
 reads: another one may do."""
 
+ANSWER = 10.0
+"""Seconds after which a server that says nothing is taken for one that hangs."""
+
 WRITER = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "lock_timeout": "1s"}
 """Plans for arrays of any length are alike and cost more than the work; and no table's size may make them scan it."""
 
@@ -45,12 +48,14 @@ class Connections:
     def __init__(self, url: str, revive: Reviver | None = None, *, size: int = 20, patience: float = 5.0):
         self.url, self._revive, self._patience = url, revive or Reviver(None), patience
         self._pool = asyncpg.create_pool(
-            url, min_size=0, max_size=size, init=self._ready, timeout=5, command_timeout=30, server_settings=READER
+            url, min_size=0, max_size=size, init=self._ready, timeout=5, command_timeout=ANSWER, server_settings=READER
         )
         self._open = False
         self._opened = 0
+        self._answered = float("-inf")
+        """When it answered last, by the loop's clock."""
         self._away = self._probing = False
-        """Nobody waits for a server that somebody waited for in vain: one at a time tries whether it is back."""
+        """Nobody waits for a server that answered nobody while somebody waited: one at a time tries whether it is back."""
         self.queries = Histogram("database_query_duration_seconds", "Queries, with the wait for a connection.")
 
     @property
@@ -71,7 +76,7 @@ class Connections:
         """A connection that the caller closes; JSON stays text. Raises one of `LOST`."""
         try:
             return await asyncpg.connect(
-                self.url, timeout=5, command_timeout=30, max_cached_statement_lifetime=0, server_settings=WRITER
+                self.url, timeout=5, command_timeout=ANSWER, max_cached_statement_lifetime=0, server_settings=WRITER
             )
         except LOST:
             await self._revive(self._patience)
@@ -106,7 +111,7 @@ class Connections:
         """What `work` gives; it is run again where the connection breaks. Raises `StoreAway` when the patience is over, or at
         once where the server is known to be away."""
         if self._probing:
-            raise away(self.url, self._revive.trouble)
+            raise away(self.url, self._revive.trouble or "it was just asked")
         loop = asyncio.get_running_loop()
         probing = self._probing = self._away
         begin, pause = loop.time(), 0.02
@@ -115,15 +120,15 @@ class Connections:
             while True:
                 try:
                     found = await work()
-                    self._away = False
-                    self.queries.observe(loop.time() - begin)
+                    self._away, self._answered = False, loop.time()
+                    self.queries.observe(self._answered - begin)
                     return found
                 except LOST as error:
                     left = end - loop.time() - pause
                     await self._revive(left)
                     if left <= 0:
-                        self._away = True
-                        raise away(self.url, error) from error
+                        self._away = self._answered < begin  # else it is only busy
+                        raise away(self.url, self._revive.trouble or error) from error
                     await asyncio.sleep(pause)
                     pause *= 2
         finally:

@@ -13,9 +13,11 @@ from storage.redis.fence import FenceState
 
 LOOK = f"SELECT {FENCE} FROM fence"
 
+# Before the first server was named nobody can have read a copy, and nobody needs to wait.
 HUSH = f"""
 UPDATE fence SET epoch = epoch + 1, run = coalesce($2, run),
-    until = greatest(until, clock_timestamp() + make_interval(secs => $1))
+    until = greatest(until, clock_timestamp()
+        + make_interval(secs => CASE WHEN run = '' AND $2 IS NOT NULL THEN 0 ELSE $1 END))
 RETURNING {FENCE}"""
 
 

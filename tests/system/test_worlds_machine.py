@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 
 from agents.background import Background
 from agents.game import GameError, Reply
-from agents.replay import StoredGames, Wanted, replay
+from agents.replay import Archive, StoredGames, Wanted, replay
 from agents.worlds import Where
 from kb.referee.invariants import Invariants
 from rulebound.app import App, build
@@ -260,7 +260,7 @@ class Worlds(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         @asynccontextmanager
-        async def opened() -> Any:
+        async def opened() -> AsyncGenerator[Archive]:
             yield StoredGames(self.store)
 
         try:
@@ -280,7 +280,7 @@ def few() -> settings:
         max_examples=15,
         stateful_step_count=25,
         deadline=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
         database=None,
         phases=(Phase.generate,),
         report_multiple_bugs=False,
