@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from agents.game import GameService
-from storage import Due, NoSuchGame, StoreError, Untold, Work
+from storage import Due, NoSuchGame, Untold, Work
 from storage.channels import Channels, ChannelsAway
 
 LEASE = 60.0
@@ -59,8 +59,9 @@ class Background:
             try:
                 did = await work()
                 failures, self.trouble = 0, ""
-            except (StoreError, ChannelsAway) as error:
-                did, failures, self.trouble = 0, failures + 1, str(error)
+            except Exception as error:
+                # Whatever it is, the others' clocks and messages must not stop for it; health tells of it.
+                did, failures, self.trouble = 0, failures + 1, str(error) or type(error).__name__
             if not did:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), POLL if failures == 0 else pause(failures, most=10.0))

@@ -262,8 +262,9 @@ class GameService:
 
         return _reply(await self._do(seat, say, key))
 
-    async def undo(self, handle: str, principal: str) -> Reply:
-        """Takes the last turn back; again, the one before it. Raises `GameError` at the start, and in a shared world."""
+    async def undo(self, handle: str, principal: str, *, key: str = "") -> Reply:
+        """Takes the last turn back; again, the one before it. Raises `GameError` at the start, and in a shared world. Keys as
+        in `act`."""
         seat = await self._seat(handle, principal)
 
         async def back(world: World, held: Held, key: str) -> Step:
@@ -281,7 +282,7 @@ class GameService:
             made = _replaced("undo", text, seat, state, undo["dialogue"], undo["last"], said.number)
             return await self._turns.step(world, held, seat, made, key)
 
-        return _reply(await self._do(seat, back))
+        return _reply(await self._do(seat, back, key))
 
     async def _undoable(self, record: GameRecord) -> list[TurnRecord]:
         """What an undo takes back: the last turn that was said, and before it in the list what time did since, which time
@@ -295,8 +296,9 @@ class GameService:
             raise GameError("There is nothing to undo", "Play on.")
         return found
 
-    async def restore(self, handle: str, principal: str, name: str) -> Reply:
-        """Puts the game back to a save. Raises `GameError` where there is none of this name, and in a shared world."""
+    async def restore(self, handle: str, principal: str, name: str, *, key: str = "") -> Reply:
+        """Puts the game back to a save. Raises `GameError` where there is none of this name, and in a shared world. Keys as
+        in `act`."""
         seat, name = await self._seat(handle, principal), storable(name)
 
         async def back(world: World, held: Held, key: str) -> Step:
@@ -309,10 +311,11 @@ class GameService:
             made = _replaced("restore", f"Restored: {name}", seat, then.state, dialogue, last, version)
             return await self._turns.step(world, held, seat, made, key)
 
-        return _reply(await self._do(seat, back))
+        return _reply(await self._do(seat, back, key))
 
-    async def reset(self, handle: str, principal: str) -> Reply:
-        """Begins anew at this seat: one's own world, of which a backup is kept, or one's place in a shared one."""
+    async def reset(self, handle: str, principal: str, *, key: str = "") -> Reply:
+        """Begins anew at this seat: one's own world, of which a backup is kept, or one's place in a shared one. Keys as in
+        `act`."""
         seat, at = await self._seat(handle, principal), self._now()
 
         async def begin(world: World, held: Held, key: str) -> Step:
@@ -324,7 +327,7 @@ class GameService:
             step = await self._turns.step(world, held, seat, replace(made, extra=players), key)
             return replace(step, events=(came("experience_reset", experience_of(world.where), seat, state, at),))
 
-        turn = await self._do(seat, begin)
+        turn = await self._do(seat, begin, key)
         await self._store.audit(seat.player, "reset", seat.game, {"turn": turn.number})
         return _reply(turn)
 
@@ -501,7 +504,13 @@ class GameService:
                 raise NoSuchGame(f"{seat.name} is not in this game any more")
             return await resolve(world, held, full)
 
-        turn = await self._turns.do(seat.game, run, full)
+        try:
+            turn = await self._turns.do(seat.game, run, full)
+        except (GameError, NoSuchGame):
+            # What was done before can perhaps not be done again.
+            turn = await self._store.by_key(seat.game, full) if key else None
+            if turn is None:
+                raise
         assert turn is not None, "what is done at a seat is always stored"
         return turn
 

@@ -101,37 +101,39 @@ class Lanes:
         try:
             for attempt in range(MAX_TRIES):
                 world, held = await self._held(game, attempt > 0)
-                steps, left = await self._resolved(world, held, left)
-                if not left:
-                    return
+                found = await self._resolved(world, held, left)
+                steps = [each for each in found if isinstance(each, Step) and each.turn is not None]
+                if not steps and attempt == 0:
+                    continue  # what is in memory may be old, and only a commit tells
                 try:
-                    await self._commit(world, held, [step for step in steps if step.turn is not None])
+                    await self._commit(world, held, steps)
                 except Conflict:
                     continue
                 except KnownTurn as known:
                     left = _answered(left, known.turns)
                     continue
-                for request, step in zip(left, steps, strict=True):
-                    _answer(request, step.turn)
+                for request, each in zip(left, found, strict=True):
+                    if isinstance(each, Step):
+                        _answer(request, each.turn)
+                    else:
+                        _fail((request,), each)
                 return
             raise Conflict("the game is being played elsewhere at the same time")
         except Exception as error:
             _fail(left, error)
 
-    async def _resolved(self, world: World, held: Held, batch: list[Request]) -> tuple[list[Step], list[Request]]:
-        """Each request on the state that the one before it left. One that cannot be done fails alone."""
-        steps: list[Step] = []
-        left: list[Request] = []
+    async def _resolved(self, world: World, held: Held, batch: list[Request]) -> list[Step | Exception]:
+        """Each request on the state that the one before it left, or why it cannot be done there; it fails alone."""
+        found: list[Step | Exception] = []
         for request in batch:
             try:
                 step = await request.resolve(world, held)
             except Exception as error:
-                _fail((request,), error)
-                continue
-            held = step.held
-            steps.append(step)
-            left.append(request)
-        return steps, left
+                found.append(error)
+            else:
+                held = step.held
+                found.append(step)
+        return found
 
 
 def _answered(batch: list[Request], known: Iterable[TurnRecord]) -> list[Request]:

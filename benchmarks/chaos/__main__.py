@@ -22,7 +22,7 @@ RUNS = (
 
 def show(report: Report) -> None:
     history, verdict = report.history, report.verdict
-    row("turns acknowledged", f"{sum(1 for seen in history.seen if seen.key):,}")
+    row("turns acknowledged", f"{len({(seen.game, seen.key) for seen in history.seen if seen.key}):,}")
     row("looks", f"{sum(1 for seen in history.seen if not seen.key):,}")
     row("looks marked as maybe old", f"{sum(seen.stale for seen in history.seen):,}")
     row("turns promised while PostgreSQL was away", f"{len(history.promised):,}")

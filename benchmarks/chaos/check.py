@@ -73,7 +73,7 @@ def _acknowledged(history: History, turns: dict[str, Sequence[TurnRecord]], verd
     by_key: dict[tuple[str, str], list[TurnRecord]] = {}
     for game, records in turns.items():
         for turn in records:
-            if turn.kind == "say":
+            if turn.kind in ("say", "undo", "reset"):
                 by_key.setdefault((game, turn.key.partition(":")[2]), []).append(turn)
     for seen in history.seen:
         if seen.key:

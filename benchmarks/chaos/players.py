@@ -70,46 +70,57 @@ class Player:
     async def play(self, over: asyncio.Event) -> None:
         while not over.is_set():
             if self._rng.random() < 0.5:
-                await self.look()
+                await self._look()
             else:
-                await self.act()
+                await self._act()
             await asyncio.sleep(self._rng.uniform(0, 0.05))
 
-    async def act(self) -> None:
-        """One turn, until it is acknowledged."""
+    async def _act(self) -> None:
+        """Does one thing, until it is acknowledged or refused by the game."""
         self._turns += 1
-        key, text, since, pause = f"{self.name}-{self._turns}", self._rng.choice(LINES), time.monotonic(), 0.02
-        self._history.keys.add(key)
-        # Some ask two workers at once, as a client does that is too eager; some want no answer but that it will be done.
-        twice, wait = 1 + (self._rng.random() < 0.1), "yes" * (self._rng.random() < 0.2)
-        while not any(await asyncio.gather(*(self._ask(text, key, wait) for _ in range(twice)))):
+        what = {"what": "act", "key": f"{self.name}-{self._turns}", "text": self._rng.choice(LINES), "wait": ""}
+        chance = self._rng.random()
+        if chance < 0.1:
+            what["what"] = "undo"
+        elif chance < 0.12:
+            what["what"] = "reset"
+        elif chance < 0.3:  # some want no answer but that it will be done
+            what["wait"] = "yes"
+        since, pause = time.monotonic(), 0.02
+        self._history.keys.add(what["key"])
+        twice = 1 + (self._rng.random() < 0.1)  # as a client does that is too eager
+        while not any(await asyncio.gather(*(self._ask(**what) for _ in range(twice)))):
             await asyncio.sleep(pause)
             pause = min(2 * pause, 0.5)
         self._history.waited("turn", since)
 
-    async def look(self) -> None:
+    async def _look(self) -> None:
         since = time.monotonic()
-        while not await self._ask():
+        while not await self._ask(what="look"):
             await asyncio.sleep(0.05)
         self._history.waited("look", since)
 
-    async def _ask(self, text: str = "", key: str = "", wait: str = "") -> bool:
-        worker, begin = self._rng.choice(self._fleet.workers), time.monotonic()
-        what = {"what": "act", "text": text, "key": key, "wait": wait} if key else {"what": "look"}
+    async def _ask(self, **what: str) -> bool:
+        """Asks some worker; whether there is an answer that stands."""
+        worker, begin, key, history = (
+            self._rng.choice(self._fleet.workers),
+            time.monotonic(),
+            what.get("key", ""),
+            self._history,
+        )
         try:
             answer = await worker.ask(PATIENCE, handle=self._handle, principal=self.name, **what)
         except Gone:
-            self._history.errors["no answer"] += 1
+            history.errors["no answer"] += 1
             return False
         if "error" in answer:
-            self._history.errors[f"{answer['error']}: {answer['said'].partition(' at postgresql:')[0]}"] += 1
-            self._history.waited("refusal", begin)
-            return False
+            history.errors[f"{answer['error']}: {answer['said'].partition(' at postgresql:')[0]}"] += 1
+            history.waited("refusal", begin)
+            return answer["error"] == "GameError"
         if answer.get("waiting"):
-            self._history.promised.add((self._game, key))
+            history.promised.add((self._game, key))
             return True
         number, hash, stale = answer["number"], answer["hash"], answer.get("stale", False)
         end = time.monotonic()
-        seen = Seen(self._game, number, hash, begin, end, worker.name, key, self.name, stale)
-        self._history.seen.append(seen)
+        history.seen.append(Seen(self._game, number, hash, begin, end, worker.name, key, self.name, stale))
         return True

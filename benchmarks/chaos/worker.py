@@ -55,6 +55,9 @@ class Service:
             case "act":
                 reply = await games.act(handle, principal, more["text"], key=more["key"], wait=bool(more["wait"]))
                 return {"waiting": reply.status == "waiting", "number": reply.turn, "hash": reply.state_hash}
+            case "undo" | "reset":
+                reply = await (games.undo if what == "undo" else games.reset)(handle, principal, key=more["key"])
+                return {"number": reply.turn, "hash": reply.state_hash}
             case _:
                 game = await games.game(handle, principal)
                 seen = {"number": game.record.version, "hash": game.state.hash, "stale": game.stale}

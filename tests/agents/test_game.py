@@ -143,6 +143,32 @@ async def test_undo_goes_back_turn_by_turn_to_the_start(app: App, pages: Path) -
         await app.games.undo(handle, ANN)
 
 
+async def test_what_is_done_with_the_same_key_is_done_once_also_where_it_could_not_be_done_again(
+    app: App, pages: Path
+) -> None:
+    handle = await start(app, pages)
+    await app.games.act(handle, ANN, "take coin")
+    undone = await app.games.undo(handle, ANN, key="u")
+    assert await app.games.undo(handle, ANN, key="u") == undone
+    anew = await app.games.reset(handle, ANN, key="r")
+    assert await app.games.reset(handle, ANN, key="r") == anew
+    assert [turn.kind for turn in await turns(app, handle)] == ["say", "undo", "reset"]
+    with pytest.raises(GameError, match="nothing to undo"):
+        await app.games.undo(handle, ANN, key="other")
+
+
+@pytest.mark.requirement("2.01")
+@pytest.mark.parametrize("own_database", ["servers"], indirect=True)
+async def test_nothing_is_refused_for_what_another_worker_has_changed_meanwhile(
+    new_worker: Callable[[], Awaitable[App]], pages: Path
+) -> None:
+    one, other = await new_worker(), await new_worker()
+    handle = await start(one, pages)
+    assert (await other.games.game(handle, ANN)).record.last == 0
+    await one.games.act(handle, ANN, "take coin")
+    assert (await other.games.undo(handle, ANN)).text == "Undone: take coin."
+
+
 async def test_play_goes_on_after_an_undo_and_can_be_undone_again(app: App, pages: Path) -> None:
     handle = await start(app, pages)
     first = await app.games.act(handle, ANN, "take coin")

@@ -1,0 +1,29 @@
+"""Embedded servers that are killed under an app: its own supervisor brings them back."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from rulebound.app import open_app
+from rulebound.settings import Settings
+from storage.embedded import process
+from storage.fenced import FencedStore
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.requirement("2.13", "2.15", "3.08")
+async def test_each_server_that_is_killed_is_brought_back_by_the_app_that_uses_it(home: Path) -> None:
+    async with open_app(Settings(home)) as app:
+        store = app.store
+        assert isinstance(store, FencedStore)
+        first = store.redis.run_id
+        assert process.send(home / "services/valkey.lock", signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while store.redis.run_id in ("", first):
+                await asyncio.sleep(0.02)
+        assert process.send(home / "services/postgres.lock", signal.SIGKILL)
+        async with asyncio.timeout(60):
+            assert (await store.player("ann", "ann")).name == "ann"
