@@ -271,18 +271,30 @@ class GameService:
             record = held.record
             if record.scope is not None:
                 raise GameError("What others may have seen cannot be undone", "Play on.")
-            turns = await self._store.turns(record.id, record.last - 1) if record.last else ()
-            if not turns:
-                raise GameError("There is nothing to undo", "Play on.")
-            undo = turns[0].undo
-            former = {id: part for id, part in {**parts.parts(held.state), **undo["parts"]}.items() if part is not None}
-            state, _ = world.session.referee.load_parts(undo["head"], former)
-            made = _replaced(
-                "undo", f"Undone: {turns[0].text}", seat, state, undo["dialogue"], undo["last"], record.last
-            )
+            turns = await self._undoable(record)
+            said, undo = turns[-1], turns[-1].undo
+            former: dict[str, parts.Part | None] = dict(parts.parts(held.state))
+            for turn in turns:
+                former |= turn.undo["parts"]
+            there = {id: part for id, part in former.items() if part is not None}
+            state, _ = world.session.referee.load_parts(undo["head"], there)
+            text = f"Undone: {said.text}"
+            made = _replaced("undo", text, seat, state, undo["dialogue"], undo["last"], said.number)
             return await self._turns.step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, back, key))
+
+    async def _undoable(self, record: GameRecord) -> list[TurnRecord]:
+        """What an undo takes back: the last turn that was said, and before it in the list what time did since, which time
+        will do again."""
+        found: list[TurnRecord] = []
+        last = record.last
+        while last and (not found or found[-1].kind == "tick"):
+            found += await self._store.turns(record.id, last - 1, until=last)
+            last = found[-1].undo["last"] if found else 0
+        if not found or found[-1].kind == "tick":
+            raise GameError("There is nothing to undo", "Play on.")
+        return found
 
     async def restore(self, handle: str, principal: str, name: str, *, key: str = "") -> Reply:
         """Puts the game back to a save. Raises `GameError` where there is none of this name, and in a shared world. Keys as

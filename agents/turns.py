@@ -88,13 +88,8 @@ class Turns:
         """A turn of a player, or of the clock, with everything that is stored with it."""
         record, state, now = held.record, made.state, self._now()
         number = record.version + 1
-        last = (
-            made.last
-            if made.last is not None
-            else number
-            if made.kind == "say" and record.scope is None
-            else record.last
-        )
+        undoable = made.kind in ("say", "tick") and record.scope is None
+        last = made.last if made.last is not None else number if undoable else record.last
         after = held.after(
             record.with_(
                 version=number,
@@ -111,11 +106,11 @@ class Turns:
         touched = frozenset(id for each in made.outcomes for id in each.touched)
         known = touched if made.outcomes or state is held.state else None
         undo: Json = {}
-        if made.kind == "say" and seat is not None and record.scope is None:
+        if undoable:
             undo = {
                 "head": parts.head(held.state),
                 "parts": parts.changed(state, held.state, known),
-                "dialogue": held.dialogues.get(seat.instance, {}),
+                "dialogue": held.dialogues.get(seat.instance, {}) if seat else {},
                 "last": record.last,
             }
         others = self._others(world, held, state, seat, made)

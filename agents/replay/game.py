@@ -18,7 +18,7 @@ from agents.replay.recorded import Head, Recorded, Tape
 from agents.replay.report import Report
 from agents.replay.rulebooks import Gone, Rulebooks
 from agents.worlds import Where
-from kb.referee import Action, Inputs, NotAState, Outcome, State, parts
+from kb.referee import Action, Inputs, NotAState, Outcome, State
 from kb.session import Session
 from kb.understand import Dialogue
 
@@ -87,8 +87,8 @@ class Replay:
         self._lost = "the turns before are not stored"
         self._experience = head.where.experience
         self._undoable, self._restorable = set(tape.undone.values()), set(tape.restored.values())
-        self._undos: dict[int, tuple[State, State, Dialogues]] = {}
-        """Turn that will be undone → the states before and after it, and the dialogues before."""
+        self._undos: dict[int, tuple[State, Dialogues]] = {}
+        """Turn that will be undone → the state and the dialogues before it."""
         self._versions: dict[int, tuple[State, Dialogues]] = {}
         """Versions that will be restored."""
 
@@ -135,7 +135,7 @@ class Replay:
             return
         self._state, self._dialogues = resolved.state, resolved.dialogues
         if turn.number in self._undoable:
-            self._undos[turn.number] = (before, resolved.state, dialogues)
+            self._undos[turn.number] = (before, dialogues)
         if turn.number in self._restorable:
             self._versions[turn.number] = (resolved.state, resolved.dialogues)
         if counts and self._against is not None and turn.kind in ("say", "tick"):
@@ -193,7 +193,7 @@ class Replay:
             case "leave":
                 state = referee.leave(state, turn.instance)
             case "undo":
-                state, dialogues = self._undone(turn, session, state)
+                state, dialogues = self._undone(turn, session)
             case "restore":
                 version = self._tape.restored.get(turn.number, -1)
                 if version not in self._versions and version not in self._tape.kept:
@@ -212,16 +212,13 @@ class Replay:
                 raise _Skipped(f"turns of kind {turn.kind!r} are not replayed")
         return Resolved(state, dialogues, "done", "", (), ())
 
-    def _undone(self, turn: Recorded, session: Session, state: State) -> tuple[State, Dialogues]:
-        """As the game service does it: what the turn changed is as it was, what time changed since stays."""
+    def _undone(self, turn: Recorded, session: Session) -> tuple[State, Dialogues]:
+        """As the game service does it: as it was before the turn and what time did since."""
         kept = self._undos.get(self._tape.undone.get(turn.number, -1))
         if kept is None:
             raise _Skipped("what an undo took back is not known")
-        before, after, dialogues = kept
-        former = {**parts.parts(state), **parts.changed(after, before)}
-        there = {id: part for id, part in former.items() if part is not None}
-        state, _ = session.referee.load_parts(parts.head(before), there)
-        return state, dialogues
+        before, dialogues = kept
+        return self._carried(before, session), dialogues
 
     def _verify(self, turn: Recorded, resolved: Resolved) -> bool:
         """Reports what is not as it was recorded; whether the state is."""

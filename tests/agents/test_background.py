@@ -276,3 +276,32 @@ async def test_after_a_commit_it_is_told_at_once(
         heard = await asyncio.wait_for(anext(news), 20)
     assert heard is not None
     assert heard["text"] == "Ben comes."
+
+
+async def test_an_undo_takes_back_what_time_did_since_and_time_does_it_again_once(
+    new_worker: Callable[[], Awaitable[App]], inn: Where, clock: Any
+) -> None:
+    page = Path(inn.location) / "world.md"
+    page.write_text(page.read_text(encoding="utf-8").replace("world: shared\n", ""), encoding="utf-8")
+    bell = Path(inn.location) / "bell.md"
+    bell.write_text(bell.read_text(encoding="utf-8").replace("3 hours", "20 minutes"), encoding="utf-8")
+    app = await new_worker()
+    handle, _ = await app.games.start(inn, "ann")
+    clocks = background(app, clock)
+    await clocks.clocks()
+    with pytest.raises(GameError, match="nothing to undo"):
+        await app.games.undo(handle, "ann")
+    clock.pass_(minutes=19)
+    await app.games.act(handle, "ann", "take coin")
+    for _ in range(2):
+        clock.pass_(minutes=20)
+        await clocks.clocks()
+    assert await rung(app, handle) == 2
+    undone = await app.games.undo(handle, "ann")
+    assert (undone.text, await rung(app, handle)) == ("Undone: take coin.", 0)
+    await clocks.clocks()
+    await clocks.clocks()
+    assert await rung(app, handle) == 2
+    assert (await app.games.observe(handle, "ann"))["perceived"]["inventory"] == []
+    with pytest.raises(GameError, match="nothing to undo"):
+        await app.games.undo(handle, "ann")
