@@ -21,8 +21,9 @@ from storage.postgres.groups import statement
 from storage.records import NEW, Commit
 from storage.store import Conflict, Full, StoreAway, StoreError
 
-MOST = 256
-"""Commits in one round trip."""
+MOST = 64
+"""Commits in one round trip. More are no cheaper, and the lanes would stop working turn about: one waits for the database
+while the callers of another take their answers."""
 TRIED_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 
 
