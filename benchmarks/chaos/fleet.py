@@ -147,6 +147,13 @@ class Fleet:
         await self._while(0.5)
         self.postgres.go_on(paused)
 
+    async def kill_everything(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+        self.valkey.kill()
+        await self.kill_postgres()
+        await self.valkey.start()
+
     async def crowd(self) -> None:
         """Takes every connection that PostgreSQL has left."""
         taken: list[asyncpg.Connection[Any]] = []
@@ -173,6 +180,7 @@ FAULTS: dict[str, Callable[[Fleet], Awaitable[None]]] = {
     "kill a backend of PostgreSQL": Fleet.kill_backend,
     "pause PostgreSQL": Fleet.pause_postgres,
     "take all connections": Fleet.crowd,
+    "kill everything": Fleet.kill_everything,
 }
 BETWEEN = frozenset({
     "cut a worker off from Redis", "cut a worker off from PostgreSQL", "roll Valkey back", "keep PostgreSQL away",

@@ -55,6 +55,8 @@ class NaiveStore(PostgresStore):
 
     async def commit(self, commit: Commit) -> None:
         if not commit.turns or commit.seats:  # beginnings are no turns
+            with suppress(StoreError):
+                await self._redis.call("DEL", commit.game.id)
             await super().commit(commit)
             return
         before = await self.load(commit.game.id)
