@@ -69,7 +69,7 @@ class FencedStore(PostgresStore):
         # What anybody holds of these games is from before.
         async with self.hot.writing(*erased.games, *erased.shared) as writes:
             for game in writes.games:
-                writes.refused(game)
+                writes.replaced(game)
         with suppress(RedisAway):  # else it goes by itself within an hour
             await self.redis.call("DEL", user(player).key)
             for experience in erased.experiences:

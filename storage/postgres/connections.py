@@ -35,7 +35,12 @@ reads: another one may do."""
 ANSWER = 10.0
 """Seconds after which a server that says nothing is taken for one that hangs."""
 
-WRITER = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "lock_timeout": "1s"}
+WRITER = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "lock_timeout": "1s",
+    "statement_timeout": "2s",
+}
 """Plans for arrays of any length are alike and cost more than the work; and no table's size may make them scan it."""
 
 READER = {"jit": "off"}
