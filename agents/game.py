@@ -282,7 +282,7 @@ class GameService:
             made = _replaced("undo", text, seat, state, undo["dialogue"], undo["last"], said.number)
             return await self._turns.step(world, held, seat, made, key)
 
-        return _reply(await self._do(seat, back, key))
+        return _reply(await self._do(seat, back, key, alone=True))
 
     async def _undoable(self, record: GameRecord) -> list[TurnRecord]:
         """What an undo takes back: the last turn that was said, and before it in the list what time did since, which time
@@ -494,7 +494,12 @@ class GameService:
     # --- what a turn is made of
 
     async def _do(
-        self, seat: Seat, resolve: Callable[[World, Held, str], Awaitable[Step]], key: str = ""
+        self,
+        seat: Seat,
+        resolve: Callable[[World, Held, str], Awaitable[Step]],
+        key: str = "",
+        *,
+        alone: bool = False,
     ) -> TurnRecord:
         """Does something at a seat. The key of a client counts for its seat."""
         full = f"{seat.handle}:{key}" if key else new_id()
@@ -505,7 +510,7 @@ class GameService:
             return await resolve(world, held, full)
 
         try:
-            turn = await self._turns.do(seat.game, run, full)
+            turn = await self._turns.do(seat.game, run, full, alone=alone)
         except (GameError, NoSuchGame):
             # What was done before can perhaps not be done again.
             turn = await self._store.by_key(seat.game, full) if key else None

@@ -44,6 +44,8 @@ class Request:
 
     resolve: Resolve
     key: str
+    alone: bool = False
+    """It reads what the turns before it stored, so it waits until they are."""
     done: asyncio.Future[TurnRecord | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -66,11 +68,11 @@ class Lanes:
         self._lanes: dict[str, _Lane] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    async def do(self, game: str, resolve: Resolve, key: str) -> TurnRecord | None:
+    async def do(self, game: str, resolve: Resolve, key: str, *, alone: bool = False) -> TurnRecord | None:
         """The turn that was stored; the first one where its key was known. Raises what `resolve` and the store raise."""
         lane = self._lanes.setdefault(game, _Lane())
         same = next((each for each in (*lane.under_way, *lane.waiting) if each.key == key), None)
-        request = same or Request(resolve, key)
+        request = same or Request(resolve, key, alone)
         if same is None:
             lane.waiting.append(request)
             if not lane.busy:
@@ -88,7 +90,9 @@ class Lanes:
     async def _run(self, game: str, lane: _Lane) -> None:
         try:
             while lane.waiting:
-                lane.under_way = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), MAX_BATCH))]
+                lane.under_way = [lane.waiting.popleft()]
+                while lane.waiting and len(lane.under_way) < MAX_BATCH and not lane.waiting[0].alone:
+                    lane.under_way.append(lane.waiting.popleft())
                 await self._settle(game, lane.under_way)
                 lane.under_way = []
         finally:

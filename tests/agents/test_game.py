@@ -179,6 +179,15 @@ async def test_play_goes_on_after_an_undo_and_can_be_undone_again(app: App, page
     assert [said for said, _ in await app.games.transcript(handle, ANN)][-1] == "Undone: drop coin"
 
 
+async def test_an_undo_that_waits_behind_its_turn_takes_it_back(app: App, pages: Path) -> None:
+    handle = await start(app, pages)
+    said = [app.games.act(handle, ANN, "take coin"), app.games.undo(handle, ANN), app.games.act(handle, ANN, "north")]
+    replies = await asyncio.gather(*said)
+    assert [reply.turn for reply in replies] == [1, 2, 3]
+    assert replies[1].text == "Undone: take coin."
+    assert replies[2].score == 0
+
+
 async def test_a_save_is_restored_and_undo_goes_on_from_there(app: App, pages: Path) -> None:
     handle = await start(app, pages)
     saved = await app.games.act(handle, ANN, "take coin")
