@@ -1,6 +1,6 @@
-"""Owns bringing back servers of ours that died: one attempt at a time, whoever asks, and nobody waits longer than they want.
+"""Owns bringing back servers of ours that died: one attempt at a time, whoever asks, and nobody waits for it.
 
-`revive = Reviver(start)`; `await revive(seconds)`. It must not know which servers.
+`revive = Reviver(start)`; `revive()` wherever one is missed, and then try again. It must not know which servers.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from collections.abc import Awaitable, Callable
 
 from storage.store import StoreError
 
+REST = 0.5
+"""Seconds between a failed attempt and the next."""
+
 
 class Reviver:
-    """`start` starts whatever does not run, and may take long: a server that hangs is waited for. None: they are not ours."""
+    """`start` starts whatever does not run, and may take long: one that hangs is waited for. None: they are not ours."""
 
     def __init__(self, start: Callable[[], Awaitable[object]] | None):
         self._start = start
@@ -20,13 +23,9 @@ class Reviver:
         self.trouble = ""
         """Why the last attempt failed; empty where it did not."""
 
-    async def __call__(self, patience: float) -> None:
-        """Waits for the attempt, at most so many seconds; it goes on without us."""
-        if self._start is None:
-            return
-        if self._attempt is None or self._attempt.done():
+    def __call__(self) -> None:
+        if self._start is not None and (self._attempt is None or self._attempt.done()):
             self._attempt = asyncio.create_task(self._try(self._start))
-        await asyncio.wait({self._attempt}, timeout=max(0.0, patience))
 
     async def _try(self, start: Callable[[], Awaitable[object]]) -> None:
         try:
@@ -34,3 +33,4 @@ class Reviver:
             self.trouble = ""
         except (StoreError, OSError) as error:
             self.trouble = str(error)
+            await asyncio.sleep(REST)

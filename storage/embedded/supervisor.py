@@ -84,7 +84,7 @@ class Supervisor:
     def acquire(self) -> Servers:
         """The addresses of running servers, of which this process is a user from now on.
 
-        Call it again at any time: it brings back a server that died. Raises `ServiceError`.
+        Call it again at any time: it brings back a server that died, also where another one hangs. Raises `ServiceError`.
         """
         urls = {"postgres": self._database_url or "", "valkey": self._redis_url or ""}
         if self._servers:
@@ -92,12 +92,18 @@ class Supervisor:
                 run = make_run_folder(self._services)
                 joined = self._join()
                 begun: list[Server] = []
+                problems: list[ServiceError] = []
                 try:
                     for server in self._servers:
-                        if server.begin(run):
-                            begun.append(server)
+                        try:
+                            if server.begin(run):
+                                begun.append(server)
+                        except ServiceError as error:
+                            problems.append(error)
                     for server in begun:
                         server.finish(run)
+                    if problems:
+                        raise problems[0]
                 except BaseException:
                     if joined:
                         with suppress(ServiceError, OSError):  # the first error is the one to tell

@@ -84,7 +84,7 @@ class Connections:
                 self.url, timeout=5, command_timeout=ANSWER, max_cached_statement_lifetime=0, server_settings=WRITER
             )
         except LOST:
-            await self._revive(self._patience)
+            self._revive()
             raise
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
@@ -129,13 +129,12 @@ class Connections:
                     self.queries.observe(self._answered - begin)
                     return found
                 except LOST as error:
-                    left = end - loop.time() - pause
-                    await self._revive(left)
-                    if left <= 0:
+                    self._revive()
+                    if loop.time() + pause > end:
                         self._away = self._answered < begin  # else it is only busy
                         raise away(self.url, self._revive.trouble or error) from error
                     await asyncio.sleep(pause)
-                    pause *= 2
+                    pause = min(2 * pause, 0.3)
         finally:
             if probing:
                 self._probing = False

@@ -212,7 +212,7 @@ class RedisClient:
             try:
                 await self._open()
             except RedisAway:
-                await self._revive(self.timeout)
+                self._revive()
 
     async def _drop(self, reason: str) -> None:
         link, self._link = self._link, None

@@ -8,7 +8,7 @@ import pytest
 
 from rulebound.app import open_app
 from rulebound.settings import Settings
-from storage.embedded import process
+from storage.embedded import NotAnswering, Supervisor, process, server, wire
 from storage.fenced import FencedStore
 
 pytestmark = pytest.mark.anyio
@@ -27,3 +27,20 @@ async def test_each_server_that_is_killed_is_brought_back_by_the_app_that_uses_i
         assert process.send(home / "services/postgres.lock", signal.SIGKILL)
         async with asyncio.timeout(60):
             assert (await store.player("ann", "ann")).name == "ann"
+
+
+def test_a_server_that_died_is_brought_back_although_the_other_one_hangs(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = Supervisor(home)
+    supervisor.acquire()
+    assert process.send(home / "services/valkey.lock", signal.SIGSTOP)
+    assert process.send(home / "services/postgres.lock", signal.SIGKILL)
+    monkeypatch.setattr(server, "SILENCE", 0.5)
+    monkeypatch.setattr(wire, "PATIENCE", 0.5)
+    with pytest.raises(NotAnswering, match="valkey"):
+        supervisor.acquire()
+    states = {each.name: each.state for each in supervisor.status().servers}
+    assert process.send(home / "services/valkey.lock", signal.SIGCONT)
+    assert states == {"valkey": "silent", "postgres": "ready"}
+    supervisor.release()
