@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from agents.worlds import Where
 from benchmarks.chaos.naive import NaiveStore
 from rulebound.app import App, between_turns, build, open_app
 from rulebound.settings import Settings
+from storage import StoreError
 
 Json = dict[str, Any]
 
@@ -92,4 +94,7 @@ def run(given: Json) -> None:
     log = os.open(given["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    asyncio.run(_serve(given))
+    try:
+        asyncio.run(_serve(given))
+    except StoreError as error:
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from storage.ids import is_id, new_id
 from storage.postgres.connections import Connection, Connections
 
-APPEND = "INSERT INTO audit (id, actor, action, target, data) VALUES ($1, $2, $3, $4, $5)"
+APPEND = "INSERT INTO audit (id, actor, action, target, data) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING"
 
 OF = """
 SELECT id, at, actor, action, target, data FROM audit WHERE (actor = $1 OR target = $1) AND at >= $2

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+import asyncpg
 import pytest
 
 from benchmarks.chaos.servers import Relay
-from storage import Commit, StoreAway
+from storage import Commit, StoreAway, new_id
 from storage.embedded import ServiceError
-from storage.postgres import PostgresStore
+from storage.postgres import PostgresStore, audit
 from storage.postgres.commits import GroupCommit
 from storage.postgres.connections import Connections
 from storage.reviving import Reviver
@@ -79,6 +80,18 @@ async def test_nobody_waits_for_a_database_that_is_known_to_be_away_and_it_heals
     await way.relay.heal()
     assert await connections.value("SELECT 1") == 1
     assert await asyncio.gather(*(connections.value("SELECT 1") for _ in range(3))) == [1] * 3
+    await connections.close()
+
+
+async def test_an_entry_of_the_audit_whose_answer_was_lost_is_kept_once(database: str) -> None:
+    class Lossy(Connections):
+        async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+            await super().fetch(query, *values)
+            return await super().fetch(query, *values)
+
+    connections, player = Lossy(database), new_id()
+    await audit.append(connections, "operator", "reset", player)
+    assert len(await audit.entries(connections, player)) == 1
     await connections.close()
 
 
