@@ -80,6 +80,10 @@ def _acknowledged(history: History, turns: dict[str, Sequence[TurnRecord]], verd
             kept = by_key.get((seen.game, seen.key), [])
             if (seen.number, seen.hash) not in {(turn.number, turn.hash_after) for turn in kept}:
                 verdict.found("acknowledged and lost", f"{seen} but {[turn.number for turn in kept]}")
+    acknowledged = {(seen.game, seen.key) for seen in history.seen}
+    for game, key in history.refused - acknowledged:
+        if (game, key) in by_key:
+            verdict.found("refused and yet applied", f"{game} {key}")
     for game, key in history.promised:
         if (game, key) not in by_key:
             verdict.found("promised and lost", f"{game} {key}")

@@ -1,6 +1,6 @@
 """Owns the load: players who act and look, and the history of what they were told.
 
-A turn is asked for with a key until it is acknowledged, now of one worker, now of another; a look is asked for once. It must
+What they want is asked for until it is answered, now of one worker, now of another; a turn always with the same key. It must
 not know what is done to the workers.
 """
 
@@ -45,6 +45,8 @@ class History:
     """Of all turns that were ever asked for."""
     promised: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """Game and key of the turns that a worker took on to do when the database is back."""
+    refused: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """Game and key of what the game said cannot be done."""
     errors: Counter[str] = field(default_factory=Counter[str])
     outages: dict[str, float] = field(default_factory=lambda: {"turn": 0.0, "look": 0.0, "refusal": 0.0})
     """The longest time that one player waited: from first asking to the answer, or for being refused once."""
@@ -102,12 +104,8 @@ class Player:
 
     async def _ask(self, **what: str) -> bool:
         """Asks some worker; whether there is an answer that stands."""
-        worker, begin, key, history = (
-            self._rng.choice(self._fleet.workers),
-            time.monotonic(),
-            what.get("key", ""),
-            self._history,
-        )
+        worker, history = self._rng.choice(self._fleet.workers), self._history
+        key, begin = what.get("key", ""), time.monotonic()
         try:
             answer = await worker.ask(PATIENCE, handle=self._handle, principal=self.name, **what)
         except Gone:
@@ -116,7 +114,10 @@ class Player:
         if "error" in answer:
             history.errors[f"{answer['error']}: {answer['said'].partition(' at postgresql:')[0]}"] += 1
             history.waited("refusal", begin)
-            return answer["error"] == "GameError"
+            if answer["error"] != "GameError":
+                return False
+            history.refused.add((self._game, key))
+            return True
         if answer.get("waiting"):
             history.promised.add((self._game, key))
             return True
