@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol, cast
+from weakref import finalize
 
 from git import GitCommandError, InvalidGitRepositoryError, NoSuchPathError, Repo
 from git.exc import GitError
@@ -268,7 +269,7 @@ def open_source(location: str | Path, at: str | None = None, *, cache: Path | No
     if at is None:
         return FolderSource(path.resolve())
     try:
-        repo = Repo(path, search_parent_directories=True)
+        repo = _repository(path)
     except (InvalidGitRepositoryError, NoSuchPathError):
         raise SourceError(
             f"{text!r} is not in a Git repository", "Leave `--at` out to read the folder as it is."
@@ -276,6 +277,13 @@ def open_source(location: str | Path, at: str | None = None, *, cache: Path | No
     root = Path(repo.working_dir or repo.git_dir).resolve()
     inner = path.resolve().relative_to(root).as_posix() if path.resolve() != root else ""
     return GitSource(repo, at, inner)
+
+
+def _repository(folder: Path) -> Repo:
+    """The repository that holds a folder. Its helper processes end with it, also where it goes as part of a cycle."""
+    repo = Repo(folder, search_parent_directories=True)
+    finalize(repo, repo.git.clear_cache)
+    return repo
 
 
 def _remote(url: str, at: str | None, cache: Path | None) -> GitSource:
@@ -291,12 +299,12 @@ def _remote(url: str, at: str | None, cache: Path | None) -> GitSource:
         if not folder.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
             Repo.clone_from(url, folder, env=settings, multi_options=["--bare", "--quiet"])
-        repo = Repo(folder)
+        repo = _repository(folder)
         repo.git.update_environment(**settings)
         repo.git.fetch("--quiet", "--prune", "--tags", "origin", "+refs/heads/*:refs/heads/*")
     except GitError as error:
         if not folder.exists():
             reason = str(getattr(error, "stderr", error)).strip().splitlines()[-1:] or ["it does not answer"]
             raise SourceError(f"{url} cannot be cloned: {reason[0][:200]}", "Check the URL and your access.") from None
-        repo = Repo(folder)
+        repo = _repository(folder)
     return GitSource(repo, at or "HEAD", remote=True)

@@ -251,7 +251,7 @@ class Worlds(RuleBasedStateMachine):
                 assert Invariants(game.world.rulebook).broken(frame) == []
 
     def games(self) -> set[str]:
-        found: set[str] = set()
+        found = {game for game, _ in self.acknowledged}
         for handle, principal, _ in self.seats:
             seat = self.run(self.store.seat(handle, principal))
             assert seat is not None
