@@ -63,9 +63,11 @@ def _all(before: State, after: State) -> set[str]:
 
 
 def _same(before: State, after: State, id: str) -> bool:
-    """Whether nothing of an instance has changed."""
+    """Whether nothing of an instance has changed; one that came again, as it was before, has another number."""
     one, two = before.rows.get(id), after.rows.get(id)
     if one is not two and one != two:
+        return False
+    if before.numbers.get(id) != after.numbers.get(id):
         return False
     return before.own.get(id) == after.own.get(id) and before.arrived(id) == after.arrived(id)
 

@@ -243,6 +243,18 @@ def test_what_nobody_touched_has_no_part_and_follows_its_page(world, rulebook):
     assert state.rows["lamp"]["location"] == "ann"
 
 
+@pytest.mark.requirement("0.36", "3.16")
+def test_who_leaves_and_comes_back_as_they_were_is_the_last_to_have_come_in_the_store_too():
+    referee = referee_of("tavern")
+    state = referee.join(referee.join(referee.new(), "ann", "Ann"), "bob", "Bob")
+    stored = Stored(state)
+    back = referee.join(referee.leave(state, "ann"), "ann", "Ann")
+    stored.take(state, back, None)
+    again, _ = referee.load_parts(stored.head, stored.parts)
+    assert again.players == back.players == ("bob", "ann")
+    assert again.numbers == back.numbers
+
+
 @pytest.mark.requirement("3.13")
 def test_a_hundred_worlds_share_what_nobody_touched_and_nothing_else():
     referee = referee_of("tavern")
