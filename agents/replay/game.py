@@ -92,6 +92,11 @@ class Replay:
         self._versions: dict[int, tuple[State, Dialogues]] = {}
         """Versions that will be restored."""
 
+    @property
+    def state(self) -> State | None:
+        """What the turns so far came to; None where one could not be replayed."""
+        return self._state
+
     def turn(self, turn: Recorded) -> None:
         """The next turn."""
         counts = (

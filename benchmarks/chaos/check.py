@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,9 +16,11 @@ from typing import Any
 
 from agents.background import Background
 from agents.held import read
-from agents.replay import StoredGames, replay
-from agents.worlds import Where
+from agents.replay import Report, StoredGames, Wanted
+from agents.replay.game import Replay
+from agents.replay.rulebooks import Rulebooks
 from benchmarks.chaos.players import History, Seen
+from kb.referee import parts
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage import TurnRecord
@@ -52,11 +53,10 @@ async def judge(history: History, database_url: str, home: Path) -> Verdict:
         _acknowledged(history, turns, verdict)
         _stale(history.seen, turns, verdict)
         _chains(turns, verdict)
-        await _rows(store, turns, home, verdict)
+        await _replayed(store, turns, home, verdict)
         await _progress(store, turns, verdict)
     finally:
         await store.close()
-    await _replayed(database_url, home, verdict)
     return verdict
 
 
@@ -120,17 +120,29 @@ def _chains(turns: dict[str, Sequence[TurnRecord]], verdict: Verdict) -> None:
                 verdict.found("broken chain", f"{game} {before.number} {after.number}")
 
 
-async def _rows(store: PostgresStore, turns: dict[str, Sequence[TurnRecord]], home: Path, verdict: Verdict) -> None:
-    """The rows of each game are the state that its last turn led to."""
-    open_world = build(Settings(home), store=store).worlds
-    for game, records in turns.items():
-        loaded = await store.load(game)
+async def _replayed(store: PostgresStore, turns: dict[str, Sequence[TurnRecord]], home: Path, verdict: Verdict) -> None:
+    """Every turn comes to the same again, and the rows of each game are the state that its last turn led to."""
+    worlds, rulebooks, archive = (
+        build(Settings(home), store=store).worlds,
+        Rulebooks(home / "cache"),
+        StoredGames(store),
+    )
+    report = Report()
+    async for head in archive.heads(Wanted()):
+        tape = await archive.tape(head)
+        again = Replay(head, tape, rulebooks, report)
+        async for turn in tape.turns:
+            again.turn(turn)
+        loaded = await store.load(head.id)
         assert loaded is not None, "no version was named as known"
-        record = loaded.game
-        state = read(loaded, open_world(Where(record.world, record.revision, record.experience)).session).state
-        last = (records[-1].number, records[-1].hash_after) if records else (0, record.hash)
-        if not last == (record.version, record.hash) == (record.version, state.hash):
-            verdict.found("rows are not the state", f"{game} {last} {record.version} {record.hash} {state.hash}")
+        state, record = read(loaded, worlds(head.where).session).state, loaded.game
+        if turns.get(head.id, ()) and (turns[head.id][-1].number, state.hash) != (record.version, record.hash):
+            verdict.found("rows are not the last turn's", f"{head.id} {record.version}")
+        if again.state is None or parts.parts(again.state) != parts.parts(state):
+            verdict.found("rows are not what replay comes to", f"{head.id} {record.version}")
+    verdict.replayed = report.replayed
+    if report.status:
+        verdict.found("replay differs", f"{report.unreproduced} {report.skipped}")
 
 
 PLAYED = "SELECT player_id, sum(turns) AS turns FROM progress GROUP BY player_id"
@@ -144,18 +156,3 @@ async def _progress(store: PostgresStore, turns: dict[str, Sequence[TurnRecord]]
             verdict.found("progress differs", f"{row['player_id'].hex} {row['turns']} {counted[row['player_id'].hex]}")
     if left := await store.connections.value(UNTOLD):
         verdict.found("outbox not drained", f"{left} left")
-
-
-async def _replayed(database_url: str, home: Path, verdict: Verdict) -> None:
-    @asynccontextmanager
-    async def games() -> AsyncGenerator[StoredGames]:
-        store = await PostgresStore.open(database_url)
-        try:
-            yield StoredGames(store)
-        finally:
-            await store.close()
-
-    report = await replay(games, cache=home / "cache")
-    verdict.replayed = report.replayed
-    if report.status:
-        verdict.found("replay differs", f"{report}")
