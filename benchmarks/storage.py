@@ -15,7 +15,7 @@ from benchmarks.playing import playing
 from storage.embedded import Supervisor
 from storage.testing import database
 
-REQUIREMENTS = ("1.10", "2.08", "2.10", "2.18", "3.17", "4.37", "4.42")
+REQUIREMENTS = ("0.10", "1.10", "2.08", "2.10", "2.18", "3.17", "4.37", "4.42")
 
 
 def main() -> None:
