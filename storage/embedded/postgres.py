@@ -53,6 +53,9 @@ EXECUTE 'ALTER DATABASE rulebound SET default_toast_compression = lz4'; END IF; 
 """
 """Who owns the tables, and where they are; a statement a line."""
 
+CHATTER = ("LOG:  ", "DETAIL:  ", "HINT:  ", "FATAL:  the database system is ")
+"""Lines in the log of a server that is well."""
+
 SYNC = ("--sync-method=syncfs",) if sys.platform == "linux" else ()
 """A new cluster is flushed once, when it is complete; a thousand files one by one take seconds on a busy disk."""
 
@@ -142,6 +145,8 @@ class Postgres(Server):
         os.close(parent)
 
     def failed(self, said: str) -> ServiceError:
+        # What it does, and what it told others meanwhile, is not why it ended.
+        said = "\n".join(line for line in said.splitlines() if not any(words in line for words in CHATTER))
         if "already exists" in said or "still in use" in said:
             return InUse(f"another PostgreSQL uses {self.folder}")
         error = super().failed(said)

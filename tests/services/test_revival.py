@@ -8,7 +8,8 @@ import pytest
 
 from rulebound.app import open_app
 from rulebound.settings import Settings
-from storage.embedded import NotAnswering, Supervisor, process, server, wire
+from storage.embedded import NotAnswering, ServiceError, Supervisor, process, server, wire
+from storage.embedded.postgres import Postgres
 from storage.fenced import FencedStore
 
 pytestmark = pytest.mark.anyio
@@ -44,3 +45,12 @@ def test_a_server_that_died_is_brought_back_although_the_other_one_hangs(
     assert process.send(home / "services/valkey.lock", signal.SIGCONT)
     assert states == {"valkey": "silent", "postgres": "ready"}
     supervisor.release()
+
+
+def test_a_server_that_is_killed_while_it_starts_is_not_taken_for_damaged(home: Path) -> None:
+    said = (
+        "LOG:  database system was interrupted\nFATAL:  the database system is starting up\n"
+        "FATAL:  the database system is not yet accepting connections\nDETAIL:  Consistent recovery state …\n"
+    )
+    error = Postgres(home / "services").failed(said)
+    assert type(error) is ServiceError, error
