@@ -38,17 +38,15 @@ class WaitingTurns:
         done = 0
         for path in self._files():
             try:
-                turn: Json = json.loads(path.read_bytes())
+                data = path.read_bytes()
             except FileNotFoundError:  # another process was faster
                 continue
             try:
-                await do(turn)
+                await do(json.loads(data))
             except (StoreAway, Conflict, Full):
                 break
-            except Exception as error:
-                path.with_suffix(".refused").write_text(
-                    f"{type(error).__name__}: {error}\n{json.dumps(turn)}\n", "utf-8"
-                )
+            except Exception as error:  # also of a file that is none of ours: those behind it must not wait for it
+                path.with_suffix(".refused").write_bytes(f"{type(error).__name__}: {error}\n".encode() + data)
             with suppress(FileNotFoundError):
                 path.unlink()
             done += 1
