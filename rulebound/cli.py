@@ -225,7 +225,7 @@ def mcp(
 
     The client starts this command and speaks to it on standard input and output.
     """
-    from mcp_server.server import main as run
+    from mcp_server.standalone import main as run
 
     _exit(run(worlds or []))
 
