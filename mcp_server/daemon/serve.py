@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import uvloop
@@ -75,6 +75,7 @@ class _Workers:
 
     def __init__(self, place: Place, options: Options, port: socket.socket | None, bridges: socket.socket, count: int):
         self._place, self._options, self._port, self._bridges = place, options, port, bridges
+        self._sockets = [str(_private(place, number)) for number in range(count)]
         self._processes = [self._start(number) for number in range(count)]
         self._ending = False
 
@@ -97,12 +98,12 @@ class _Workers:
                 process.terminate()
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
-        with _socket(_private(self._place, number)) as own:
+        with _socket(Path(self._sockets[number])) as own:
             web = [own, *([self._port] if self._port else [])]
             fds = [each.fileno() for each in web]
             asked = {
                 "worlds": self._options.worlds,
-                "site": asdict(self._options.site),
+                "site": asdict(replace(self._options.site, worker=number, workers=self._sockets)),
                 "web": fds,
                 "bridges": self._bridges.fileno(),
             }

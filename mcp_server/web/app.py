@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +13,10 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from mcp_server.web.peers import Peers, Relay, Sender
 from rulebound.app import App
 
 MAX_BODY = 1024 * 1024
@@ -34,10 +36,14 @@ class Site:
     """The address that clients use, where it is another one: behind a proxy, or for all interfaces."""
     trust_loopback: bool = False
     """Whoever is on this machine and shows no credential is its owner."""
+    worker: int = 0
+    workers: Sequence[str] = ()
+    """The private sockets of all workers, by number; this one is `worker`."""
 
 
 def create(app: App, mcp: MCPServer[Any], site: Site) -> Starlette:
     """The application for one worker."""
+    peers = Peers(site.worker, site.workers)
     sessions = StreamableHTTPSessionManager(
         mcp._lowlevel_server,  # pyright: ignore[reportPrivateUsage]  # the SDK's own app is one route of ours
         json_response=True,
@@ -50,5 +56,10 @@ def create(app: App, mcp: MCPServer[Any], site: Site) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         async with sessions.run():
             yield
+        await peers.close()
 
-    return Starlette(routes=[Route("/mcp", sessions.asgi_app)], lifespan=lifespan)
+    return Starlette(
+        routes=[Route("/mcp", Relay(sessions.asgi_app, peers))],
+        middleware=[Middleware(Sender, peers)],
+        lifespan=lifespan,
+    )
