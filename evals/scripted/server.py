@@ -37,6 +37,7 @@ class Request:
     """A request for an answer, and what it got. `status` is the HTTP status."""
 
     path: str
+    body: Body
     model: str
     streamed: bool
     conversation: Conversation
@@ -79,7 +80,7 @@ class Scripted:
             said = self._decide(conversation)
             fault = self._due(said.fault, conversation)
             status = int(fault.kind) if fault and fault.kind in ("429", "500") else 200
-            self.requests.append(Request(request.url.path, model, streamed, conversation, said, status))
+            self.requests.append(Request(request.url.path, body, model, streamed, conversation, said, status))
             if status != 200:
                 what = dialect.error(status, "The script wants this error.")
                 return JSONResponse(what, status, {"retry-after": "0"} if status == 429 else None)
