@@ -16,7 +16,8 @@ from mcp_types import TextContent
 
 from agents.worlds import World, WorldError
 from kb import library
-from mcp_server.server import served, server
+from mcp_server.server import server
+from mcp_server.tools.served import Served
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage import MemoryStore
@@ -69,7 +70,7 @@ def in_memory(tmp_path: Path) -> Connect:
     @asynccontextmanager
     async def connect(*named: str) -> AsyncGenerator[Player]:
         app = build(Settings(tmp_path / "home"), store=MemoryStore())
-        async with Client(server(app, served(named))) as client:
+        async with Client(server(app, Served.of(named))) as client:
             yield Player(client)
 
     return connect
@@ -94,7 +95,7 @@ def over_stdio(tmp_path: Path, servers: Servers, fresh_database: str) -> Connect
     return connect
 
 
-SCENARIOS = World.open(served(())["cloak"]).rulebook.scenarios
+SCENARIOS = World.open(Served.of(())("cloak")).rulebook.scenarios
 
 
 async def test_all_sixteen_steps_of_cloak_are_played_through_a_real_client_over_stdio(over_stdio: Connect) -> None:
@@ -302,17 +303,17 @@ def test_two_folders_of_one_name_are_not_served(tmp_path: Path) -> None:
     for parent in ("a", "b"):
         (tmp_path / parent / "w").mkdir(parents=True)
     with pytest.raises(WorldError, match="Two worlds are called 'w'"):
-        served([str(tmp_path / "a" / "w"), str(tmp_path / "b" / "w")])
+        Served.of([str(tmp_path / "a" / "w"), str(tmp_path / "b" / "w")])
 
 
 def test_the_bundled_worlds_are_always_served(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    assert list(served([str(tmp_path / "mine")])) == ["mine", *library.worlds()]
+    assert list(Served.of([str(tmp_path / "mine")])) == ["mine", *library.worlds()]
 
 
 async def test_a_client_of_the_older_protocol_plays_too(tmp_path: Path) -> None:
     app = build(Settings(tmp_path / "home"), store=MemoryStore())
-    async with Client(server(app, served(())), mode="legacy") as client:
+    async with Client(server(app, Served.of(())), mode="legacy") as client:
         player = Player(client)
         await player.start()
         assert "Cloakroom" in (await player.act("west"))["text"]
