@@ -9,6 +9,7 @@ import base64
 import json
 import struct
 import zlib
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -195,7 +196,8 @@ def _talking(mcp: MCPServer[Any]) -> None:
 
         def titled(word: str) -> list[dict[str, str]]:
             return [
-                {"const": f"value{n}", "title": f"{nth} {word}"} for n, nth in enumerate(["First", "Second", "Third"], 1)
+                {"const": f"value{n}", "title": f"{nth} {word}"}
+                for n, nth in enumerate(["First", "Second", "Third"], 1)
             ]
 
         asked = {
@@ -370,3 +372,15 @@ def _prompts(mcp: MCPServer[Any]) -> None:
             ask = _asked("What context should the prompt use?", context=STRING)
             return InputRequiredResult(input_requests={"user_context": ask})
         return [UserMessage("Use the given context."), AssistantMessage("I will.")]
+
+
+def asks(tool: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether a fixture talks to the client while it runs."""
+    return tool in {
+        "test_tool_with_logging",
+        "test_tool_with_progress",
+        "test_sampling",
+        "test_elicitation",
+        "test_elicitation_sep1034_defaults",
+        "test_elicitation_sep1330_enums",
+    }

@@ -1,0 +1,1 @@
+"""Owns what is served over HTTP. It must not know what tools do."""
