@@ -1,1 +1,1 @@
-"""Owns what is served over HTTP. It must not know what tools do."""
+"""Owns what is served over HTTP: MCP, the WebSocket, health, metrics, webhooks, administration."""
