@@ -166,11 +166,11 @@ class PostgresAccess:
 
     async def key(self, prefix: str) -> FoundKey | None:
         row = await self._connections.row(KEY, prefix)
-        return row and FoundKey(_key(row), row["hash"], tuple(row["roles"]), tuple(row["teams"]))
+        return FoundKey(_key(row), row["hash"], tuple(row["roles"]), tuple(row["teams"])) if row else None
 
     async def key_by_id(self, id: str) -> Key | None:
         row = await self._connections.row(BY_ID, id)
-        return row and _key(row)
+        return _key(row) if row else None
 
     async def keys(self, principal: str | None = None) -> Sequence[Key]:
         """The newest first."""
