@@ -38,6 +38,10 @@ KbOption = Annotated[
     str, typer.Option("--kb", metavar="PATH", help="The knowledge base: a folder, a URL, or a bundled world's name.")
 ]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Whom, by the name that they play under.")]
+WorldsArgument = Annotated[
+    Optional[list[str]],
+    typer.Argument(metavar="WORLD|PATH|URL", help="What to serve besides the bundled worlds."),
+]
 AtOption = Annotated[
     Optional[str],
     typer.Option("--at", metavar="REV", help="A branch, tag or commit; default: the folder as it is."),
@@ -215,19 +219,46 @@ def doctor(
 
 
 @app.command()
+def serve(
+    worlds: WorldsArgument = None,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Which port; 0: any free one.")] = 8787,
+    public_url: Annotated[
+        str, typer.Option(metavar="URL", help="The address that clients use, behind a proxy or for all interfaces.")
+    ] = "",
+    workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve.")] = 1,
+    trust_loopback: Annotated[
+        bool, typer.Option("--trust-loopback", help="Who is on this machine needs no credential, and is the owner.")
+    ] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="End the daemon that runs.")] = False,
+) -> None:
+    """Serve chat clients, games and administration: MCP at /mcp, a WebSocket at /ws.
+
+    Without this command `rulebound mcp` starts a daemon of its own, which has no port and ends when nobody uses it.
+    """
+    from rulebound.commands import daemon as run
+
+    if stop:
+        _exit(run.stop())
+    else:
+        site = {"host": host, "port": port, "public_url": public_url, "trust_loopback": trust_loopback}
+        _exit(run.serve(worlds or [], site, workers=workers))
+
+
+@app.command()
 def mcp(
-    worlds: Annotated[
-        Optional[list[str]],
-        typer.Argument(metavar="WORLD|PATH|URL", help="What to serve besides the bundled worlds."),
-    ] = None,
+    worlds: WorldsArgument = None,
+    standalone: Annotated[
+        bool, typer.Option("--standalone", help="One process by itself, without the daemon.")
+    ] = False,
 ) -> None:
     """Serve worlds to a chat client over MCP.
 
     The client starts this command and speaks to it on standard input and output.
     """
-    from mcp_server.standalone import main as run
+    from rulebound.commands import daemon as run
 
-    _exit(run(worlds or []))
+    _exit(run.mcp(worlds or [], standalone=standalone))
 
 
 @kb_app.command()
