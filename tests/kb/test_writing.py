@@ -59,7 +59,7 @@ def test_a_page_that_is_put_is_a_commit_that_git_finds_whole(bare: Repository) -
     assert text(bare, "rooms/cellar.md") == "# Cellar\nDark.\n"
     assert git(bare.folder, "fsck", "--strict", "--no-dangling") == ""
     assert git(bare.folder, "log", "--format=%an|%cn|%s", "main").splitlines() == [
-        "Bo bc|Rulebound|Change rooms/cellar.md",
+        "Bo b@c|Rulebound|Change rooms/cellar.md",
         "ann|Rulebound|Change lamp.md, rooms/cellar.md",
     ]
 
