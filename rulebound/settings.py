@@ -26,6 +26,9 @@ class Settings:
     redis_url: str | None = None
     """`RULEBOUND_REDIS_URL`: a Redis or Valkey of the operator's; None: the embedded one."""
 
+    secret: str | None = None
+    """`RULEBOUND_SECRET`: at least 32 random characters that all workers share, where they have different homes."""
+
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         """The settings of this process."""
@@ -37,6 +40,7 @@ class Settings:
             debug,
             environment.get("RULEBOUND_DATABASE_URL") or None,
             environment.get("RULEBOUND_REDIS_URL") or None,
+            environment.get("RULEBOUND_SECRET") or None,
         )
 
     @property

@@ -42,7 +42,9 @@ async def test_a_designer_writes_to_drafts_of_their_own_and_may_not_publish(benc
         with pytest.raises(Refused) as refused:
             await attempt
         assert refused.value.hint
-    assert [each[1] for each in bench.audited[2:]] == ["kb.write.refused", "kb.publish.refused"] + ["kb.write.refused"] * 2
+    assert [each[1] for each in bench.audited[2:]] == ["kb.write.refused", "kb.publish.refused"] + [
+        "kb.write.refused"
+    ] * 2
     with pytest.raises(NotThere):
         await bench.service.read(bench.eve, kb, "lamp")
     assert bench.changed == []
@@ -196,7 +198,9 @@ async def test_a_world_s_own_kind_has_a_template_and_a_page_a_copy(bench: Any) -
     assert text.startswith("---\nmember: m-9\n")
     kb = await bench.make()
     await bench.service.write(bench.ada, kb, "medal.md", copy_of="coin")
-    assert (await bench.service.read(bench.ada, kb, "medal")).text == "---\nitem: medal\nin: hall\n---\n# Gold coin\nShiny.\n"
+    assert (
+        await bench.service.read(bench.ada, kb, "medal")
+    ).text == "---\nitem: medal\nin: hall\n---\n# Gold coin\nShiny.\n"
     with pytest.raises(KnowledgeError, match="no kind of page 'itme'") as unknown:
         await bench.service.write(bench.ada, kb, "x.md", template="itme")
     assert "item" in unknown.value.hint
