@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,14 +22,23 @@ from storage.postgres import PostgresStore
 STATUS = "SELECT current_setting('server_version') AS version, (SELECT version_num FROM alembic_version) AS revision"
 
 
-async def health(store: PostgresStore) -> dict[str, Any]:
+async def health(store: PostgresStore, patience: float = 30.0) -> dict[str, Any]:
     """`status` and for each store `status` (`healthy` or `degraded`), how long an answer took in `milliseconds`, and what
-    else tells how it does. Without Redis everything works, slower; without PostgreSQL nothing is kept."""
-    found = {"postgres": await _postgres(store)}
+    else tells how it does. Without Redis everything works, slower; without PostgreSQL nothing is kept. A store that says
+    nothing for `patience` seconds is degraded."""
+    found = {"postgres": await _within(patience, _postgres(store))}
     if isinstance(store, FencedStore):
-        found["redis"] = await _redis(store)
+        found["redis"] = await _within(patience, _redis(store))
     well = all(each["status"] == "healthy" for each in found.values())
     return {"status": "healthy" if well else "degraded", **found}
+
+
+async def _within(seconds: float, told: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await told
+    except TimeoutError:
+        return {"status": "degraded", "error": f"no answer within {seconds:g} s", "hint": "See whether it hangs."}
 
 
 async def _postgres(store: PostgresStore) -> dict[str, Any]:

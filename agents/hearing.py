@@ -7,6 +7,7 @@ what was missed is read from the store, so that nothing is lost or told twice. I
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ class _Ear:
         try:
             while True:
                 if read:
-                    until = loop.time() + self._poll
+                    # Many who came at once do not ask at once for ever.
+                    until = loop.time() + self._poll * random.uniform(0.5, 1.0)
                     async for each in self._from_store():
                         yield each
                     for each in await self._presence():

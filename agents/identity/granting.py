@@ -35,6 +35,10 @@ class AccessError(Exception):
         self.hint = hint
 
 
+class NotFound(AccessError):
+    """There is none, or none that may be seen."""
+
+
 def actor(who: Principal) -> str:
     """Who acts, as the audit calls them."""
     return "operator" if who.kind == "local" else who.id
@@ -99,7 +103,7 @@ class Granting:
         who.need("admin")
         key = await self._access.key_by_id(id) if is_id(id) else None
         if key is None:
-            raise AccessError(f"There is no key {id!r}")
+            raise NotFound(f"There is no key {id!r}")
         if HIGH & set(key.scopes) and key.principal != who.id:
             who.need("owner")
         await self._access.revoke_key(id, self._now(), _act(who, "key.revoke", id))
@@ -123,7 +127,7 @@ class Granting:
         who.need("admin")
         _holds(who, SCOPES[_role(role)])
         if not await self._access.withdraw(principal, role, _act(who, "role.withdraw", _id(principal), {"role": role})):
-            raise AccessError(f"{principal} was not granted the role {role!r} here")
+            raise NotFound(f"{principal} was not granted the role {role!r} here")
         await self._identities.changed()
 
     async def roles(self, who: Principal, principal: str | None = None) -> Sequence[Held]:
@@ -144,7 +148,7 @@ class Granting:
         who.need("admin")
         act = _act(who, "team.leave", _id(principal), {"team": _slug(team)})
         if not await self._access.leave(principal, team, act):
-            raise AccessError(f"{principal} was not made a member of {team!r} here")
+            raise NotFound(f"{principal} was not made a member of {team!r} here")
         await self._identities.changed()
 
     async def members(self, who: Principal, principal: str | None = None) -> Sequence[Held]:
@@ -176,7 +180,7 @@ class Granting:
         """Forgets a namespace and its shares; its pages stay where they are."""
         who.need("owner")
         if not await self._access.drop_namespace(name, _act(who, "namespace.drop", "", {"namespace": name})):
-            raise AccessError(f"There is no namespace {name!r}")
+            raise NotFound(f"There is no namespace {name!r}")
         await self._identities.changed()
 
     async def share(
@@ -196,7 +200,7 @@ class Granting:
         await self._may_share(who, namespace)
         act = self._shared("share.take", who, namespace, kind, holder)
         if not await self._access.unshare(namespace, kind, holder, act):
-            raise AccessError(f"{namespace!r} is not shared with {holder!r}")
+            raise NotFound(f"{namespace!r} is not shared with {holder!r}")
         await self._identities.changed()
 
     async def shares(self, who: Principal, namespace: str) -> Sequence[Share]:
@@ -216,7 +220,7 @@ class Granting:
         """What was lent cannot be lent on: the namespace's owner shares it, an admin who may publish there, any owner."""
         found = next((each for each in await self._identities.namespaces() if each.name == name), None)
         if found is None or not (who.may("owner") or await self._sees(who, found)):
-            raise AccessError(f"There is no namespace {name!r}")
+            raise NotFound(f"There is no namespace {name!r}")
         own = who.id == found.owner or who.may("admin")
         if not (who.may("owner") or (own and right(who, found) == "publish")):
             raise Refused(f"{name!r} is shared by its owner, or by an admin who may publish there")

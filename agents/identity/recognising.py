@@ -138,7 +138,9 @@ class Identities:
             rows = await self._access.shared(who.id, sorted(who.teams), self._now())
             found = self._shares.keep(name, cast("Sequence[tuple[str, Right, datetime | None]]", rows), age)
         now = self._now()
-        lent = [may for where, may, until in found if where == namespace and (until is None or until > now)]
+        lent: list[Right] = [
+            may for where, may, until in found if where == namespace and (until is None or until > now)
+        ]
         return max(lent, key=RIGHTS.index) if lent else None
 
     # --- changes

@@ -70,17 +70,17 @@ class OverStdio:
     """A server, or a bridge, of its own."""
 
     def __init__(self, process: Process):
-        self._process = process
+        self.process = process
 
     @classmethod
     async def of(cls, command: Sequence[str], environment: Mapping[str, str]) -> Self:
         return cls(await create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environment, limit=2**22))
 
     async def say(self, message: bytes) -> bytes:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(message + b"\n")
-        while b'"id"' not in (line := await self._process.stdout.readline()):
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(message + b"\n")
+        while b'"id"' not in (line := await self.process.stdout.readline()):
             if not line:
                 raise RuntimeError("the server ended")
         return line
@@ -89,9 +89,9 @@ class OverStdio:
         return _result(await self.say(_message(tool, arguments)))
 
     async def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        await self._process.wait()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        await self.process.wait()
 
 
 async def first_list(command: Sequence[str], environment: Mapping[str, str]) -> float:
@@ -100,8 +100,8 @@ async def first_list(command: Sequence[str], environment: Mapping[str, str]) -> 
     client = await OverStdio.of(command, environment)
     spoken = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "benchmark", "version": "1"}}
     await client.say(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": spoken}).encode())
-    assert client._process.stdin is not None
-    client._process.stdin.write(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}\n')
+    assert client.process.stdin is not None
+    client.process.stdin.write(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}\n')
     answer = await client.say(b'{"jsonrpc": "2.0", "id": 2, "method": "tools/list"}')
     spent = time.perf_counter() - began
     assert b'"tools"' in answer

@@ -51,6 +51,11 @@ class Source(Protocol):
     @property
     def commit(self) -> str: ...
     @property
+    def place(self) -> str:
+        """Where it is, the same for each moment of it; not for users: a path or a URL."""
+        ...
+
+    @property
     def problems(self) -> list[Diagnostic]:
         """Entries that were refused: links, submodules, what is too large."""
         ...
@@ -118,6 +123,10 @@ class FolderSource:
                 files[path] = Blob(path, hashlib.sha1(data, usedforsecurity=False).hexdigest(), len(data))
         self._files = bounded(files, self.problems)
         self.commit = content_id({blob.path: blob.id for blob in self._files.values()})
+
+    @property
+    def place(self) -> str:
+        return str(self.root)
 
     def _scan(self) -> dict[str, tuple[int, int]]:
         """Every file that counts, with its time and size; links are refused, not followed."""
@@ -193,6 +202,10 @@ class GitSource:
     def __post_init__(self) -> None:
         self.commit = self._resolve()
         self._files = self._tree()
+
+    @property
+    def place(self) -> str:
+        return f"{self.repo.common_dir}\0{self.inner}"
 
     def _resolve(self) -> str:
         try:
