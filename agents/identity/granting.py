@@ -166,6 +166,14 @@ class Granting:
     async def keep_namespace(self, who: Principal, kept: Namespace) -> None:
         """Adds a namespace or changes it: an owner's, because its location may be any folder of this machine."""
         who.need("owner")
+        await self._keep(who, kept)
+
+    async def made(self, who: Principal, new: Namespace) -> None:
+        """Adds a namespace whose repository was made in the home just now."""
+        who.need("admin")
+        await self._keep(who, new)
+
+    async def _keep(self, who: Principal, kept: Namespace) -> None:
         _slug(kept.name)
         if kept.visibility == "team":
             _slug(kept.team)

@@ -19,6 +19,7 @@ from agents.knowledge.access import Doors, Entered
 from agents.knowledge.errors import KnowledgeError
 from agents.knowledge.results import Analysis, Draft, Hits, Linked, PageRead, Past, Seen, Written
 from agents.knowledge.spaces import Spaces
+from agents.worlds import Where
 from kb import library
 from kb.pages.landing import land
 from kb.pages.repository import Repository

@@ -7,7 +7,9 @@ kept or answered. It must not know what is served.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 from urllib.parse import parse_qs
@@ -27,6 +29,7 @@ from agents.identity.errors import IssuerAway
 from mcp_server.web import bodies
 from mcp_server.web.doors import LOOPBACK, Doors, same_page
 from mcp_server.web.limits import Limited, Limiter
+from mcp_server.web.live import RECOGNISE_KEY, Recognise
 from mcp_server.web.refusals import Refusal
 from mcp_server.who import SCOPE_KEY
 from storage import StoreError
@@ -37,6 +40,8 @@ log = logging.getLogger(__name__)
 METADATA = "/.well-known/oauth-protected-resource"
 OPEN = ("/health", "/webhook", "/openapi.json", "/.well-known/")
 """What is served without a credential whatever the operator says; the webhook has a signature of its own."""
+TICKETED = 15 * 60.0
+"""Seconds for which a WebSocket that was opened by a ticket stays: its credential cannot be looked at again."""
 LONG = frozenset({"/mcp", "/webhook"})
 """Where a page may be in the body."""
 
@@ -106,6 +111,8 @@ class Guard:
         scope["client"] = address, port
         who = replace(await self._who(scope, headers, peer, address), address=address)
         scope[SCOPE_KEY], scope["user"] = who, _user(who)
+        if scope["type"] == "websocket":
+            scope[RECOGNISE_KEY] = self._again(headers.get(b"authorization", ""), who)
         limited = await self._counted(scope, who)
         if scope["type"] == "websocket" or scope["method"] in ("GET", "HEAD"):
             if limited is not None:
@@ -145,6 +152,24 @@ class Guard:
             raise Refusal(401, "invalid_token", "Credentials are bearer tokens", Unrecognised.hint, self._bad())
         found = self._identities.known(credential.strip())
         return found or await self._recognise(credential.strip(), address)
+
+    def _again(self, said: str, who: Principal) -> Recognise:
+        """Recognises whoever opened a WebSocket anew: their credential may have ended since."""
+        opened = time.monotonic()
+
+        async def again() -> Principal | None:
+            if not said:
+                return who if who.kind == "local" or time.monotonic() - opened < TICKETED else None
+            with suppress(StoreError):  # while nobody can tell, it goes on
+                try:
+                    return await self._identities.recognise(said.partition(" ")[2].strip())
+                except IssuerAway:
+                    return who
+                except Unrecognised:
+                    return None
+            return who
+
+        return again
 
     async def _recognise(self, credential: str, address: str) -> Principal:
         try:
