@@ -101,7 +101,9 @@ class GameService:
         self._now, self._new_handle, self._new_seed = now, new_handle, new_seed
         self._seats: OrderedDict[tuple[str, str], Seat] = OrderedDict()
         self._turns = Turns(store, open_world, now)
-        self.took = Histogram("agent_execution_time_seconds", "A turn of a player, from the line to the durable answer.")
+        self.took = Histogram(
+            "agent_execution_time_seconds", "A turn of a player, from the line to the durable answer."
+        )
 
     @property
     def held(self) -> tuple[int, int]:

@@ -54,9 +54,7 @@ async def listening(
 class _Ear:
     """`floor` is the turn up to which the store was read; `given` what was told since, by turn and place in it."""
 
-    def __init__(
-        self, store: Store, seat: Seat, since: tuple[int, int | None], place: str, member: str, poll: float
-    ):
+    def __init__(self, store: Store, seat: Seat, since: tuple[int, int | None], place: str, member: str, poll: float):
         self._store, self._seat, self._place, self._member, self._poll = store, seat, place, member, poll
         turn, at = since
         self._floor = turn if at is None else turn - 1
