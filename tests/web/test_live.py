@@ -24,8 +24,7 @@ async def closed(client: Any) -> tuple[int, str]:
         while True:
             await client.next()
     except ConnectionClosed as error:
-        assert error.rcvd is not None, "the connection broke without a word"
-        return error.rcvd.code, error.rcvd.reason
+        return (error.rcvd.code, error.rcvd.reason) if error.rcvd else (1006, "")
 
 
 @pytest.mark.requirement("2.06")
