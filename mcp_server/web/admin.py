@@ -13,9 +13,9 @@ from typing import Any
 from starlette.routing import Route
 
 from agents.access import Namespace, Principal
-from agents.identity import Granting, actor
+from agents.identity import AccessError, Granting, actor
 from agents.players import PlayerService
-from mcp_server.web.identity import Gate, packed
+from mcp_server.web.identity import Gate
 from mcp_server.web.operations import Asked, Operation
 from mcp_server.web.operations import routes as operation_routes
 from mcp_server.web.shapes import (
@@ -72,7 +72,9 @@ async def whoami(desk: Desk, asked: Asked) -> WhoAmI:
 
 
 async def ticket(desk: Desk, asked: Asked) -> Ticket:
-    return Ticket(ticket=await desk.tickets.issue(packed(asked.who)), seconds=LIFE)
+    if not asked.credential:
+        raise AccessError("A ticket stands for a credential, and there is none here", "Connect without a ticket.")
+    return Ticket(ticket=await desk.tickets.issue(asked.credential), seconds=LIFE)
 
 
 # --- keys
