@@ -39,6 +39,8 @@ class Settings:
     """`RULEBOUND_ROLES_CLAIM`: the claim of a token that names roles."""
     teams_claim: str = "groups"
     """`RULEBOUND_TEAMS_CLAIM`: the claim of a token that names teams."""
+    secret: str | None = None
+    """`RULEBOUND_SECRET`: at least 32 random characters that all workers share, where they have different homes."""
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
@@ -51,6 +53,7 @@ class Settings:
             debug,
             environment.get("RULEBOUND_DATABASE_URL") or None,
             environment.get("RULEBOUND_REDIS_URL") or None,
+            secret=environment.get("RULEBOUND_SECRET") or None,
             url=environment.get("RULEBOUND_URL", "").rstrip("/"),
             public=environment.get("RULEBOUND_PUBLIC", "") not in ("0", "no", "false"),
             proxies=tuple(environment.get("RULEBOUND_PROXIES", "").replace(",", " ").split()),
