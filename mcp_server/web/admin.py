@@ -224,7 +224,7 @@ OPERATIONS = (
     Operation("DELETE", _TEAM, "End a membership", leave_team, confirm="principal"),
     Operation("GET", "/admin/namespaces", "List namespaces", list_namespaces, Namespaces, audit="namespace.list"),
     Operation("PUT", _NAMESPACE, "Add or change a namespace", keep_namespace, scope="owner", body=NamespaceGiven),
-    Operation("DELETE", _NAMESPACE, "Forget a namespace", drop_namespace, scope="owner", confirm="name"),
+    Operation("DELETE", _NAMESPACE, "Forget a namespace", drop_namespace, confirm="name"),
     Operation("GET", _NAMESPACE + "/shares", "List shares", list_shares, Shares, scope="kb:write", audit="share.list"),
     Operation("PUT", _SHARE, "Share a namespace", share, scope="kb:write", body=ShareGiven),
     Operation("DELETE", _SHARE, "Take a share back", unshare, scope="kb:write", confirm="holder"),

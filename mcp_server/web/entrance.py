@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from starlette.types import ASGIApp, Scope
 
-from agents.identity import Granting, Identities, Issuer, IssuerKeys
+from agents.identity import GrantedSpaces, Granting, Identities, Issuer, IssuerKeys
 from mcp_server.web.doors import Doors
 from mcp_server.web.identity import Gate, Guard
 from mcp_server.web.limits import Limiter
@@ -77,6 +77,11 @@ class Entrance:
     def guard(self, app: ASGIApp) -> Guard:
         """Stands before the application: the outermost middleware but for what only says from where a request comes."""
         return Guard(app, self.gate, self.identities, self.limiter, self.tickets)
+
+    @property
+    def spaces(self) -> GrantedSpaces:
+        """For the knowledge service."""
+        return GrantedSpaces(self.identities, self.granting)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:

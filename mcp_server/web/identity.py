@@ -28,11 +28,12 @@ from mcp_server.web import bodies
 from mcp_server.web.doors import LOOPBACK, Doors, same_page
 from mcp_server.web.lasting import watched
 from mcp_server.web.limits import Limited, Limiter
+from mcp_server.web.live import RECOGNISE_KEY, Recognise
 from mcp_server.web.refusals import Refusal
 from mcp_server.who import SCOPE_KEY
-from storage import StoreError
 from storage.redis import RedisAway
 from storage.redis.tickets import Tickets
+from storage.store import StoreAway, StoreError
 
 log = logging.getLogger(__name__)
 METADATA = "/.well-known/oauth-protected-resource"
@@ -85,7 +86,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         try:
-            inner = await self._enter(scope, receive, send)
+            inner = await self._enter(scope, receive)
         except Refusal as refusal:
             log.info("refused: %s %s from %s", refusal.status, refusal.error, (scope.get("client") or ("", 0))[0])
             await refusal.answer(scope, receive, send)
@@ -95,7 +96,7 @@ class Guard:
         else:
             await self._app(scope, inner, send)
 
-    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> Receive | Response:
+    async def _enter(self, scope: Scope, receive: Receive) -> Receive | Response:
         """What the application receives from, or the answer to a tool call that came too soon. Raises `Refusal`."""
         headers = _headers(scope)
         host, origin, path = headers.get(b"host", ""), headers.get(b"origin"), scope["path"]
@@ -110,16 +111,20 @@ class Guard:
         who = replace(found, address=address)
         scope[SCOPE_KEY], scope["user"] = who, _user(who)
         limited = await self._counted(scope, who)
-        if scope["type"] == "websocket" or scope["method"] in ("GET", "HEAD"):
+        if scope["type"] == "websocket":
             if limited is not None:
                 raise limited
-            return watched(scope, receive, send, self._still(credential, found)) if credential else receive
-        if path == "/mcp" and not who.may("kb:write"):
-            most = bodies.COMMAND
-        receive, body = await bodies.read(receive, most)
-        if limited is not None:
-            return _told_the_model(path, headers, body, limited)
-        return watched(scope, receive, send, self._still(credential, found)) if credential else receive
+            if credential:
+                scope[RECOGNISE_KEY] = self._again(credential, address)
+            return receive
+        if scope["method"] not in ("GET", "HEAD"):
+            small = path == "/mcp" and not who.may("kb:write")
+            receive, body = await bodies.read(receive, bodies.COMMAND if small else most)
+            if limited is not None:
+                return _told_the_model(path, headers, body, limited)
+        elif limited is not None:
+            raise limited
+        return watched(receive, self._still(credential, who)) if credential else receive
 
     async def _counted(self, scope: Scope, who: Principal) -> Refusal | None:
         if self._gate.relayed(scope):
@@ -171,17 +176,29 @@ class Guard:
         except StoreError:
             raise away("Credentials") from None
 
-    def _still(self, credential: str, found: Principal) -> Callable[[], Awaitable[bool]]:
-        """Whether a credential still allows what it did."""
+    def _again(self, credential: str, address: str) -> Recognise:
+        """Whose credential it is by now; None: nobody's any more. It raises `StoreError` where nobody can tell."""
+
+        async def recognise() -> Principal | None:
+            try:
+                return replace(await self._identities.recognise(credential), address=address)
+            except IssuerAway as error:
+                raise StoreAway(str(error)) from error
+            except Unrecognised:
+                return None
+
+        return recognise
+
+    def _still(self, credential: str, before: Principal) -> Callable[[], Awaitable[bool]]:
+        """Whether a credential still allows what it did; where nobody can tell, it is asked again."""
+        recognise = self._again(credential, before.address)
 
         async def good() -> bool:
             try:
-                now = await self._identities.recognise(credential)
-                return found.scopes <= now.scopes and found.teams <= now.teams
-            except Unrecognised:
-                return False
+                now = await recognise()
             except StoreError:
-                return True  # nobody can tell at present; it is asked again
+                return True
+            return now is not None and before.scopes <= now.scopes and before.teams <= now.teams
 
         return good
 
