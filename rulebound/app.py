@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from agents.access import Principal
 from agents.background import Background
 from agents.game import GameService
-from agents.identity import AccessSpaces, Granting, Identities, Issuer, IssuerKeys, actor
+from agents.identity import GrantedSpaces, Granting, Identities, Issuer, IssuerKeys, actor
 from agents.knowledge import KnowledgeService, MemorySpaces
 from agents.waiting import WaitingTurns
 from agents.worlds import Where, World
@@ -90,7 +90,7 @@ class App:
             with suppress(ChannelsAway):
                 await self.store.channels.say(KNOWLEDGE, {"namespace": kb})
 
-        spaces = MemorySpaces() if self.access is None else AccessSpaces(self.access.identities, self.access.granting)
+        spaces = MemorySpaces() if self.access is None else GrantedSpaces(self.access.identities, self.access.granting)
         home, cache = self.settings.home, self.settings.cache
         return KnowledgeService(spaces, fixed, home=home, cache=cache, audit=audit, changed=changed)
 

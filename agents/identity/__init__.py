@@ -5,12 +5,12 @@ managed. `Identities` recognises, `Granting` manages. It must not know transport
 from agents.identity.granting import AccessError, Granting, actor
 from agents.identity.issuer import Issuer, IssuerKeys
 from agents.identity.recognising import TTL, Identities, Unrecognised
-from agents.identity.spaces import AccessSpaces
+from agents.identity.spaces import GrantedSpaces
 
 __all__ = [
     "TTL",
     "AccessError",
-    "AccessSpaces",
+    "GrantedSpaces",
     "Granting",
     "Identities",
     "Issuer",

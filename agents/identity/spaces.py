@@ -1,4 +1,7 @@
-"""Owns the namespaces and shares that are kept, as `agents.knowledge` asks for them. It must not know what they hold."""
+"""Owns which namespaces were made and what was lent in them, as `agents.knowledge` asks for it (its protocol `Spaces`).
+
+`GrantedSpaces(identities, granting)`. It must not know what they hold.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,7 @@ from agents.identity.granting import Granting
 from agents.identity.recognising import Identities
 
 
-class AccessSpaces:
-    """`agents.knowledge.Spaces` over what is kept; each change is audited."""
-
+class GrantedSpaces:
     def __init__(self, identities: Identities, granting: Granting):
         self._identities, self._granting = identities, granting
 
@@ -19,10 +20,12 @@ class AccessSpaces:
         return await self._identities.namespaces()
 
     async def right(self, who: Principal, namespace: str) -> Right | None:
+        """What shares that hold now give, by themselves or through teams."""
         return await self._identities.right(who, namespace)
 
     async def add(self, who: Principal, namespace: Namespace) -> None:
-        await self._granting.made(who, namespace)
+        """Raises `AccessError` where the name is taken."""
+        await self._granting.keep_namespace(who, namespace, made=True)
 
     async def remove(self, who: Principal, name: str) -> None:
         await self._granting.drop_namespace(who, name)
