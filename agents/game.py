@@ -7,6 +7,7 @@ transports or databases.
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
@@ -41,6 +42,7 @@ from storage import (
     new_id,
 )
 from storage.channels import ChannelsAway
+from storage.metrics import Histogram
 from storage.records import Json, Kind
 
 MAX_SINCE = 50
@@ -102,6 +104,14 @@ class GameService:
         self._seats: OrderedDict[tuple[str, str], Seat] = OrderedDict()
         self._turns = Turns(store, open_world, now)
         self.news = self._turns.news
+        self.took = Histogram(
+            "agent_execution_time_seconds", "A turn of a player, from the line to the durable answer."
+        )
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """How many games this process holds in memory, and how many instances they have together."""
+        return self._turns.size
 
     async def close(self) -> None:
         """Finishes the turns that were begun."""
@@ -228,8 +238,11 @@ class GameService:
         """
         line = f"{action} {json.dumps(dict(arguments or {}))}" if action else text
         line, key = storable(line[:MAX_LINE]), storable(key) or new_id()
+        begin = time.perf_counter()
         try:
-            return await self._say(handle, principal, line, key, now)
+            reply = await self._say(handle, principal, line, key, now)
+            self.took.observe(time.perf_counter() - begin)
+            return reply
         except StoreAway:
             if not wait or self._waiting is None:
                 raise
@@ -471,13 +484,14 @@ class GameService:
         return await self._store.seats(storable(principal), limit=limit)
 
     async def listen(
-        self, handle: str, principal: str, since: int | None = None
+        self, handle: str, principal: str, since: int | None = None, at: int | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[Heard]]:
-        """What the player hears from others and from time after turn `since` (now): see `agents.hearing`."""
+        """What the player hears from others and from time after turn `since` (now), or place `at` in it: see
+        `agents.hearing`."""
         seat = await self._seat(handle, principal)
         if since is None:
             since = (await self.game(handle, principal)).record.version
-        return listening(self._store, seat, since)
+        return listening(self._store, seat, since, at)
 
     async def lately(self, handle: str, principal: str) -> list[str]:
         """Who came and went where the player is, oldest first; in a shared world. Nothing where nobody can tell."""

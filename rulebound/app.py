@@ -18,6 +18,7 @@ from agents.background import Background
 from agents.game import GameService
 from agents.waiting import WaitingTurns
 from agents.worlds import Where, World
+from rulebound.secret import BYTES, secret
 from rulebound.settings import Settings
 from storage import MemoryStore, Store
 
@@ -47,6 +48,8 @@ class App:
     store: Store
     worlds: Worlds
     games: GameService
+    secret: bytes
+    """Seals what clients carry for us; the same in all workers."""
 
 
 def build(
@@ -56,8 +59,9 @@ def build(
     now: Callable[[], datetime] | None = None,
     new_handle: Callable[[], str] | None = None,
     new_seed: Callable[[], int] | None = None,
+    sealed_with: bytes | None = None,
 ) -> App:
-    """An app with the given seams, or the real ones: the clock, 128 random bits. Without a store nothing is kept."""
+    """An app with the given seams, or the real ones: the clock, random bits. Without a store nothing is kept."""
     store = store or MemoryStore()
     worlds = Worlds(settings)
     games = GameService(
@@ -68,7 +72,7 @@ def build(
         new_seed=new_seed or (lambda: secrets.randbits(63)),
         waiting=WaitingTurns(settings.waiting),
     )
-    return App(settings, store, worlds, games)
+    return App(settings, store, worlds, games, sealed_with or secrets.token_bytes(BYTES))
 
 
 def between_turns(app: App) -> Background:
@@ -86,12 +90,13 @@ async def open_app(settings: Settings) -> AsyncGenerator[App]:
     from storage.embedded import Supervisor
     from storage.fenced import FencedStore
 
+    shared = secret(settings)
     supervisor = Supervisor(settings.home, database_url=settings.database_url, redis_url=settings.redis_url)
     try:
         servers = await asyncio.to_thread(supervisor.acquire)
         revive = partial(asyncio.to_thread, supervisor.acquire)
         async with FencedStore.opened(servers.database_url, servers.redis_url, revive) as store:
-            app = build(settings, store=store)
+            app = build(settings, store=store, sealed_with=shared)
             try:
                 yield app
             finally:

@@ -25,7 +25,7 @@ MAX_FILES = 20_000
 MAX_BYTES = 64 * 1024 * 1024
 MAX_FILE = 16 * 1024 * 1024
 _REMOTE = re.compile(r"(?:https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
-_LFS = b"version https://git-lfs.github.com/spec/"
+LFS = b"version https://git-lfs.github.com/spec/"
 
 
 class SourceError(Exception):
@@ -51,6 +51,11 @@ class Source(Protocol):
     @property
     def commit(self) -> str: ...
     @property
+    def place(self) -> str:
+        """Where it is, the same for each moment of it; not for users: a path or a URL."""
+        ...
+
+    @property
     def problems(self) -> list[Diagnostic]:
         """Entries that were refused: links, submodules, what is too large."""
         ...
@@ -66,12 +71,14 @@ class Source(Protocol):
         ...
 
 
-def _kept(path: str) -> bool:
+def kept(path: str) -> bool:
+    """Whether a file of this name is part of a knowledge base."""
     parts = PurePosixPath(path).parts
     return path.lower().endswith(SUFFIXES) and not any(part.startswith(".") for part in parts)
 
 
-def _bounded(files: dict[str, Blob], problems: list[Diagnostic]) -> dict[str, Blob]:
+def bounded(files: dict[str, Blob], problems: list[Diagnostic]) -> dict[str, Blob]:
+    """The files that are not too large; the others become problems. Raises `SourceError` where they are too many."""
     if len(files) > MAX_FILES or sum(blob.size for blob in files.values()) > MAX_BYTES:
         hint = "Split the knowledge base."
         message = f"The knowledge base has more than {MAX_FILES} files or {MAX_BYTES // 2**20} MiB"
@@ -114,8 +121,12 @@ class FolderSource:
             if data is not None:
                 self._contents[path] = data
                 files[path] = Blob(path, hashlib.sha1(data, usedforsecurity=False).hexdigest(), len(data))
-        self._files = _bounded(files, self.problems)
+        self._files = bounded(files, self.problems)
         self.commit = content_id({blob.path: blob.id for blob in self._files.values()})
+
+    @property
+    def place(self) -> str:
+        return str(self.root)
 
     def _scan(self) -> dict[str, tuple[int, int]]:
         """Every file that counts, with its time and size; links are refused, not followed."""
@@ -192,6 +203,10 @@ class GitSource:
         self.commit = self._resolve()
         self._files = self._tree()
 
+    @property
+    def place(self) -> str:
+        return f"{self.repo.common_dir}\0{self.inner}"
+
     def _resolve(self) -> str:
         try:
             return self.repo.git.rev_parse("--verify", "--end-of-options", f"{self.revision}^{{commit}}")
@@ -211,21 +226,21 @@ class GitSource:
             if kind == "commit":
                 hint = "Put the pages themselves here."
                 self.problems.append(problem("RB103", Span(path, 1), "The entry is a submodule", hint))
-            elif not _kept(path):
+            elif not kept(path):
                 continue
             elif mode == "120000":
                 hint = "Put the file itself here."
                 self.problems.append(problem("RB103", Span(path, 1), "The entry is a symbolic link", hint))
             else:
                 files[path] = Blob(path, id, int(size))
-        return _bounded(files, self.problems)
+        return bounded(files, self.problems)
 
     def files(self) -> Mapping[str, Blob]:
         return self._files
 
     def read(self, blob: Blob) -> bytes:
         data = cast("bytes", self.repo.odb.stream(bytes.fromhex(blob.id)).read())  # pyright: ignore
-        if data.startswith(_LFS):
+        if data.startswith(LFS):
             hint = "Store the page itself in Git."
             what = problem("RB103", Span(blob.path, 1), "The file is a Git LFS pointer", hint)
             if what not in self.problems:

@@ -105,10 +105,11 @@ class Place:
         new.replace(self.address)
 
     def connect(self) -> socket.socket:
-        """A connection to the daemon that runs. Raises OSError."""
+        """A connection to the daemon that runs. Raises OSError, `DaemonError`."""
+        path = str(self.socket)
         connection = socket.socket(socket.AF_UNIX)
         try:
-            connection.connect(str(self.socket))
+            connection.connect(path)
         except OSError:
             connection.close()
             raise

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -37,10 +38,9 @@ def main(settings: Settings, options: Options, *, workers: int, say: Callable[[s
         port = None if local else _port(options.site)
         url = "" if port is None else _url(options.site, port.getsockname()[1])
         bridges = _socket(place.socket)
-        about = {"url": url, "local": local, "version": __version__}
+        place.tell(url=url, local=local, version=__version__)
 
         def ready() -> None:
-            place.tell(**about)
             if url:
                 say(f"Rulebound {__version__} serves MCP at {url}/mcp")
 
@@ -120,7 +120,7 @@ def _port(site: Site) -> socket.socket:
     try:
         return socket.create_server((site.host, site.port), family=family, backlog=2048)
     except OSError as error:
-        what = f"{site.host}:{site.port} cannot be listened on: {error.strerror}"
+        what = f"{site.host}:{site.port} cannot be listened on: {os.strerror(error.errno or 0)}"
         raise DaemonError(what, "Choose another with --host and --port.") from None
 
 

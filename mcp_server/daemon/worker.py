@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -90,7 +91,7 @@ async def serve(
             )
         )
         if options.idle is not None:
-            stack.push_async_callback(_cancelled, asyncio.create_task(_idle(lines, http, options.idle)))
+            stack.push_async_callback(_cancelled, asyncio.create_task(_idle(lines, http, options.idle, settings.home)))
         ready()
         await http.serve(list(web))
 
@@ -109,10 +110,10 @@ async def _opened(stack: AsyncExitStack, settings: Settings, opening: Opening) -
             return app
 
 
-async def _idle(lines: Lines, http: uvicorn.Server, seconds: float) -> None:
-    """Ends the server once nobody was there for so long."""
+async def _idle(lines: Lines, http: uvicorn.Server, seconds: float, home: Path) -> None:
+    """Ends the server once nobody was there for so long, or its home is gone."""
     quiet = 0.0
-    while quiet < seconds:
+    while quiet < seconds and home.exists():
         await asyncio.sleep(1.0)
         quiet = 0.0 if len(lines) else quiet + 1.0
     http.should_exit = True

@@ -16,6 +16,7 @@ from mcp_types import TextContent
 
 from agents.worlds import World, WorldError
 from kb import library
+from mcp_server.daemon.place import Place
 from mcp_server.server import server
 from mcp_server.tools.served import Served
 from rulebound.app import build
@@ -91,6 +92,7 @@ def over_stdio(tmp_path: Path, servers: Servers, fresh_database: str) -> Connect
         )
         async with Client(command) as client:
             yield Player(client)
+        Place(tmp_path / "home").stop()
 
     return connect
 
