@@ -26,9 +26,7 @@ def add(mcp: MCPServer[Any], resources: Resources) -> None:
     async def complete(ctx: ServerRequestContext[Any, Any], params: CompleteRequestParams) -> CompleteResult:
         given = params.context.arguments if params.context and params.context.arguments else {}
         found = await _values(resources, who.of(ctx.request), params.argument.name, params.argument.value, given)
-        return CompleteResult(
-            completion=Completion(values=found[:MOST], total=len(found), has_more=len(found) > MOST)
-        )
+        return CompleteResult(completion=Completion(values=found[:MOST], total=len(found), has_more=len(found) > MOST))
 
     mcp._lowlevel_server.add_request_handler("completion/complete", CompleteRequestParams, complete)  # pyright: ignore[reportPrivateUsage]
 

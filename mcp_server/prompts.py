@@ -6,10 +6,15 @@ resolved.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
 from pydantic import Field
 
 from mcp_server.answers import data, typed_errors
@@ -24,6 +29,16 @@ CARE = (
 
 World = Annotated[str, Field(description="A world's name.", max_length=200)]
 Handle = Annotated[str, Field(description="A game's handle.", max_length=64)]
+
+
+@contextmanager
+def _errors() -> Generator[None]:
+    """What is wrong with an argument, as the protocol wants it of a prompt."""
+    try:
+        with typed_errors():
+            yield
+    except ToolError as error:
+        raise MCPError(INVALID_PARAMS, str(error)) from None
 
 
 def add(mcp: MCPServer[Any], app: App) -> None:
@@ -47,10 +62,14 @@ def add(mcp: MCPServer[Any], app: App) -> None:
         command: Annotated[str, Field(description="What to do first.", max_length=4_000)] = "",
     ) -> str:
         """Take a game up where it stands."""
-        with typed_errors():
+        with _errors():
             who(ctx).need("game:play")
             seen = await app.games.observe(handle, who(ctx).id)
-        first = f"First call `act` with the text {command!r}. " if command else "First tell me where I am and what I carry. "
+        first = (
+            f"First call `act` with the text {command!r}. "
+            if command
+            else "First tell me where I am and what I carry. "
+        )
         return (
             f"We go on with the game {handle!r}, which is at turn {seen['turn']}. {first}Then narrate each turn as in play: "
             f"`act` with my words, and nothing that the rules did not decide.\n{data(scene(seen))}\n{CARE}"
@@ -58,7 +77,8 @@ def add(mcp: MCPServer[Any], app: App) -> None:
 
     @mcp.prompt(title="Design a rule")
     def design_a_rule(
-        world: World, wish: Annotated[str, Field(description="What should become possible, or forbidden.", max_length=4_000)]
+        world: World,
+        wish: Annotated[str, Field(description="What should become possible, or forbidden.", max_length=4_000)],
     ) -> str:
         """Write a rule as a markdown page, checked before it lands."""
         return (
@@ -89,7 +109,7 @@ def add(mcp: MCPServer[Any], app: App) -> None:
         turn: Annotated[str, Field(description="Which turn; default: the last.", pattern="^[0-9]{0,9}$")] = "",
     ) -> str:
         """Say which rule decided a turn, and what would change it."""
-        with typed_errors():
+        with _errors():
             who(ctx).need("game:play")
             found = await app.games.why(handle, who(ctx).id, int(turn) if turn else None)
         return (

@@ -125,13 +125,17 @@ def add(mcp: MCPServer[Any], resources: Resources) -> None:
         try:
             return resources.page(who(ctx), world, path)
         except (Refused, WorldError, LookupError):
-            raise ResourceNotFoundError(f"There is no page {path!r} in a world {world!r}. kb_search finds pages.") from None
+            raise ResourceNotFoundError(
+                f"There is no page {path!r} in a world {world!r}. kb_search finds pages."
+            ) from None
 
 
 async def _read(resources: Resources, ctx: Context, handle: str, part: str) -> str:
     try:
         return await resources.game(who(ctx), handle, part)
     except (Refused, NoSuchGame):
-        raise ResourceNotFoundError(f"There is no game {handle!r}. experiences lists the games with their handles.") from None
+        raise ResourceNotFoundError(
+            f"There is no game {handle!r}. experiences lists the games with their handles."
+        ) from None
     except (GameError, StoreError, WorldError) as error:
         raise ResourceError(f"{error}. {error.hint}") from None

@@ -71,12 +71,18 @@ class Updates:
         if ctx.method != "subscriptions/listen":
             return await call_next(ctx)
         wanted = _mapping(_mapping(ctx.params).get("notifications"))
-        uris = [each for each in cast("Iterable[Any]", wanted.get("resourceSubscriptions") or ()) if isinstance(each, str)]
+        uris = [
+            each for each in cast("Iterable[Any]", wanted.get("resourceSubscriptions") or ()) if isinstance(each, str)
+        ]
         token = object()
         async with AsyncExitStack() as stack:
             # Of a game that is not the principal's they are told nothing, not even that somebody plays it.
             kept = [uri for uri in uris[:MOST] if await self._watch(stack, who.of(ctx.request), uri, token, None)]
-            params = {**_mapping(ctx.params), "notifications": {**wanted, "resourceSubscriptions": kept}} if uris else ctx.params
+            params = (
+                {**_mapping(ctx.params), "notifications": {**wanted, "resourceSubscriptions": kept}}
+                if uris
+                else ctx.params
+            )
             return await call_next(replace(ctx, params=params))
 
     # --- 2025: a session
@@ -154,7 +160,9 @@ class Updates:
         async with self._app.games.news.listen() as news:
             await self._look(list(self._watched))
             async for games in news:
-                await self._look([each for each in (self._watched if games is None else games) if each in self._watched])
+                await self._look(
+                    [each for each in (self._watched if games is None else games) if each in self._watched]
+                )
 
     async def _look(self, games: list[str]) -> None:
         """Tells of what is another text than before."""

@@ -70,7 +70,7 @@ class Skills(Extension):
 
     def _listed(self, uri: str) -> dict[str, Any]:
         """A file as a resource: a manifest has the skill's name and description."""
-        about = self._skills[uri]["frontmatter"] if uri in self._skills else {}
+        about: dict[str, Any] = self._skills[uri]["frontmatter"] if uri in self._skills else {}
         return {
             "uri": uri,
             "name": about.get("name", uri.rsplit("/", 1)[-1]),
@@ -96,5 +96,7 @@ class Skills(Extension):
         for uri in below:
             if "/" not in uri[len(root) :]:
                 about = self._listed(uri)
-                listed.append({**{key: about[key] for key in ("uri", "name", "description")}, "mimeType": about["mime_type"]})
+                listed.append(
+                    {**{key: about[key] for key in ("uri", "name", "description")}, "mimeType": about["mime_type"]}
+                )
         return {"resources": listed, **FRESH}

@@ -69,8 +69,8 @@ class Why(Answer):
     actions: list[Given]
 
 
-def add(mcp: MCPServer[Any], app: App, served: Served, secret: bytes) -> None:
-    """Adds the tools to a server. `secret` is what codes of confirmation are made with, the same in all workers."""
+def add(mcp: MCPServer[Any], app: App, served: Served) -> None:
+    """Adds the tools to a server."""
 
     @mcp.tool(title="Start a game", annotations=ADD)
     async def start(
@@ -110,7 +110,7 @@ def add(mcp: MCPServer[Any], app: App, served: Served, secret: bytes) -> None:
                 question = (
                     f"Begin {name!r} anew, from turn {game.record.version}? A backup is kept of a world of one's own."
                 )
-        return ask_user(ctx, question, confirm, secret)
+        return ask_user(ctx, question, confirm, app.secret)
 
     @mcp.tool(title="Act in a game", annotations=ADD)
     async def act(

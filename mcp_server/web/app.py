@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcp.server import MCPServer
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from mcp_server.tools import may_ask
 from mcp_server.web.peers import Peers, Relay, Sender
+from mcp_server.web.transport import Asks, Transport
 from rulebound.app import App
 
 MAX_BODY = 1024 * 1024
@@ -41,16 +42,10 @@ class Site:
     """The private sockets of all workers, by number; this one is `worker`."""
 
 
-def create(app: App, mcp: MCPServer[Any], site: Site) -> Starlette:
-    """The application for one worker."""
+def create(app: App, mcp: MCPServer[Any], site: Site, *, asks: Asks = may_ask) -> Starlette:
+    """The application for one worker. `asks` says which calls of tools may ask the user something."""
     peers = Peers(site.worker, site.workers)
-    sessions = StreamableHTTPSessionManager(
-        mcp._lowlevel_server,  # pyright: ignore[reportPrivateUsage]  # the SDK's own app is one route of ours
-        json_response=True,
-        session_idle_timeout=SESSION_IDLE,
-        max_sessions=SESSIONS,
-        max_request_body_size=MAX_BODY,
-    )
+    sessions = Transport(mcp, asks=asks, max_body=MAX_BODY, max_sessions=SESSIONS, idle=SESSION_IDLE)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
@@ -59,7 +54,7 @@ def create(app: App, mcp: MCPServer[Any], site: Site) -> Starlette:
         await peers.close()
 
     return Starlette(
-        routes=[Route("/mcp", Relay(sessions.asgi_app, peers))],
+        routes=[Route("/mcp", Relay(sessions, peers))],
         middleware=[Middleware(Sender, peers)],
         lifespan=lifespan,
     )
