@@ -30,7 +30,7 @@ from mcp_server.web.entrance import Entrance
 from mcp_server.web.limits import Limited
 from mcp_server.web.peers import Peers, Relay, Sender
 from mcp_server.web.requests import Errors, Requests
-from mcp_server.web.transport import Transport
+from mcp_server.web.transport import Asks, Transport
 from rulebound.app import App
 from storage.fenced import FencedStore
 
@@ -48,8 +48,16 @@ class Site:
     """The private sockets of all workers, by number; this one is `worker`."""
 
 
-def create(app: App, mcp: MCPServer[Any], served: Served, site: Site, background: Background | None = None) -> ASGIApp:
-    """What a worker serves. Raises `rulebound.app.Misconfigured`."""
+def create(
+    app: App,
+    mcp: MCPServer[Any],
+    served: Served,
+    site: Site,
+    background: Background | None = None,
+    *,
+    asks: Asks = may_ask,
+) -> ASGIApp:
+    """What a worker serves; `asks` says which calls of tools may ask the user something. Raises `rulebound.app.Misconfigured`."""
     store = app.store
     assert isinstance(store, FencedStore), "what is served is kept"
     assert app.access is not None, "what is served is kept"
@@ -57,7 +65,7 @@ def create(app: App, mcp: MCPServer[Any], served: Served, site: Site, background
     entrance = Entrance.of(app, host=site.host, trust_loopback=site.trust_loopback, relayed=peers.private)
     measures = metrics.Measures()
     errors = Errors(measures)
-    transport = Transport(mcp, asks=may_ask)
+    transport = Transport(mcp, asks=asks)
     players = PlayerService(store, app.games, now=partial(datetime.now, UTC))
     desk = admin.Desk(store, app.access.granting, players, entrance.tickets)
 

@@ -31,7 +31,7 @@ from mcp_server.web.entrance import Entrance
 from mcp_server.web.identity import metadata
 from mcp_server.web.live import RECOGNISE_KEY
 from mcp_server.who import SCOPE_KEY
-from rulebound.app import build
+from rulebound.app import access_of, build
 from rulebound.settings import Settings
 from storage.embedded import Servers
 from storage.fenced import FencedStore
@@ -158,11 +158,12 @@ class Serving:
         store = await self._stack.enter_async_context(opened)
         settings = Settings(self._home, url=URL, public=public, proxies=more.pop("proxies", ()),
                             issuer=self.issuer.url if issuer else "")  # fmt: skip
-        app = build(settings, store=store)
-        entrance = Entrance.of(store, settings, now=self.clock, **more)
-        await self._stack.enter_async_context(entrance.open())
+        access = access_of(settings, store, self.clock)
+        app = build(settings, store=store, access=access)
+        entrance = Entrance.of(app, **more)
+        await self._stack.enter_async_context(access.identities.listening())
         players = PlayerService(store, app.games, now=self.clock)
-        desk = admin.Desk(store, entrance.granting, players, entrance.tickets)
+        desk = admin.Desk(store, access.granting, players, entrance.tickets)
         whole = Starlette(routes=[
             *admin.routes(desk, entrance.gate), *metadata(entrance.gate), openapi.route(admin.OPERATIONS, URL),
             Route("/mcp", echo, methods=["GET", "POST", "DELETE"]), Route("/act", echo, methods=["POST"]),
