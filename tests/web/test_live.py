@@ -67,7 +67,12 @@ async def test_players_at_different_workers_hear_each_other(serve: Any, joined: 
         for line in ("take coin", "north", "south"):
             assert (await ben.ask("command", command=line))["status"] == "done"
         heard = await ann.events(4)
-    assert [each["text"] for each in heard] == ["Ben comes.", "Ben takes the gold coin.", "Ben goes north.", "Ben comes in."]
+    assert [each["text"] for each in heard] == [
+        "Ben comes.",
+        "Ben takes the gold coin.",
+        "Ben goes north.",
+        "Ben comes in.",
+    ]
     assert {each["type"] for each in heard} == {"room_message"}
     turns = [tuple(map(int, each["event"].split("."))) for each in heard]
     assert turns == sorted(set(turns))

@@ -1,16 +1,19 @@
-import contextlib, sys
+import contextlib
+import sys
 from pathlib import Path
+
+import fixtures
 import uvicorn
+from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.routing import Route
-from mcp.server.transport_security import TransportSecuritySettings
+
+from agents.access import LOCAL
 from mcp_server.server import server
 from mcp_server.tools.served import Served
 from mcp_server.web.transport import Transport
 from rulebound.app import build
 from rulebound.settings import Settings
-from agents.access import LOCAL
-import fixtures
 
 app = build(Settings(Path("/tmp/surface-home")))
 mcp = server(app, Served.of(()))
