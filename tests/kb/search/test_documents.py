@@ -9,9 +9,11 @@ from kb import library
 from kb.pages.page import parse_bytes
 from kb.search.documents import _plain, of_bytes, of_page
 
-PIECES = ["# ", "## ", "### ", "#", "text", " ", "\n", "\n\n", "- ", "  ", "    ", "\t", "> ", "[[a]]", "[[a|b]]", "[[", "]]"]
-PIECES += ["`", "```\n", "~~~\n", "---\n", "===\n", "| a | b |\n", "|---|---|\n", "<b>\n", "<!-- ", "-->", "1. ", "\\", "é"]
-PIECES += ["[x]: y\n", "[[x]]: y\n", "\r\n", "\u2028", "\x0b", "\u00a0", "***\n", "* ", "+ ", "#\n", "[[a#b]]", "\f", "  \n"]
+PIECES = [
+    "# ", "## ", "### ", "#", "text", " ", "\n", "\n\n", "- ", "  ", "    ", "\t", "> ", "[[a]]", "[[a|b]]", "[[", "]]",
+    "`", "```\n", "~~~\n", "---\n", "===\n", "| a | b |\n", "|---|---|\n", "<b>\n", "<!-- ", "-->", "1. ", "\\", "é", "\f",
+    "[x]: y\n", "[[x]]: y\n", "\r\n", "\u2028", "\x0b", "\u00a0", "***\n", "* ", "+ ", "#\n", "[[a#b]]", "  \n",
+]  # fmt: skip
 
 
 def same(path: str, data: bytes) -> None:

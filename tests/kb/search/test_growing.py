@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,14 +32,13 @@ class Counted(GitSource):
 
 
 def counted(pages) -> Counted:
-    source = open_source(pages.folder, "main")
-    return Counted(source.repo, "main")
+    return Counted(pages.repo, "main")
 
 
-def all_of(index: SearchIndex) -> dict[str, object]:
+def all_of(index: SearchIndex) -> Mapping[str, object]:
     """Everything that an index says of these pages."""
     found = {hit.citation: hit.snippet for word in ("page", "words", "zebra") for hit in index.search(word, 50)}
-    names = [f"n{n}" for n in range(0, 40)] + ["n500", "new"]
+    names = [f"n{n}" for n in range(40)] + ["n500", "new"]
     return {"hits": found} | {name: (index.resolve(name), index.links(name), index.read(name)) for name in names}
 
 
@@ -215,7 +215,9 @@ def test_a_source_taken_up_again_is_what_it_is_when_opened(pages):
         for name in names:
             (pages.folder / name).unlink(missing_ok=True)
         (pages.folder / names[0]).symlink_to("1.md")
-        pages.commit({names[1]: f"{rng.random()}\n", "data.csv": "id\n", f"z{rng.random()}/x.md": "# X\n", "x.txt": "x"})
+        pages.commit(
+            {names[1]: f"{rng.random()}\n", "data.csv": "id\n", f"z{rng.random()}/x.md": "# X\n", "x.txt": "x"}
+        )
         source, opened = source.again(), open_source(pages.folder, "main")
         assert list(source.files().items()) == list(opened.files().items())
         assert sorted(map(str, source.problems)) == sorted(map(str, opened.problems))
