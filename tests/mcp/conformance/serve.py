@@ -27,9 +27,7 @@ async def main() -> None:
         site = Site(trust_loopback=True)
         asks = lambda tool, given: may_ask(tool, given) or fixtures.asks(tool)  # noqa: E731
         web = create(app, mcp, served, site, background, asks=asks)
-        http = uvicorn.Server(
-            uvicorn.Config(web, loop="uvloop", http="httptools", lifespan="on", log_level="error")
-        )
+        http = uvicorn.Server(uvicorn.Config(web, loop="uvloop", http="httptools", lifespan="on", log_level="error"))
         print(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp", flush=True)
         await http.serve([listening])
 
