@@ -77,6 +77,11 @@ class Turns:
         """Whether a game is in memory."""
         return game in self._games
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Games in memory, and the instances in them."""
+        return len(self._games), sum(len(held.state.rows) for held in self._games.values())
+
     def forget_members(self, game: str) -> None:
         """Somebody came or went."""
         self._members.pop(game, None)
@@ -116,7 +121,7 @@ class Turns:
         others = self._others(world, held, state, seat, made)
         members = await self._members_of(held, [each["to"] for each in others])
         places = [] if record.scope is None else telling.in_rooms(world, held.state, state, made.outcomes)
-        told = telling.told(record.id, number, others, members, places)
+        told = telling.told(record.id, number, now.timestamp(), others, members, places)
         # The commit that a game began under is not stored with it, and the first turn may be under a later one.
         began = {"began": record.commit} if record.version == 0 else {}
         turn = TurnRecord(

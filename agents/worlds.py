@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kb import library
@@ -17,7 +18,7 @@ from kb.diagnostics import Diagnostic
 from kb.pages.page import Page
 from kb.pages.source import Source, SourceError, open_source
 from kb.rulebook import Rulebook
-from kb.search import SearchIndex
+from kb.search import SMALL, SearchIndex, Tell
 from kb.session import Session
 from kb.suggest import suggest
 
@@ -69,6 +70,14 @@ def with_libraries(pages: Mapping[str, Page]) -> dict[str, Page]:
     return {**{path: page for name in used for path, page in bundled_pages(name).items()}, **pages}
 
 
+def index_of(
+    source: Source, cache: Path | None, *, before: SearchIndex | None = None, tell: Tell | None = None
+) -> SearchIndex:
+    """The search index of a knowledge base and the bundled libraries that it uses, without compiling anything."""
+    libraries = {name: partial(bundled_pages, name) for name in library.libraries()}
+    return SearchIndex.of(source, cache=cache, libraries=libraries, before=before, tell=tell)
+
+
 class World:
     """One location at its last good commit. `refused` says what is wrong with a newer one that stays out."""
 
@@ -76,7 +85,8 @@ class World:
         self.where, self.checked = where, checked
         self.session = Session(chosen(checked, where.experience))
         self.refused: WorldError | None = None
-        self._source, self._cache = source, cache
+        self._source = self._live = source
+        self._cache = cache
         self._index: SearchIndex | None = None
 
     @staticmethod
@@ -102,7 +112,10 @@ class World:
     def index(self) -> SearchIndex:
         """The search index of the commit that is live."""
         if self._index is None or self._index.commit != self.commit:
-            self._index = SearchIndex(with_libraries(self.checked.pages), self.commit)
+            if len(self.checked.pages) > SMALL:
+                self._index = index_of(self._live, self._cache, before=self._index)
+            else:
+                self._index = SearchIndex(with_libraries(self.checked.pages), self.commit)
         return self._index
 
     def refresh(self) -> None:
@@ -115,7 +128,7 @@ class World:
             self._source = source
             if checked.commit != self.commit:
                 session = Session(chosen(checked, self.where.experience or self.rulebook.settings.id))
-                self.checked, self.session = checked, session
+                self.checked, self.session, self._live = checked, session, source
             self.refused = None
         except WorldError as error:
             self.refused = error

@@ -1,43 +1,42 @@
 """Owns how a tool answers: data with its text, typed errors, the marks around what pages and players wrote, confirmation.
 
-`result(text, answer)`, `with typed_errors():`, `data(text)`, `confirm(…)`. It must not know what tools do.
+`result(text, answer)`, `with typed_errors():`, `data(text)`, `clip(text, …)`, `confirm(…)`. It must not know what tools do.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import islice
+from typing import Any, cast
 
+from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Elicit
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from agents.access import Refused
 from agents.game import GameError
 from agents.worlds import WorldError
 from kb.report import text as problems_text
+from mcp_server.who import who
 from storage import StoreError
 
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-ADD = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
-DESTROY = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+ADD = ToolAnnotations(destructive_hint=False, open_world_hint=False)
+DESTROY = ToolAnnotations(destructive_hint=True, idempotent_hint=True, open_world_hint=False)
 
-
-def _untitled(schema: dict[str, Any]) -> None:
-    """Titles repeat the names; clients load every byte of a tool's schema into a model's context."""
-    schema.pop("title", None)
-    for each in schema.get("properties", {}).values():
-        each.pop("title", None)
+ITEMS = 60
+"""How many items of a list are told."""
 
 
 class Answer(BaseModel):
     """What a tool gives, as data."""
-
-    model_config = ConfigDict(json_schema_extra=_untitled)
 
 
 def result(text: str, structured: Answer) -> CallToolResult:
@@ -47,10 +46,36 @@ def result(text: str, structured: Answer) -> CallToolResult:
     )
 
 
-def data(text: str) -> str:
-    """Text of pages and players between marks that it cannot itself contain: they hold a digest of it."""
+def data(text: str, source: str = "") -> str:
+    """Text of pages and players between marks that it cannot itself contain: they hold a digest of it. `source` says whose."""
     mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"<world {mark}>\n{text}\n</world {mark}>"
+    named = f' "{re.sub(r"[^ -~]|[<>]", "_", source).replace(chr(34), "_")[:200]}"' if source else ""
+    return f"<world {mark}{named}>\n{text}\n</world {mark}>"
+
+
+def clip(text: str, limit: int, rest: str) -> str:
+    """At most so many characters of a text, and how many are left out; `rest` says where they are."""
+    left = len(text) - limit
+    return text if left <= 0 else f"{text[:limit]}… ({left:,} characters more{rest and f': {rest}'})"
+
+
+def few(items: Sequence[str], limit: int) -> list[str]:
+    """At most so many items, and how many are left out."""
+    left = len(items) - limit
+    return list(items) if left <= 0 else [*items[:limit], f"… and {left:,} more"]
+
+
+def short(value: Any, limit: int) -> Any:
+    """Data of which every text has at most `limit` characters and every list `ITEMS` items; what is left out is counted."""
+    if isinstance(value, str):
+        return clip(value, limit, "")
+    if isinstance(value, Mapping):
+        return {key: short(each, limit) for key, each in islice(cast("Mapping[str, Any]", value).items(), ITEMS)}
+    if isinstance(value, list | tuple):
+        items = cast("Sequence[Any]", value)
+        left = len(items) - ITEMS
+        return [*(short(each, limit) for each in items[:ITEMS]), *([f"… and {left:,} more"] if left > 0 else [])]
+    return value
 
 
 @contextmanager
@@ -73,15 +98,22 @@ class Sure(BaseModel):
 def confirm(ctx: Context, question: str, given: str, secret: bytes) -> Elicit[Sure] | Sure:
     """Asks the user, for a parameter with `Resolve`: by the client's own dialogue where it has one.
 
-    Any other client is told to ask, and to call again with a code that is good for this question alone (`given`).
-    Raises `ToolError` then.
+    Any other client is told to ask, and to call again with a code that is good for this principal and question alone
+    (`given`). Raises `ToolError` then. What comes of it is for `agreed`.
     """
     capabilities = ctx.client_capabilities
     if capabilities is not None and capabilities.elicitation is not None:
         return Elicit(question, Sure)
-    code = hmac.new(secret, question.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:8]
-    if hmac.compare_digest(given.encode(), code.encode()):
+    asked = f"{who(ctx).id}\0{question}".encode("utf-8", "surrogatepass")
+    code = hmac.new(secret, asked, "sha256").hexdigest()[:16]
+    if hmac.compare_digest(given.encode("utf-8", "surrogatepass"), code.encode()):
         return Sure(yes=True)
     raise ToolError(
         f"{question} Nothing is done yet. Ask the user; only if they say yes, call again with confirm={code}."
     )
+
+
+def agreed(outcome: ElicitationResult[Sure]) -> None:
+    """Raises `ToolError` unless the user said yes."""
+    if not (isinstance(outcome, AcceptedElicitation) and outcome.data.yes):
+        raise ToolError("The user did not agree, and nothing was done.")

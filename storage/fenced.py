@@ -64,8 +64,8 @@ class FencedStore(PostgresStore):
 
         return await self.hot.read(game, load)
 
-    async def erase(self, player: str, name: str, actor: str) -> Erased:
-        erased = await super().erase(player, name, actor)
+    async def erase(self, player: str, name: str, actor: str, address: str = "") -> Erased:
+        erased = await super().erase(player, name, actor, address)
         # What anybody holds of these games is from before.
         async with self.hot.writing(*erased.games, *erased.shared) as writes:
             for game in writes.games:

@@ -182,6 +182,11 @@ class MemoryStore:
                 yield kept.game
 
     async def audit(
-        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+        self,
+        actor: str,
+        action: str,
+        target: str = "",
+        data: Mapping[str, int | str] | None = None,
+        address: str = "",
     ) -> None:
         self.audited.append((actor, action, target, dict(data or {})))

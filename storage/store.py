@@ -143,10 +143,15 @@ class Store(Protocol):
         ...
 
     async def audit(
-        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+        self,
+        actor: str,
+        action: str,
+        target: str = "",
+        data: Mapping[str, int | str] | None = None,
+        address: str = "",
     ) -> None:
-        """Keeps for good who (a player's id, `operator` or `clock`) did what to whom or what. Raises ValueError for anything
-        that is no id and no number."""
+        """Keeps for good who (a player's id, `operator` or `clock`) did what to whom or what, and from which address. Raises
+        ValueError for anything that is no id and no number."""
         ...
 
     async def close(self) -> None: ...

@@ -12,11 +12,11 @@ from pathlib import PurePosixPath
 
 from kb.compiler.builtin import PAGE_KEYS, RESERVED, TEMPLATE_KEYS
 from kb.diagnostics import Diagnostic, Severity, Span, problem
+from kb.pages.front import LORE_KEYS
 from kb.pages.page import Page
 from kb.suggest import closest, suggest
 
 ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_LORE_KEYS = frozenset({"title", "tags", "aliases", "author", "date", "license", "source", "status", "summary"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def classify(pages: Iterable[Page], kinds: set[str]) -> tuple[list[Typed], list[
 
 def _misspelt(page: Page, keys: Iterable[str]) -> list[Diagnostic]:
     for key, entry in page.front.entries.items():
-        if key in _LORE_KEYS:
+        if key in LORE_KEYS:
             continue
         near = closest(key, keys)
         if near:

@@ -17,6 +17,8 @@ from kb.types import storable
 
 MAX_CHARACTERS = 64 * 1024
 MAX_DEPTH = 12
+LORE_KEYS = frozenset({"title", "tags", "aliases", "author", "date", "license", "source", "status", "summary"})
+"""Keys that any page may have; they do not say what it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,15 @@ from kb.diagnostics import Diagnostic, Span, problem
 from kb.pages.front import EMPTY, Entry, FrontMatter, Value, parse_front
 
 __all__ = [
-    "Block", "Bullet", "Cell", "Code", "Entry", "FrontMatter", "Link", "Page", "Paragraph", "Quote", "Section",
-    "Table", "TableRow", "Value", "find_code", "parse_bytes", "parse_page",
+    "LINK", "MAX_BYTES", "MAX_LINE", "MAX_LINES", "Block", "Bullet", "Cell", "Code", "Entry", "FrontMatter", "Link", "Page", "Paragraph", "Quote", "Section",
+    "Table", "TableRow", "Value", "find_code", "heading_of", "parse_bytes", "parse_page",
 ]  # fmt: skip
 
 MAX_BYTES = 512 * 1024
 MAX_LINES = 5_000
 MAX_LINE = 20_000
 MAX_COLUMNS = 64
-_LINK = re.compile(r"\[\[([^\[\]|\n]+)(?:\|([^\[\]\n]*))?\]\]")
+LINK = re.compile(r"\[\[([^\[\]|\n]+)(?:\|([^\[\]\n]*))?\]\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,13 @@ def find_code(text: str) -> list[tuple[int, int, str]]:
     return found
 
 
+def heading_of(line: str) -> tuple[str, int]:
+    """The words of a heading's line, and the offset at which they begin."""
+    match = re.match(r"\s*#{1,6}\s+", line)
+    start = match.end() if match else len(line) - len(line.lstrip())
+    return re.sub(r"\s+#+\s*$", "", line[start:]).rstrip(), start
+
+
 def parse_bytes(path: str, data: bytes) -> Page:
     """The page that a file holds. Problems with the bytes themselves are RB101 and RB102."""
     if len(data) > MAX_BYTES:
@@ -300,16 +307,13 @@ class _Parser:
         if "[[" not in fragment.text:
             return
         code = find_code(fragment.text)
-        for match in _LINK.finditer(fragment.text):
+        for match in LINK.finditer(fragment.text):
             if not any(start <= match.start() < end for start, end, _ in code):
                 place = fragment.at(match.start(), match.end())
                 self.links.append(Link(match[1].strip(), (match[2] or match[1]).strip(), place))
 
     def _read_heading(self, token: Token, number: int) -> None:
-        text = self.lines[number]
-        match = re.match(r"\s*#{1,6}\s+", text)
-        start = match.end() if match else len(text) - len(text.lstrip())
-        words = re.sub(r"\s+#+\s*$", "", text[start:]).rstrip()
+        words, start = heading_of(self.lines[number])
         span = self._span(number, start, start + len(words))
         level = int(token.tag[1])
         if level == 1 and not self.title:

@@ -25,6 +25,7 @@ from mcp_server.server import server
 from mcp_server.tools.served import Served
 from mcp_server.web.app import Site, create
 from rulebound.app import App, between_turns, open_app
+from rulebound.secret import secret
 from rulebound.settings import Settings
 from storage import StoreError
 from storage.embedded import ServiceError
@@ -63,14 +64,16 @@ async def serve(
     options: Options,
     web: Sequence[socket.socket],
     bridges: socket.socket,
-    ready: Callable[[], None] = lambda: None,
+    ready: Callable[[], None],
+    alive: int | None = None,
 ) -> None:
-    """Serves until a signal says to end, or nobody has been there for `options.idle`. `ready` is called when it begins."""
-    opening = Opening()
+    """Serves until a signal says to end, nobody has been there for `options.idle`, or the pipe `alive` ends. `ready` is called
+    when it begins."""
+    opening, shared = Opening(), secret(settings)
 
     @cache
     def server_for(named: Sequence[str]) -> MCPServer[Any]:
-        mcp = server(opening.app, Served.of((*named, *options.worlds)))
+        mcp = server(opening.app, Served.of((*named, *options.worlds)), secret=shared)
         mcp.middleware.append(opening.gate)
         return mcp
 
@@ -78,10 +81,10 @@ async def serve(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(lines.serving(bridges))
         app = await _opened(stack, settings, opening)
-        await stack.enter_async_context(between_turns(app))
+        background = await stack.enter_async_context(between_turns(app))
         http = _Http(
             uvicorn.Config(
-                create(app, server_for(()), options.site),
+                create(app, server_for(()), Served.of(options.worlds), options.site, background),
                 http="httptools",
                 ws="websockets-sansio",
                 log_config=None,
@@ -92,6 +95,8 @@ async def serve(
         )
         if options.idle is not None:
             stack.push_async_callback(_cancelled, asyncio.create_task(_idle(lines, http, options.idle, settings.home)))
+        if alive is not None:
+            asyncio.get_running_loop().add_reader(alive, http.handle_exit, signal.SIGTERM, None)
         ready()
         await http.serve(list(web))
 

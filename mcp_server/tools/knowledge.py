@@ -37,12 +37,11 @@ class PageText(Answer):
 
 def add(mcp: MCPServer[Any], app: App, served: Served) -> None:
     """Adds the knowledge tools to a server."""
-    default = served.default
 
     @mcp.tool(title="Search pages", annotations=READ)
     def kb_search(
         query: Annotated[str, Field(description="Words to look for.", min_length=1, max_length=400)],
-        world: Name = default,
+        world: Name = "",
         limit: Annotated[int, Field(ge=1, le=50)] = 8,
     ) -> Annotated[CallToolResult, Search]:
         """Find sections of a world's pages, best first, each with its citation."""
@@ -58,7 +57,7 @@ def add(mcp: MCPServer[Any], app: App, served: Served) -> None:
     @mcp.tool(title="Read a page", annotations=READ)
     def kb_read(
         page: Annotated[str, Field(description="A path, a page's id or a file's name.", max_length=300)],
-        world: Name = default,
+        world: Name = "",
         section: Annotated[str | None, Field(description="Only this section.", max_length=200)] = None,
         first: Annotated[int, Field(description="The line to begin at: `next` of the former answer.", ge=1)] = 1,
     ) -> Annotated[CallToolResult, PageText]:

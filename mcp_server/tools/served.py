@@ -12,9 +12,7 @@ from agents.worlds import Where, WorldError
 from kb import library
 from kb.suggest import suggest
 
-Name = Annotated[
-    str, Field(description="A served world's name; an unknown one is answered with all names.", max_length=200)
-]
+Name = Annotated[str, Field(description="From experiences; default: the first.", max_length=200)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,8 @@ class Served:
         return next(iter(self.worlds))
 
     def __call__(self, name: str) -> Where:
-        """Where a world is. Raises `WorldError`."""
+        """Where a world is; without a name, the first. Raises `WorldError`."""
+        name = name or self.default
         if name not in self.worlds:
             hint = suggest(name, self.worlds) or "To serve another, start `rulebound mcp FOLDER`."
             raise WorldError(f"No world {name!r} is served, only {', '.join(self.worlds)}", hint)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from agents.worlds import Where, open_location, with_libraries
-from kb.pages.cache import load_pages
+from agents.worlds import Where, index_of, open_location
 from kb.search import SearchIndex
 from rulebound.settings import Settings
 
 
 def _index(where: Where) -> SearchIndex:
     cache = Settings.from_environment().cache
-    source = open_location(where, cache)
-    return SearchIndex(with_libraries(load_pages(source, cache)), source.commit)
+    tell = _tell if sys.stderr.isatty() else None
+    index = index_of(open_location(where, cache), cache, tell=tell)
+    if tell is not None:
+        print("\r\x1b[K", end="", file=sys.stderr)
+    return index
+
+
+def _tell(done: int, total: int) -> None:
+    print(f"\rIndexing: {done:,} of {total:,} pages", end="", file=sys.stderr, flush=True)
 
 
 def search(where: Where, query: str, limit: int) -> int:

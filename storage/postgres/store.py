@@ -15,6 +15,7 @@ from storage.channels import Channels, LocalChannels
 from storage.ids import is_id, new_id
 from storage.metrics import Histogram
 from storage.postgres import audit, privacy
+from storage.postgres.access import PostgresAccess
 from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
 from storage.postgres.migrate import migrate
@@ -98,6 +99,7 @@ class PostgresStore:
     def __init__(self, connections: Connections, guard: Guard | None = None):
         self.connections = connections
         self.progress, self.places = ProgressQueries(connections), Places(connections)
+        self.access = PostgresAccess(connections)
         self.work = PostgresWork(connections)
         self.channels: Channels = LocalChannels()
         self._commits = GroupCommit(connections.single, guard)
@@ -225,17 +227,22 @@ class PostgresStore:
     # --- privacy
 
     async def audit(
-        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+        self,
+        actor: str,
+        action: str,
+        target: str = "",
+        data: Mapping[str, int | str] | None = None,
+        address: str = "",
     ) -> None:
-        await audit.append(self.connections, actor, action, target, data)
+        await audit.append(self.connections, actor, action, target, data, address)
 
     async def export(self, player: str) -> dict[str, Any]:
         """See `storage.postgres.privacy.export`."""
         return await privacy.export(self.connections, player)
 
-    async def erase(self, player: str, name: str, actor: str) -> privacy.Erased:
+    async def erase(self, player: str, name: str, actor: str, address: str = "") -> privacy.Erased:
         """See `storage.postgres.privacy.erase`."""
-        return await privacy.erase(self.connections, player, name, actor)
+        return await privacy.erase(self.connections, player, name, actor, address)
 
 
 def _game(row: Any) -> GameRecord:

@@ -25,7 +25,7 @@ from storage import MemoryStore
 from storage.embedded import Servers
 
 pytestmark = pytest.mark.anyio
-TOOLS = {"start", "act", "observe", "why", "kb_search", "kb_read"}
+TOOLS = {"start", "act", "observe", "why", "experiences", "ask", "kb_search", "kb_read"}
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ async def test_the_tools_are_few_small_and_tell_what_they_do(in_memory: Connect)
         assert tool.description
         assert tool.output_schema
         assert tool.annotations is not None
-        assert tool.annotations.read_only_hint is (tool.name not in {"start", "act"})
+        assert bool(tool.annotations.read_only_hint) is (tool.name not in {"start", "act"})
 
 
 @pytest.mark.requirement("0.07")
