@@ -57,7 +57,9 @@ def jwk(id: str, key: Any = None) -> dict[str, Any]:
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """The address at which an app is served."""
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="websockets-sansio")
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, proxy_headers=False, ws="websockets-sansio"
+    )
     server = uvicorn.Server(config)
     server.capture_signals = nullcontext  # type: ignore[method-assign]
     listener = socket.create_server(("127.0.0.1", 0))
