@@ -71,15 +71,15 @@ async def test_a_player_is_found_shown_exported_and_erased_and_each_is_audited(s
 @pytest.mark.requirement("4.30")
 @pytest.mark.parametrize(("body", "status"), [
     ({"name": "x", "days": "soon"}, 400), ({"name": ""}, 400), ({"name": "x" * 81}, 400), ({}, 400), ([], 400),
-    ({"name": "x", "owner": True}, 400), ({"name": "x", "roles": ["king"]}, 400), ({"name": "x", "days": 9999}, 400),
+    ({"name": "a\0b"}, 400), ({"name": "x", "owner": True}, 400), ({"name": "x", "roles": ["king"]}, 400), ({"name": "x", "days": 9999}, 400),
 ])  # fmt: skip
 async def test_what_is_not_described_is_refused_and_not_repeated(site: Any, owner: str, body: Any, status: int) -> None:
-    before = await site.entrance.granting.keys(LOCAL)
+    before = len(await site.entrance.granting.keys(LOCAL))
     answer = await site.ask("POST", "/admin/keys", owner, json=body)
     assert answer.status_code == status
     assert set(answer.json()) <= {"error", "message", "hint"}
     assert "soon" not in answer.text
-    assert await site.entrance.granting.keys(LOCAL) == before
+    assert len(await site.entrance.granting.keys(LOCAL)) == before
 
 
 async def test_a_form_of_another_page_is_no_request_of_an_admin(serve: Any) -> None:
@@ -105,7 +105,7 @@ async def test_no_parameter_leads_anywhere_else(site: Any, owner: str, said: str
         assert said not in answer.text
     for path in ("/admin/namespaces/{}/shares", "/admin/players/{}", "/admin/players/{}/export"):
         answer = await site.ask("GET", path.format(said.replace("\0", "%00")), owner)
-        assert answer.status_code in (400, 404)
+        assert answer.status_code in (307, 400, 404)
         assert "Traceback" not in answer.text
 
 
