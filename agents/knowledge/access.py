@@ -21,7 +21,7 @@ from agents.knowledge.spaces import Spaces
 from kb.pages.names import draft_name
 from kb.suggest import suggest
 
-_PLAIN = re.compile(r"[a-z][a-z0-9]{0,30}")
+_PLAIN = re.compile(r"[a-z0-9]{1,32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Doors:
         """What there is for a principal."""
         found: dict[str, tuple[Namespace, Right]] = {}
         for name, namespace in (await self.all()).items():
-            most = right(who, namespace, await self.spaces.right(who.id, name))
+            most = right(who, namespace, await self.spaces.right(who, name))
             if most is not None:
                 found[name] = namespace, most
         return found
@@ -101,7 +101,7 @@ class Doors:
     async def enter(self, who: Principal, name: str) -> Entered:
         """Raises `NotThere`."""
         namespace = (await self.all()).get(name)
-        share = await self.spaces.right(who.id, name)
+        share = await self.spaces.right(who, name)
         most = right(who, namespace, share) if namespace is not None else None
         if namespace is None or most is None:
             raise NotThere(f"There is no knowledge base {name[:80]!r}", await self._others(who, name))

@@ -16,6 +16,7 @@ from agents.knowledge.graph import Graph, kind_of
 from agents.knowledge.reading import no_page
 from agents.knowledge.results import Written
 from agents.knowledge.templates import template
+from agents.worlds import with_libraries
 from kb.diagnostics import Diagnostic, Severity
 from kb.pages.landing import drop, land, locked
 from kb.pages.names import page_path
@@ -53,9 +54,11 @@ def _new_text(entered: Entered, path: str, text: str, copy_of: str, kind: str, a
         original = at.index.resolve(copy_of) if at else None
         if at is None or original is None:
             raise no_page(entered, copy_of)
-        library = original not in at.pages
-        excerpt = at.index.read(original) if library else None
-        return excerpt.text if excerpt else _renamed(at, original, path)
+        if original not in at.pages:
+            raise KnowledgeError(
+                f"{original} is a library's page", "Write a page of your own that says `instead of` it."
+            )
+        return _renamed(at, original, path)
     return template(kind, path, _rulebook(at, path))
 
 
@@ -114,7 +117,7 @@ def _path(entered: Entered, page: str, branch: str) -> str:
     """The path of a page by its name, on the branch that is written or, before there is such a draft, the live one."""
     name = entered.branch(branch, writing=True)
     at = entered.base.at(name) or entered.base.at(entered.base.live)
-    path = at.index.resolve(page) if at else None
+    path = page if at is None or at.etag(page) else at.index.resolve(page)
     if at is None or path is None or not at.etag(path):
         raise no_page(entered, page)
     return path
@@ -286,14 +289,11 @@ def _told(each: Diagnostic) -> tuple[str, str, str]:
 
 
 def _cites(at: Snapshot, paths: Sequence[str]) -> tuple[str, ...]:
-    """The pages whose declarations decide whether these are valid: their kinds', and the experience's."""
-    kinds = {kind_of(at.checked.pages[path]) for path in paths if path in at.checked.pages}
+    """The pages whose declarations decide whether these are valid: their kinds', and the experiences'."""
+    kinds = {kind_of(at.pages[path]) for path in paths if path in at.pages}
     found: set[str] = set()
-    for rulebook in at.checked.rulebooks.values():
-        span = rulebook.settings.span
-        found.add(f"{span.path}:{span.line}@{at.commit[:12]}")
-        for kind in kinds:
-            declared = rulebook.kinds.get(kind)
-            if declared is not None and declared.span is not None:
-                found.add(f"{declared.span.path}:{declared.span.line}@{at.commit[:12]}")
+    for path, page in with_libraries(at.pages).items():
+        entry = page.front.entries.get("experience") or page.front.entries.get("kind")
+        if entry is not None and (entry.key == "experience" or entry.value in kinds):
+            found.add(f"{path}:{entry.key_span.line}@{at.commit[:12]}")
     return tuple(sorted(found)[:10])

@@ -8,22 +8,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from agents.access import Namespace, Right
+from agents.access import Namespace, Principal, Right
 
 
 class Spaces(Protocol):
     """The namespaces that were made (the operator's folders and the bundled worlds are not among them), and shares."""
 
     async def namespaces(self) -> Sequence[Namespace]: ...
-    async def right(self, principal: str, namespace: str) -> Right | None:
+    async def right(self, who: Principal, namespace: str) -> Right | None:
         """What a share that holds now gives a principal; None without one, also where there is no such namespace."""
         ...
 
-    async def add(self, namespace: Namespace) -> bool:
-        """Whether the name was free; then it is taken."""
+    async def add(self, who: Principal, namespace: Namespace) -> None:
+        """Keeps a namespace that `who` made, whose name is free, and audits it."""
         ...
 
-    async def remove(self, name: str) -> None: ...
+    async def remove(self, who: Principal, name: str) -> None:
+        """Forgets a namespace and its shares, and audits it."""
+        ...
 
 
 class MemorySpaces:
@@ -36,12 +38,12 @@ class MemorySpaces:
     async def namespaces(self) -> Sequence[Namespace]:
         return list(self._namespaces.values())
 
-    async def right(self, principal: str, namespace: str) -> Right | None:
-        return self.shares.get((principal, namespace))
+    async def right(self, who: Principal, namespace: str) -> Right | None:
+        return self.shares.get((who.id, namespace))
 
-    async def add(self, namespace: Namespace) -> bool:
-        return self._namespaces.setdefault(namespace.name, namespace) is namespace
+    async def add(self, who: Principal, namespace: Namespace) -> None:
+        self._namespaces[namespace.name] = namespace
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, who: Principal, name: str) -> None:
         self._namespaces.pop(name, None)
         self.shares = {key: right for key, right in self.shares.items() if key[1] != name}

@@ -30,7 +30,7 @@ _TEMPLATES = {
         "---\nkind: {id}\n---\n# {name}\n## State\n| Field | Type | Start | Meaning |\n|---|---|---|---|\n"
         "| worth | int 0..100 | 1 | what it is worth |\n"
     ),
-    "workflow": "---\nworkflow: {id}\n---\n# {name}\n## 1. Begin\n- say \"It begins.\"\n## 2. End\n- End: \"It is done.\"\n",
+    "workflow": "---\nworkflow: {id}\n---\n# {name}\n## 1. Begin\n- Then say \"It begins.\"\n## 2. End\n- End: \"It is done.\"\n",
     "agent": '---\nagent: {id}\nin: {start}\nmay: [say]\n---\n# {name}\nWho it is.\n## Always\n- when `player.score > 0` → say "Well done."\n',
     "scenario": "---\nscenario: {id}\n---\n# {name}\n| Player says | Answer holds | Check |\n|---|---|---|\n| look | | |\n",
 }  # fmt: skip

@@ -261,10 +261,21 @@ class _Connection:
         if reply.status == "not-understood":
             decision = route(asked.command, await self._games.game(handle, who))
             more = {"citations": [hit.citation for hit in decision.citations]}
-        changes = [{name: each[name] for name in ("what", "field", "before", "after")} for each in reply.changes if each["seen"]]
+        changes = [
+            {name: each[name] for name in ("what", "field", "before", "after")}
+            for each in reply.changes
+            if each["seen"]
+        ]
         messages = [each for each in (reply.text, *reply.notes) if each]
         await self._answer(
-            asked, reply.status, messages=messages, changes=changes, score=reply.score, ended=reply.ended, turn=reply.turn, **more
+            asked,
+            reply.status,
+            messages=messages,
+            changes=changes,
+            score=reply.score,
+            ended=reply.ended,
+            turn=reply.turn,
+            **more,
         )
         return reply.status
 
@@ -283,7 +294,13 @@ class _Connection:
         row = game.state.rows[game.player]
         messages = [opening(game), *game.notes] if since is None else list(game.notes)
         await self._answer(
-            asked, handle=self._handle, messages=messages, changes=[], score=row["score"], ended=row["ended"] or None, turn=now
+            asked,
+            handle=self._handle,
+            messages=messages,
+            changes=[],
+            score=row["score"],
+            ended=row["ended"] or None,
+            turn=now,
         )
         self._hearing = self._begin(self._hear(self._handle, int(turn), int(at) if at else None))
 

@@ -45,7 +45,9 @@ class Resume(_Message):
     handle: Annotated[str, Field(max_length=64)] = ""
     world: Annotated[str, Field(max_length=200)] = ""
     player: Annotated[str, Field(min_length=1, max_length=80)] = "you"
-    since: Annotated[str, Field(pattern=r"^\d{1,15}(\.\d{1,9})?$")] | Annotated[int, Field(ge=0, lt=10**15)] | None = None
+    since: Annotated[str, Field(pattern=r"^\d{1,15}(\.\d{1,9})?$")] | Annotated[int, Field(ge=0, lt=10**15)] | None = (
+        None
+    )
 
 
 class Command(_Message):
@@ -103,7 +105,9 @@ def read(text: str | None) -> Message:
 def _bad(text: str, problem: Any) -> Bad:
     kind, names = problem["type"], ", ".join(TYPES)
     if kind == "json_invalid":
-        return Bad("bad_json", "This is no JSON", 'A message looks like {"type": "command", "command": "look", "id": 1}.')
+        return Bad(
+            "bad_json", "This is no JSON", 'A message looks like {"type": "command", "command": "look", "id": 1}.'
+        )
     if kind in ("model_attributes_type", "model_type", "dict_type"):
         return Bad("bad_message", "A message is an object", f'It has a "type": {names}.')
     said: dict[str, Any] = orjson.loads(text) if _loadable(text) else {}

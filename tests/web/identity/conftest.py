@@ -28,13 +28,14 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from agents.access import LOCAL
+from agents.identity import Granting
 from agents.players import PlayerService
 from mcp_server.web import admin, openapi
 from mcp_server.web.entrance import Entrance
 from mcp_server.web.identity import metadata
 from mcp_server.web.live import RECOGNISE_KEY
 from mcp_server.who import SCOPE_KEY
-from rulebound.app import build
+from rulebound.app import access_of, build
 from rulebound.settings import Settings
 from storage.embedded import Servers
 from storage.fenced import FencedStore
@@ -143,6 +144,7 @@ class Site:
     url: str
     store: FencedStore
     entrance: Entrance
+    granting: Granting
     issuer: FakeIssuer
     clock: Clock
     http: httpx2.AsyncClient
@@ -156,7 +158,7 @@ class Site:
     async def key(self, *roles: Any, **more: Any) -> str:
         """A new key with these roles, made by the owner of the machine."""
         more.setdefault("scopes", sorted(LOCAL.scopes))
-        _, text = await self.entrance.granting.create_key(LOCAL, "a test's", roles=roles, **more)
+        _, text = await self.granting.create_key(LOCAL, "a test's", roles=roles, **more)
         self.said.append(text)
         return text
 
@@ -181,11 +183,12 @@ class Serving:
         store = await self._stack.enter_async_context(opened)
         settings = Settings(self._home, url=URL, public=public, proxies=more.pop("proxies", ()),
                             issuer=self.issuer.url if issuer else "")  # fmt: skip
-        app = build(settings, store=store)
-        entrance = Entrance.of(store, settings, now=self.clock, **more)
-        await self._stack.enter_async_context(entrance.open())
+        access = access_of(settings, store, self.clock)
+        app = build(settings, store=store, access=access)
+        entrance = Entrance.of(app, **more)
+        await self._stack.enter_async_context(access.identities.listening())
         players = PlayerService(store, app.games, now=self.clock)
-        desk = admin.Desk(store, entrance.granting, players, entrance.tickets)
+        desk = admin.Desk(store, access.granting, players, entrance.tickets)
         whole = Starlette(routes=[
             *admin.routes(desk, entrance.gate), *metadata(entrance.gate), openapi.route(admin.OPERATIONS, URL),
             Route("/mcp", echo, methods=["GET", "POST", "DELETE"]), Route("/act", echo, methods=["POST"]),
@@ -193,7 +196,7 @@ class Serving:
         ])  # fmt: skip
         url = await self._stack.enter_async_context(serving(entrance.guard(whole)))
         http = await self._stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=30))
-        return Site(url, store, entrance, self.issuer, self.clock, http)
+        return Site(url, store, entrance, access.granting, self.issuer, self.clock, http)
 
 
 async def echo(request: Request) -> Response:
