@@ -24,7 +24,7 @@ async def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     async with open_app(settings) as app, between_turns(app):
         assert isinstance(app.store, FencedStore)
-        mcp = server(app, Served.of(()))
+        mcp = server(app, Served.of(()), long=fixtures.TASKS, patience=fixtures.LONG / 2)
         fixtures.add(mcp)
         entrance = Entrance.of(app.store, settings, trust_loopback=True)
         web = create(app, mcp, Site(), asks=lambda tool, given: may_ask(tool, given) or fixtures.asks(tool))
