@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import secrets
+from functools import cache, partial
 from typing import Any
 
 from mcp.server import MCPServer
 from mcp.server.request_state import RequestStateSecurity
 from mcp_types import Tool
 
-from mcp_server import terse, who
+from mcp_server import pages, terse, who
+from mcp_server.bases import bases
+from mcp_server.pages import Pages
 from mcp_server.tools import ask, experiences, games, knowledge
 from mcp_server.tools.served import Served
 from rulebound import __version__
@@ -54,5 +57,7 @@ def server(app: App, served: Served, *, secret: bytes | None = None) -> MCPServe
     games.add(mcp, app, served, secret)
     experiences.add(mcp, app, served)
     ask.add(mcp, app, served)
-    knowledge.add(mcp, app, served)
+    service = cache(partial(bases, app, served))
+    knowledge.add(mcp, service, lambda: served.default, secret)
+    pages.add(mcp, Pages(service))
     return mcp
