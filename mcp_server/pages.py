@@ -24,7 +24,6 @@ from mcp_server.who import who
 MAX_PAGES = 500
 """Pages that an index names; search finds the others."""
 MAX_PROBLEMS = 100
-COMPLETIONS = 100
 
 
 class Pages:
@@ -65,12 +64,12 @@ class Pages:
 
     async def names(self, who: Principal, begin: str) -> list[str]:
         """Names of knowledge bases that begin so."""
-        return [each.name for each in await self._service().bases(who) if each.name.startswith(begin)][:COMPLETIONS]
+        return [each.name for each in await self._service().bases(who) if each.name.startswith(begin)]
 
     async def paths(self, who: Principal, kb: str, begin: str) -> list[str]:
         """Paths of pages that begin so; none where there is no such knowledge base."""
         try:
-            return [path for path in await self._service().paths(who, kb) if path.startswith(begin)][:COMPLETIONS]
+            return [path for path in await self._service().paths(who, kb) if path.startswith(begin)]
         except KnowledgeError:
             return []
 

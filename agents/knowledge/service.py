@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -169,7 +170,11 @@ class KnowledgeService:
         if name in await self._doors.all() or folder.exists():
             raise KnowledgeError(f"There is a knowledge base {name!r}", "Choose another name.")
         await asyncio.to_thread(_made, folder, name, like, who.id)
-        await self.spaces.add(who, space)
+        try:
+            await self.spaces.add(who, space)
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
         return space
 
     async def remove(self, who: Principal, name: str) -> Path:

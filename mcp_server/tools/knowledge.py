@@ -192,7 +192,7 @@ def add(
                 raise ToolError(f"That would break the live branch. Mend these lines first, or use a draft.\n{broken}")
             named = f", which {len(trial.dangling)} lines name" if trial.dangling else ""
             question = f"Delete {clip(', '.join(trial.paths), 300, '')} from {name} ({trial.branch}){named}?"
-        return ask_user(ctx, question, confirm, secret)
+        return ask_user(ctx, question, confirm, secret())
 
     @mcp.tool(annotations=DESTROY)
     async def kb_delete(

@@ -45,6 +45,8 @@ class Asked:
     path: dict[str, str]
     query: Any
     body: Any
+    credential: str
+    """What `who` was recognised by; empty for who showed none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,9 @@ def _endpoint(operation: Operation, desk: Any, gate: Gate, audit: Audit) -> Call
         try:
             if operation.scope is not None and not who.may(operation.scope):
                 raise Refused(f"This needs the scope {operation.scope!r}")
-            asked = Asked(who, dict(request.path_params), _query(operation, request), await _body(operation, request))
+            query, body = _query(operation, request), await _body(operation, request)
+            credential = request.headers.get("authorization", "").partition(" ")[2].strip()
+            asked = Asked(who, dict(request.path_params), query, body, credential)
             answer = await operation.run(desk, asked)
             if operation.audit:
                 await audit(who, operation.audit, asked.path.get("id", ""))

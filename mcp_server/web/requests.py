@@ -1,7 +1,7 @@
 """Owns what is done for every request: its id, its line in the log, its measurement, and errors that nobody expected.
 
-`Requests(app, measures, errors)` is pure ASGI and goes around everything else. It must not know routes, and never writes
-what was said or shown: no bodies, no headers, no queries, no messages of errors.
+`Middleware(Requests, measures=…, errors=…)` is pure ASGI and the first of the application's. It must not know routes, and
+never writes what was said or shown: no bodies, no headers, no queries, no messages of errors.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ ID_KEY = "rulebound.request_id"
 KEPT = 50
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class BrokenOff(Exception):
+    """An answer failed after it had begun, so that the server has to break off the connection."""
 
 
 class Errors:
@@ -89,7 +93,7 @@ class Requests:
         except Exception as error:
             failed = self._errors.note(error, id, route_of(scope))
             if web and status:
-                raise  # the answer has begun: only the server can break it off
+                raise BrokenOff(id) from None
             await _sorry(outward, web=web, begun=bool(status), id=id)
         finally:
             seconds = time.perf_counter() - begin

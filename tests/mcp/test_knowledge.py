@@ -40,7 +40,7 @@ class Desk:
     def __init__(self, service: KnowledgeService):
         self.service, self.who = service, LOCAL
         self.mcp: MCPServer[Any] = MCPServer("knowledge", log_level="ERROR")
-        knowledge.add(self.mcp, lambda: service, lambda: "tiny", SECRET)
+        knowledge.add(self.mcp, lambda: service, lambda: "tiny", lambda: SECRET)
         kb_resources.add(self.mcp, Pages(lambda: service))
         self.answer: bool | None = None
         self.asked: list[str] = []

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
@@ -104,22 +105,20 @@ async def serve(fresh_database: str, servers: Servers, tmp_path: Path, inn: Path
                     *live.routes(Live(app, served, measures, worker.errors, **options)),
                     *metrics.routes(app, measures, gather),
                     *health.routes(health.Health(app, worker.errors, background=background)),
-                ]
+                ],
+                middleware=[
+                    Middleware(Requests, measures, worker.errors, lambda line: worker.lines.append(json.loads(line))),
+                    Middleware(Recognised, known, recognise),
+                ],
             )
-            around = Requests(
-                Recognised(starlette, known, recognise),
-                measures,
-                worker.errors,
-                lambda line: worker.lines.append(json.loads(line)),
-            )
-            worker.url = await stack.enter_async_context(serving(around))
+            worker.url = await stack.enter_async_context(serving(starlette))
             return worker
 
         yield start
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(app: ASGIApp) -> AsyncGenerator[str]:
     """An app on uvicorn; its host and port."""
     config = uvicorn.Config(app, ws="websockets-sansio", lifespan="off", log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
@@ -165,7 +164,7 @@ class Client:
 
 
 @asynccontextmanager
-async def _joined(worker: Worker, who: str, **options: Any) -> AsyncIterator[Client]:
+async def _joined(worker: Worker, who: str, **options: Any) -> AsyncGenerator[Client]:
     async with connect(f"ws://{worker.url}/ws", additional_headers={"x-who": who}, **options) as socket:
         yield Client(socket)
 

@@ -9,7 +9,6 @@ import base64
 import json
 import struct
 import zlib
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -52,8 +51,16 @@ PNG = (
     + _chunk(b"IEND", b"")
 )
 """One red pixel."""
-WAV = b"RIFF" + struct.pack("<I", 36) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8)
-WAV += b"data" + struct.pack("<I", 0)
+WAV = b"".join(
+    [
+        b"RIFF",
+        struct.pack("<I", 36),
+        b"WAVEfmt ",
+        struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8),
+        b"data",
+        struct.pack("<I", 0),
+    ]
+)
 """No sound at all."""
 IMAGE = ImageContent(type="image", data=base64.b64encode(PNG).decode(), mime_type="image/png")
 
@@ -374,7 +381,7 @@ def _prompts(mcp: MCPServer[Any]) -> None:
         return [UserMessage("Use the given context."), AssistantMessage("I will.")]
 
 
-def asks(tool: str, arguments: Mapping[str, Any]) -> bool:
+def asks(tool: str) -> bool:
     """Whether a fixture talks to the client while it runs."""
     return tool in {
         "test_tool_with_logging",
