@@ -59,7 +59,10 @@ class Wrote(Answer):
 
 
 def add(
-    mcp: MCPServer[Any], service: Callable[[], KnowledgeService], default: Callable[[], str], secret: bytes
+    mcp: MCPServer[Any],
+    service: Callable[[], KnowledgeService],
+    default: Callable[[], str],
+    secret: Callable[[], bytes],
 ) -> None:
     """Adds the tools to a server: over the knowledge bases of `service`, of which `default` is the one meant without a name.
 

@@ -140,7 +140,9 @@ async def test_the_tools_are_few_small_and_tell_what_they_do(in_memory: Connect)
         assert tool.description
         assert tool.output_schema
         assert tool.annotations is not None
-        assert bool(tool.annotations.read_only_hint) is (tool.name not in {"start", "act"})
+        assert bool(tool.annotations.read_only_hint) is (
+            tool.name not in {"start", "act", "kb_write", "kb_patch", "kb_delete"}
+        )
 
 
 @pytest.mark.requirement("0.07")
