@@ -25,6 +25,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from agents.access import LOCAL
+from agents.identity import Granting
 from agents.players import PlayerService
 from mcp_server.web import admin, openapi
 from mcp_server.web.entrance import Entrance
@@ -118,6 +119,7 @@ class Site:
     url: str
     store: FencedStore
     entrance: Entrance
+    granting: Granting
     issuer: FakeIssuer
     clock: Clock
     http: httpx2.AsyncClient
@@ -131,7 +133,7 @@ class Site:
     async def key(self, *roles: Any, **more: Any) -> str:
         """A new key with these roles, made by the owner of the machine."""
         more.setdefault("scopes", sorted(LOCAL.scopes))
-        _, text = await self.entrance.granting.create_key(LOCAL, "a test's", roles=roles, **more)
+        _, text = await self.granting.create_key(LOCAL, "a test's", roles=roles, **more)
         self.said.append(text)
         return text
 
@@ -171,7 +173,7 @@ class Serving:
         ])  # fmt: skip
         url = await self._stack.enter_async_context(serving(entrance.guard(whole)))
         http = await self._stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=30))
-        return Site(url, store, entrance, self.issuer, self.clock, http)
+        return Site(url, store, entrance, access.granting, self.issuer, self.clock, http)
 
 
 async def echo(request: Request) -> Response:
