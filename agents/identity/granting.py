@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
 from agents.access import LOCAL, SCOPES, Namespace, Principal, Refused, Right, Role, Scope, right
 from agents.identity.keys import new_key
 from agents.identity.recognising import Identities
 from storage import new_id
+from storage.access import Act, Held, Key, NamespaceRecord, Share
 from storage.ids import is_id
-from storage.postgres.access import Act, Held, Key, NamespaceRecord, PostgresAccess, Share
+
+if TYPE_CHECKING:
+    from storage.postgres.access import PostgresAccess
 
 Holder = Literal["principal", "team"]
 HIGH: Final[frozenset[Scope]] = frozenset({"admin", "owner"})
