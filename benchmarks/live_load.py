@@ -16,7 +16,9 @@ import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
 LINES = ("w", "x hook", "i", "e", "look")
-WALK = ("look", "take all", "inventory", "n", "s", "e", "w")
+WALK = ("w", "look", "e", "i")
+SETTLE = 2.0
+"""Seconds in which everybody hears who came."""
 CONNECTIONS = 50
 """Connections for requests, kept alive."""
 
@@ -85,12 +87,14 @@ async def players(
         world, lines = ("commons", WALK) if number < shared else ("cloak", LINES)
         async with gate:
             headers = {"x-who": f"player-{number}"}
-            socket = await connect(f"ws://{address}/ws", additional_headers=headers, compression=None)
+            url = f"ws://{address}/ws"
+            socket = await connect(url, additional_headers=headers, compression=None, open_timeout=60)
             player = Player(socket, found, lines)
             await player.ask(type="start", world=world, player=f"Player {number}")
             return player
 
     there = await asyncio.gather(*map(enter, range(count)))
+    await asyncio.sleep(SETTLE)
     end = time.perf_counter() + seconds
 
     async def pace(number: int, player: Player) -> None:
