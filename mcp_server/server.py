@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,7 @@ from mcp_server import completion, fresh, prompts, terse, who
 from mcp_server.resources import Resources
 from mcp_server.resources import add as add_resources
 from mcp_server.skills import Skills
+from mcp_server.tasks import PATIENCE, Support, Tasks
 from mcp_server.tools import ask, experiences, games, knowledge
 from mcp_server.tools.served import Served
 from mcp_server.updates import Updates
@@ -42,25 +44,40 @@ class Server(MCPServer[Any]):
         ]
 
 
-def server(app: App, served: Served) -> MCPServer[Any]:
+LONG: Mapping[str, Support] = {
+    "kb_write": "optional",
+    "kb_patch": "optional",
+    "kb_delete": "optional",
+    "ask": "optional",
+}
+"""Tools that may take long: a large base is checked before a page lands in it."""
+
+
+def server(
+    app: App, served: Served, *, long: Mapping[str, Support] = LONG, patience: float = PATIENCE
+) -> MCPServer[Any]:
     """An MCP server over an app's services; `served` are the worlds that a client may name.
+
+    Calls of `long` tools that take longer than `patience` seconds become tasks, for clients that know tasks.
 
     The app may not be open yet: nothing is asked of it before a client does.
     """
     resources = Resources(app, served)
     updates = Updates(app, resources)
+    tasks = Tasks(lambda: app.store.expiring, long, patience=patience)
     mcp = Server(
         "rulebound",
         version=__version__,
         instructions=INSTRUCTIONS,
         log_level="ERROR",
-        extensions=[Skills()],
+        extensions=[Skills(), tasks],
         request_state_security=RequestStateSecurity(
             codec=_Sealed(app), bind_principal=lambda ctx: who.of(ctx.request).id
         ),
         cache_hints=fresh.HINTS,
         subscriptions=updates.bus,
     )
+    tasks.call = mcp._handle_call_tool  # pyright: ignore[reportPrivateUsage]  # with errors as clients are told them
     mcp.middleware.append(fresh.of_resources)
     games.add(mcp, app, served)
     experiences.add(mcp, app, served)

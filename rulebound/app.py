@@ -125,7 +125,7 @@ def between_turns(app: App) -> Background:
 
 
 def access_of(
-    settings: Settings, store: FencedStore, now: Callable[[], datetime] = partial(datetime.now, UTC)
+    settings: Settings, store: FencedStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Access:
     """Who is recognised, and by what. Raises `Misconfigured`."""
     issuer = None

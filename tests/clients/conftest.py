@@ -40,11 +40,12 @@ class Npm:
     def run(
         self, script: str, *arguments: str, environment: dict[str, str], cwd: Path
     ) -> subprocess.CompletedProcess[str]:
-        """A script of a package, in Node, without any way out of the machine for clients that obey proxies."""
+        """A script of a package in Node, or its program; without a way out of the machine for clients that obey proxies."""
         nowhere = {f"{kind}_PROXY": "http://127.0.0.1:9" for kind in ("HTTP", "HTTPS", "ALL")}
         local = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
         path = {"PATH": f"{Path(self.node).parent}{os.pathsep}/usr/bin{os.pathsep}/bin"}
-        command = [self.node, str(self.folder / "node_modules" / script), *arguments]
+        file = self.folder / "node_modules" / script
+        command = [*([self.node] if "js" in file.suffix else []), str(file), *arguments]
         return subprocess.run(
             command,
             env={**nowhere, **local, **path, **environment},

@@ -22,7 +22,7 @@ async def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     async with open_app(settings) as app, between_turns(app) as background:
         served = Served.of(())
-        mcp = server(app, served)
+        mcp = server(app, served, long=fixtures.TASKS, patience=fixtures.LONG / 2)
         fixtures.add(mcp)
         site = Site(trust_loopback=True)
         asks = lambda tool, given: may_ask(tool, given) or fixtures.asks(tool)  # noqa: E731
