@@ -103,7 +103,7 @@ def test_pages_are_searched_read_and_their_links_shown(rulebound: Run, world: Pa
     assert rulebound("kb", "search", "shiny", *at).out.startswith("coin.md#Gold coin:5@folder-")
     assert rulebound("kb", "search", "shiny", "--kind", "place", *at).status == 1
     assert rulebound("kb", "search", "shiny", "--where", "item=coin", "--kind", "item", *at).out.startswith("coin.md#")
-    assert "looked for 'shini'" in rulebound("kb", "search", "shyny", *at).err
+    assert "looked for 'Shiny'" in rulebound("kb", "search", "shyny", *at).err
     assert "Shiny." in rulebound("kb", "read", "coin", *at).out
     assert rulebound("kb", "links", "coin", *at).out == "linked from world.md\n"
     assert rulebound("kb", "links", "world.md", *at).out == "links to    coin.md\n"
