@@ -7,8 +7,9 @@ transports or databases.
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,7 +27,7 @@ from agents.worlds import Where, World
 from kb.referee import Action, Inputs, State, parts
 from kb.types import storable
 from kb.understand import Dialogue
-from kb.view import legal, templates, view
+from kb.view import completions, explored, legal, templates, view
 from storage import (
     NEW,
     Commit,
@@ -41,8 +42,11 @@ from storage import (
     new_id,
 )
 from storage.channels import ChannelsAway
+from storage.metrics import Histogram
 from storage.records import Json, Kind
 
+MAX_SINCE = 50
+"""How many turns are told at once."""
 MAX_LINE = 20_000
 """How much of a line is read and stored."""
 
@@ -99,10 +103,20 @@ class GameService:
         self._now, self._new_handle, self._new_seed = now, new_handle, new_seed
         self._seats: OrderedDict[tuple[str, str], Seat] = OrderedDict()
         self._turns = Turns(store, open_world, now)
+        self.news = self._turns.news
+        self.took = Histogram(
+            "agent_execution_time_seconds", "A turn of a player, from the line to the durable answer."
+        )
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """How many games this process holds in memory, and how many instances they have together."""
+        return self._turns.size
 
     async def close(self) -> None:
         """Finishes the turns that were begun."""
         await self._turns.close()
+        await self.news.close()
 
     def on_told(self, wake: Callable[[], None]) -> None:
         """`wake` is called after each commit that others are told of."""
@@ -224,8 +238,11 @@ class GameService:
         """
         line = f"{action} {json.dumps(dict(arguments or {}))}" if action else text
         line, key = storable(line[:MAX_LINE]), storable(key) or new_id()
+        begin = time.perf_counter()
         try:
-            return await self._say(handle, principal, line, key, now)
+            reply = await self._say(handle, principal, line, key, now)
+            self.took.observe(time.perf_counter() - begin)
+            return reply
         except StoreAway:
             if not wait or self._waiting is None:
                 raise
@@ -430,31 +447,51 @@ class GameService:
 
     # --- looking
 
-    async def observe(self, handle: str, principal: str, since: int = 0) -> dict[str, Any]:
-        """What the player perceives, what could be done (`legal`; `<…>` stands for a value to give), and the turns after `since` (at most the last 50) that
-        the player took or that told them something."""
+    async def observe(self, handle: str, principal: str, since: int | None = None) -> dict[str, Any]:
+        """What the player perceives and what could be done (`legal`; `<…>` stands for a value to give). With `since`, the
+        turns after that one that the player took or that told them something, of the `MAX_SINCE` turns that followed it;
+        where there are later ones, `next` is what to ask for them with."""
         game = await self.game(handle, principal)
-        turns = () if game.stale else await self._store.turns(game.record.id, since, 50)
-        heard = [(turn, _heard(turn, game.player)) for turn in turns]
+        turn = game.record.version
+        since = turn if since is None or game.stale else since
+        until = min(turn, since + MAX_SINCE)
+        turns = await self._store.turns(game.record.id, since, until=until) if since < turn else ()
+        heard = [(each, _heard(each, game.player)) for each in turns]
         return {
-            "turn": game.record.version,
+            "turn": turn,
             "perceived": view(game.world.session, game.state, game.player),
             "legal": [
                 *legal(game.world.session, game.state, game.player, 40),
                 *templates(game.world.session, game.state, game.player, 20),
             ],
-            "since": [{"turn": turn.number, **each} for turn, each in heard if each is not None],
+            "since": [{"turn": each.number, **told} for each, told in heard if told is not None],
+            "next": until if until < turn else None,
             "notes": [*game.notes, *refusal(game.world)],
         }
 
+    async def explored(self, handle: str, principal: str) -> list[dict[str, Any]]:
+        """The places that the player has been to: see `kb.view.explored`."""
+        game = await self.game(handle, principal)
+        return explored(game.world.session, game.state, game.player)
+
+    async def completions(self, handle: str, principal: str, begin: str) -> list[str]:
+        """What goes on from what a player has typed: see `kb.view.completions`."""
+        game = await self.game(handle, principal)
+        return completions(game.world.session, game.state, game.player, begin)
+
+    async def mine(self, principal: str, limit: int) -> Sequence[tuple[Seat, GameRecord]]:
+        """A principal's places in games, the one that was played last first."""
+        return await self._store.seats(storable(principal), limit=limit)
+
     async def listen(
-        self, handle: str, principal: str, since: int | None = None
+        self, handle: str, principal: str, since: int | None = None, at: int | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[Heard]]:
-        """What the player hears from others and from time after turn `since` (now): see `agents.hearing`."""
+        """What the player hears from others and from time after turn `since` (now), or place `at` in it: see
+        `agents.hearing`."""
         seat = await self._seat(handle, principal)
         if since is None:
             since = (await self.game(handle, principal)).record.version
-        return listening(self._store, seat, since)
+        return listening(self._store, seat, since, at)
 
     async def lately(self, handle: str, principal: str) -> list[str]:
         """Who came and went where the player is, oldest first; in a shared world. Nothing where nobody can tell."""

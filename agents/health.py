@@ -1,14 +1,18 @@
 """Owns what operators ask of the stores: whether each is well, and the numbers about them.
 
-`await health(store)` is data, `await metrics(store, now)` text for Prometheus. It must not know transports.
+`await health(store)` is data, `await metrics(store, games, now)` text for Prometheus. It must not know transports.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Awaitable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+from agents.game import GameService
 from agents.progress import SESSION
 from storage import StoreError
 from storage.fenced import FencedStore
@@ -18,14 +22,23 @@ from storage.postgres import PostgresStore
 STATUS = "SELECT current_setting('server_version') AS version, (SELECT version_num FROM alembic_version) AS revision"
 
 
-async def health(store: PostgresStore) -> dict[str, Any]:
+async def health(store: PostgresStore, patience: float = 30.0) -> dict[str, Any]:
     """`status` and for each store `status` (`healthy` or `degraded`), how long an answer took in `milliseconds`, and what
-    else tells how it does. Without Redis everything works, slower; without PostgreSQL nothing is kept."""
-    found = {"postgres": await _postgres(store)}
+    else tells how it does. Without Redis everything works, slower; without PostgreSQL nothing is kept. A store that says
+    nothing for `patience` seconds is degraded."""
+    found = {"postgres": await _within(patience, _postgres(store))}
     if isinstance(store, FencedStore):
-        found["redis"] = await _redis(store)
+        found["redis"] = await _within(patience, _redis(store))
     well = all(each["status"] == "healthy" for each in found.values())
     return {"status": "healthy" if well else "degraded", **found}
+
+
+async def _within(seconds: float, told: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await told
+    except TimeoutError:
+        return {"status": "degraded", "error": f"no answer within {seconds:g} s", "hint": "See whether it hangs."}
 
 
 async def _postgres(store: PostgresStore) -> dict[str, Any]:
@@ -48,12 +61,22 @@ async def _redis(store: FencedStore) -> dict[str, Any]:
     return {"status": "healthy", "milliseconds": _since(begin), **told}
 
 
-async def metrics(store: PostgresStore, now: datetime) -> str:
-    """Everything that is measured about the stores and this process. Raises `StoreAway`."""
-    active = await store.progress.active_count(now - timedelta(seconds=SESSION))
-    connections = store.connections
-    found = [
-        gauge("active_players_total", "Players who took a turn in the last half hour.", active),
+async def metrics(store: PostgresStore, games: GameService, now: datetime) -> str:
+    """Everything that is measured about the stores, the turns and this process. While the database is away, without the
+    number of players, which only it knows."""
+    connections, (held, instances) = store.connections, games.held
+    found = list[str]()
+    with suppress(StoreError):
+        active = await store.progress.active_count(now - timedelta(seconds=SESSION))
+        found.append(gauge("active_players_total", "Players who took a turn in the last half hour.", active))
+    found += [
+        games.took.render(),
+        gauge("games_held", "Games in this process' memory.", held),
+        gauge("game_state_instances", "Instances of all games in this process' memory.", instances),
+        # No model is called yet.
+        counter("llm_api_calls_total", "Calls of models.", 0),
+        gauge("llm_cost_daily_usd", "What models cost since midnight UTC, in US dollars.", 0),
+        gauge("decision_cache_hit_rate", "Share of decisions that no model had to be asked for again.", 0),
         store.writes.render(),
         connections.queries.render(),
         gauge("database_connections_active", "Connections of the pool that are in use.", connections.busy),

@@ -7,6 +7,7 @@ what was missed is read from the store, so that nothing is lost or told twice. I
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,25 +18,31 @@ from storage.records import Json
 
 POLL = 10.0
 """Seconds after which the store is asked, in case nobody can tell us."""
+BATCH = 500
+"""Turns that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Something that a player hears. `turn` is the last one it came from, to go on after; presence has that of the last."""
+    """Something that a player hears. `turn` is the one it came from and `at` its place there, to go on after; presence has
+    the turn that was read last, and no place."""
 
     turn: int
     type: str
     text: str
+    at: int | None = None
+    made: float | None = None
+    """When the turn was taken, in seconds since 1970; None where that is not known."""
 
 
 @asynccontextmanager
 async def listening(
-    store: Store, seat: Seat, since: int, *, poll: float = POLL
+    store: Store, seat: Seat, since: int, at: int | None = None, *, poll: float = POLL
 ) -> AsyncGenerator[AsyncIterator[Heard]]:
-    """What a player hears after turn `since`, without end."""
+    """What a player hears after turn `since`, or after place `at` in it, without end."""
     place, member = f"game:{seat.game}", f"{seat.instance} {seat.name}"
     async with store.channels.listen(f"user:{seat.player}") as news:
-        ear = _Ear(store, seat, since, place, member, poll)
+        ear = _Ear(store, seat, (since, at), place, member, poll)
         try:
             async with aclosing(ear.hear(news)) as heard:
                 yield heard
@@ -47,9 +54,11 @@ async def listening(
 class _Ear:
     """`floor` is the turn up to which the store was read; `given` what was told since, by turn and place in it."""
 
-    def __init__(self, store: Store, seat: Seat, since: int, place: str, member: str, poll: float):
+    def __init__(self, store: Store, seat: Seat, since: tuple[int, int | None], place: str, member: str, poll: float):
         self._store, self._seat, self._place, self._member, self._poll = store, seat, place, member, poll
-        self._floor, self._given = since, set[tuple[int, int]]()
+        turn, at = since
+        self._floor = turn if at is None else turn - 1
+        self._given = set[tuple[int, int]]() if at is None else {(turn, place) for place in range(at + 1)}
         self._present: frozenset[str] | None = None
 
     async def hear(self, news: AsyncIterator[Json | None]) -> AsyncGenerator[Heard]:
@@ -59,8 +68,9 @@ class _Ear:
         try:
             while True:
                 if read:
-                    until = loop.time() + self._poll
-                    for each in await self._from_store():
+                    # Many who came at once do not ask at once for ever.
+                    until = loop.time() + self._poll * random.uniform(0.5, 1.0)
+                    async for each in self._from_store():
                         yield each
                     for each in await self._presence():
                         yield each
@@ -71,7 +81,7 @@ class _Ear:
                     event, coming = coming.result(), None
                     read = event is None
                 if event is not None and self._is_new(event):
-                    yield Heard(event["turn"], event["type"], event["text"])
+                    yield Heard(event["turn"], event["type"], event["text"], event["at"], event.get("made"))
         finally:
             if coming is not None:
                 coming.cancel()
@@ -85,17 +95,21 @@ class _Ear:
         self._given.add(key)
         return True
 
-    async def _from_store(self) -> list[Heard]:
+    async def _from_store(self) -> AsyncIterator[Heard]:
         """What the store has since the floor and was not told."""
-        found: list[Heard] = []
         with suppress(StoreError):  # it is read again a little later
-            for turn in await self._store.turns(self._seat.game, self._floor):
-                self._floor = turn.number
-                for at, each in enumerate(turn.outcome.get("heard", ())):
-                    if each["to"] == self._seat.instance and (turn.number, at) not in self._given:
-                        found.append(Heard(turn.number, each["type"], each["text"]))
+            newest = await self._store.turns(self._seat.game, self._floor, 1)
+            last = newest[0].number if newest else self._floor
+            while self._floor < last:
+                until = self._floor + BATCH
+                for turn in await self._store.turns(self._seat.game, self._floor, until=until):
+                    for at, each in enumerate(turn.outcome.get("heard", ())):
+                        if each["to"] == self._seat.instance and (turn.number, at) not in self._given:
+                            self._given.add((turn.number, at))
+                            yield Heard(turn.number, each["type"], each["text"], at, turn.at.timestamp())
+                    self._floor = turn.number
+                self._floor = max(self._floor, min(until, last))
         self._given = {key for key in self._given if key[0] > self._floor}
-        return found
 
     async def _presence(self) -> Iterator[Heard]:
         """Who came to their prompts and who left them since the last look; we are there for two more looks."""

@@ -130,15 +130,15 @@ class PlayerService:
 
     # --- what is theirs
 
-    async def export(self, player: str, *, actor: str) -> dict[str, Any]:
+    async def export(self, player: str, *, actor: str, address: str = "") -> dict[str, Any]:
         """Everything that is kept about a player: `profile`, `progress`, `events`, `games`, `turns`, `instances`, `saves`,
         `audit`. Raises `NoSuchPlayer`."""
         await self.progress.profile(player)
         found = await self._store.export(player)
-        await self._store.audit(actor, "export", player)
+        await self._store.audit(actor, "export", player, address=address)
         return found
 
-    async def erase(self, player: str, *, actor: str) -> Erased:
+    async def erase(self, player: str, *, actor: str, address: str = "") -> Erased:
         """Erases a player everywhere; it cannot be taken back. Raises `NoSuchPlayer`."""
         profile = (await self.progress.profile(player)).player
         for seat, game in await self._store.seats(profile.principal, name=profile.name, limit=10_000):
@@ -148,7 +148,7 @@ class PlayerService:
                 except (GameError, WorldError):
                     # The rules are gone or broken: the store takes the player out as they are.
                     continue
-        erased = await self._store.erase(player, profile.name, actor)
+        erased = await self._store.erase(player, profile.name, actor, address)
         for id in erased.shared:
             loaded = await self._store.load(id)
             if loaded is not None:

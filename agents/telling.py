@@ -159,14 +159,14 @@ def _perceives(world: World, state: State, player: str, id: str) -> bool:
 
 
 def told(
-    game: str, number: int, events: Iterable[Json], members: Mapping[str, Seat], places: Iterable[Json]
+    game: str, number: int, made: float, events: Iterable[Json], members: Mapping[str, Seat], places: Iterable[Json]
 ) -> tuple[Told, ...]:
-    """Events of turn `number` as messages: to each player on their channel, and on those of places. `at` tells those of
-    one turn apart."""
+    """Events of turn `number`, taken at `made` (seconds since 1970), as messages: to each player on their channel, and on
+    those of places. `at` tells those of one turn apart."""
     to = [(f"user:{members[each['to']].player}" if each["to"] in members else "", each) for each in events]
     to += [(f"room:{game}:{each['room']}", each) for each in places]
     return tuple(
-        Told(new_id(), channel, {"game": game, "turn": number, "at": at, **_outward(each)}, number)
+        Told(new_id(), channel, {"game": game, "turn": number, "at": at, "made": made, **_outward(each)}, number)
         for at, (channel, each) in enumerate(to)
         if channel
     )

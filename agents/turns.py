@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from agents import telling
 from agents.held import Held, read, whole, written
 from agents.lanes import Lanes, Step
+from agents.news import News
 from agents.progress import PAUSE, SESSION, came, events_of, experience_of, progress_of, summed
 from agents.worlds import Where, World
 from kb import report
@@ -72,10 +73,16 @@ class Turns:
         self.do = self._lanes.do
         self.close = self._lanes.close
         self.wake: list[Callable[[], None]] = []
+        self.news = News(store.channels)
 
     def __contains__(self, game: str) -> bool:
         """Whether a game is in memory."""
         return game in self._games
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Games in memory, and the instances in them."""
+        return len(self._games), sum(len(held.state.rows) for held in self._games.values())
 
     def forget_members(self, game: str) -> None:
         """Somebody came or went."""
@@ -116,7 +123,7 @@ class Turns:
         others = self._others(world, held, state, seat, made)
         members = await self._members_of(held, [each["to"] for each in others])
         places = [] if record.scope is None else telling.in_rooms(world, held.state, state, made.outcomes)
-        told = telling.told(record.id, number, others, members, places)
+        told = telling.told(record.id, number, now.timestamp(), others, members, places)
         # The commit that a game began under is not stored with it, and the first turn may be under a later one.
         began = {"began": record.commit} if record.version == 0 else {}
         turn = TurnRecord(
@@ -200,6 +207,7 @@ class Turns:
         )
         await self._store.commit(commit)
         self.keep(replace(last, carried=None))
+        self.news.changed(last.record.id)
         if commit.told:
             for wake in self.wake:
                 wake()

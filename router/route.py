@@ -12,7 +12,7 @@ from typing import Literal
 
 from agents.game import Game
 from kb.referee import Inputs
-from kb.search import Hit
+from kb.search import Hit, SearchIndex
 
 _ASKS = re.compile(
     r"(who|what|where|when|why|how|which|whose|can|could|may|should|is|are|do|does|did|will|tell me)\b.*|.*\?",
@@ -88,8 +88,15 @@ def route(message: str, game: Game) -> Decision:
     if said.understood or said.question or said.outcomes:
         return Decision("rules", "action", "the rules understand it")
     if _ASKS.fullmatch(message.strip()):
-        words = [word for word in re.findall(r"[\w'’-]+", message.casefold()) if word not in _EMPTY]
-        hits = tuple(game.world.index.search(" ".join(words), MAX_CITATIONS)) if words else ()
-        if hits:
-            return Decision("rules", "knowledge", "it is a question, and pages answer it", hits)
-    return Decision("rules", "help", "neither the rules nor the pages know it")
+        return knowledge(message, game.world.index)
+    return _NOBODY
+
+
+def knowledge(question: str, index: SearchIndex) -> Decision:
+    """Where a question goes that is about no game in particular: to the pages, where these answer it."""
+    words = [word for word in re.findall(r"[\w'’-]+", question.casefold()) if word not in _EMPTY]
+    hits = tuple(index.search(" ".join(words), MAX_CITATIONS)) if words else ()
+    return Decision("rules", "knowledge", "it is a question, and pages answer it", hits) if hits else _NOBODY
+
+
+_NOBODY = Decision("rules", "help", "neither the rules nor the pages know it")

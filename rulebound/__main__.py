@@ -1,5 +1,5 @@
 """Owns `python -m rulebound`."""
 
-from rulebound.cli import main
+from rulebound.start import main
 
 main()

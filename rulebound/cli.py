@@ -8,9 +8,19 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
+from typer.core import TyperGroup
+
+
+class _Serving(TyperGroup):
+    """A group that serves where no command of it is named: clients start `rulebound mcp [WORLD …]`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = args[0] if args else ""
+        return super().parse_args(ctx, args if named in self.commands or named == "--help" else ["serve", *args])
+
 
 app = typer.Typer(
     name="rulebound",
@@ -20,6 +30,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+mcp_app = typer.Typer(
+    cls=_Serving,
+    help="Serve worlds to a chat client over MCP: the client starts this and speaks to it on standard input and output.",
+    rich_markup_mode=None,
+)
+app.add_typer(mcp_app, name="mcp")
 kb_app = typer.Typer(help="Search and read a knowledge base.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(kb_app, name="kb")
 services_app = typer.Typer(
@@ -33,11 +49,21 @@ player_app = typer.Typer(
 )
 app.add_typer(player_app, name="player")
 
+ClientArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="CLIENT", help="claude-code, claude-desktop, codex, opencode, gemini, qwen, vscode or cursor."
+    ),
+]
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="A folder, a Git URL, or a bundled world's name.")]
 KbOption = Annotated[
     str, typer.Option("--kb", metavar="PATH", help="The knowledge base: a folder, a URL, or a bundled world's name.")
 ]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Whom, by the name that they play under.")]
+WorldsArgument = Annotated[
+    Optional[list[str]],
+    typer.Argument(metavar="WORLD|PATH|URL", help="What to serve besides the bundled worlds."),
+]
 AtOption = Annotated[
     Optional[str],
     typer.Option("--at", metavar="REV", help="A branch, tag or commit; default: the folder as it is."),
@@ -215,19 +241,65 @@ def doctor(
 
 
 @app.command()
-def mcp(
-    worlds: Annotated[
-        Optional[list[str]],
-        typer.Argument(metavar="WORLD|PATH|URL", help="What to serve besides the bundled worlds."),
-    ] = None,
+def serve(
+    worlds: WorldsArgument = None,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Which port; 0: any free one.")] = 8787,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve.")] = 1,
+    trust_loopback: Annotated[
+        bool, typer.Option("--trust-loopback", help="Who is on this machine needs no credential, and is the owner.")
+    ] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="End the daemon that runs.")] = False,
 ) -> None:
-    """Serve worlds to a chat client over MCP.
+    """Serve chat clients, games and administration: MCP at /mcp, a WebSocket at /ws.
 
-    The client starts this command and speaks to it on standard input and output.
+    Without this command `rulebound mcp` starts a daemon of its own, which has no port and ends when nobody uses it.
     """
-    from mcp_server.server import main as run
+    from rulebound.commands import daemon as run
 
-    _exit(run(worlds or []))
+    if stop:
+        _exit(run.stop())
+    else:
+        site = {"host": host, "port": port, "trust_loopback": trust_loopback}
+        _exit(run.serve(worlds or [], site, workers=workers))
+
+
+@mcp_app.command("serve")
+def mcp_serve(
+    worlds: WorldsArgument = None,
+    standalone: Annotated[
+        bool, typer.Option("--standalone", help="One process by itself, without the daemon.")
+    ] = False,
+) -> None:
+    """Serve worlds on standard input and output; `serve` may be left out."""
+    from rulebound.commands import daemon as run
+
+    _exit(run.mcp(worlds or [], standalone=standalone))
+
+
+@mcp_app.command()
+def install(
+    client: ClientArgument,
+    worlds: WorldsArgument = None,
+    show: Annotated[
+        bool, typer.Option("--print", help="Only show the lines and the file that they belong in.")
+    ] = False,
+) -> None:
+    """Write into a chat client's own file that it starts `rulebound mcp`.
+
+    What else the file holds stays as it is, and a copy of it is kept beside it.
+    """
+    from rulebound.commands.clients import install as run
+
+    _exit(run(client, worlds or [], show=show))
+
+
+@mcp_app.command()
+def uninstall(client: ClientArgument) -> None:
+    """Take that out of the client's file again. Exit 1: it was not there."""
+    from rulebound.commands.clients import uninstall as run
+
+    _exit(run(client))
 
 
 @kb_app.command()

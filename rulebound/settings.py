@@ -25,6 +25,22 @@ class Settings:
     """`RULEBOUND_DATABASE_URL`: a PostgreSQL of the operator's; None: the embedded one."""
     redis_url: str | None = None
     """`RULEBOUND_REDIS_URL`: a Redis or Valkey of the operator's; None: the embedded one."""
+    url: str = ""
+    """`RULEBOUND_URL`: the public address of this server, which tokens must be made for."""
+    public: bool = True
+    """`RULEBOUND_PUBLIC`: without a credential one reads what is shared."""
+    proxies: tuple[str, ...] = ()
+    """`RULEBOUND_PROXIES`: addresses or networks of reverse proxies, whose `X-Forwarded-For` is believed."""
+    issuer: str = ""
+    """`RULEBOUND_ISSUER`: whose tokens are recognised; none: API keys alone."""
+    jwks_url: str = ""
+    """`RULEBOUND_JWKS_URL`: the issuer's keys, where its metadata does not tell."""
+    roles_claim: str = "roles"
+    """`RULEBOUND_ROLES_CLAIM`: the claim of a token that names roles."""
+    teams_claim: str = "groups"
+    """`RULEBOUND_TEAMS_CLAIM`: the claim of a token that names teams."""
+    secret: str | None = None
+    """`RULEBOUND_SECRET`: at least 32 random characters that all workers share, where they have different homes."""
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
@@ -37,6 +53,14 @@ class Settings:
             debug,
             environment.get("RULEBOUND_DATABASE_URL") or None,
             environment.get("RULEBOUND_REDIS_URL") or None,
+            secret=environment.get("RULEBOUND_SECRET") or None,
+            url=environment.get("RULEBOUND_URL", "").rstrip("/"),
+            public=environment.get("RULEBOUND_PUBLIC", "") not in ("0", "no", "false"),
+            proxies=tuple(environment.get("RULEBOUND_PROXIES", "").replace(",", " ").split()),
+            issuer=environment.get("RULEBOUND_ISSUER", ""),
+            jwks_url=environment.get("RULEBOUND_JWKS_URL", ""),
+            roles_claim=environment.get("RULEBOUND_ROLES_CLAIM") or "roles",
+            teams_claim=environment.get("RULEBOUND_TEAMS_CLAIM") or "groups",
         )
 
     @property

@@ -30,7 +30,7 @@ MAX_HELD = 64 * 1024 * 1024
 MAX_DIFFERENCE = 1_000
 """Files that changed since the former commit, up to which only they are asked of Git."""
 _REMOTE = re.compile(r"(?:https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
-_LFS = b"version https://git-lfs.github.com/spec/"
+LFS = b"version https://git-lfs.github.com/spec/"
 
 
 class SourceError(Exception):
@@ -76,12 +76,14 @@ class Source(Protocol):
         ...
 
 
-def _kept(path: str) -> bool:
+def kept(path: str) -> bool:
+    """Whether a file of this name is part of a knowledge base."""
     parts = PurePosixPath(path).parts
     return path.lower().endswith(SUFFIXES) and not any(part.startswith(".") for part in parts)
 
 
-def _bounded(files: dict[str, Blob], problems: list[Diagnostic]) -> dict[str, Blob]:
+def bounded(files: dict[str, Blob], problems: list[Diagnostic]) -> dict[str, Blob]:
+    """The files that are not too large; the others become problems. Raises `SourceError` where they are too many."""
     if len(files) > MAX_FILES or sum(blob.size for blob in files.values()) > MAX_BYTES:
         hint = "Split the knowledge base."
         message = f"The knowledge base has more than {MAX_FILES} files or {MAX_BYTES // 2**20} MiB"
@@ -129,7 +131,7 @@ class FolderSource:
                 files[path] = Blob(path, _sha1(data), len(data))
             if held and data is not None:
                 self._contents[path] = data
-        self._files = _bounded(files, self.problems)
+        self._files = bounded(files, self.problems)
         self.commit = content_id({blob.path: blob.id for blob in self._files.values()})
 
     @property
@@ -238,7 +240,7 @@ class GitSource:
             about, _, path = entry.partition("\t")
             mode, _, id, size = about.split()
             self._take(files, mode, id, path, partial(int, size))
-        return _bounded(files, self.problems)
+        return bounded(files, self.problems)
 
     def _since(self, former: GitSource) -> dict[str, Blob] | None:
         """The former commit's files with what changed since; None where that is much, or cannot be told."""
@@ -262,7 +264,7 @@ class GitSource:
                 self._take(files, mode, id, path, partial(self._size, id))
         if files.keys() != former.files().keys():  # in the order in which Git lists a tree
             files = dict(sorted(files.items(), key=lambda item: item[0].encode("utf-8", "surrogateescape")))
-        return _bounded(files, self.problems)
+        return bounded(files, self.problems)
 
     def _size(self, id: str) -> int:
         return int(self.repo.odb.info(bytes.fromhex(id)).size)  # pyright: ignore
@@ -276,10 +278,10 @@ class GitSource:
         if mode == "160000":
             hint = "Put the pages themselves here."
             self.problems.append(problem("RB103", Span(path, 1), "The entry is a submodule", hint))
-        elif _kept(path) and mode == "120000":
+        elif kept(path) and mode == "120000":
             hint = "Put the file itself here."
             self.problems.append(problem("RB103", Span(path, 1), "The entry is a symbolic link", hint))
-        elif _kept(path):
+        elif kept(path):
             files[path] = Blob(path, id, size())
 
     def files(self) -> Mapping[str, Blob]:
@@ -287,7 +289,7 @@ class GitSource:
 
     def read(self, blob: Blob) -> bytes:
         data = cast("bytes", self.repo.odb.stream(bytes.fromhex(blob.id)).read())  # pyright: ignore
-        if data.startswith(_LFS):
+        if data.startswith(LFS):
             hint = "Store the page itself in Git."
             what = problem("RB103", Span(blob.path, 1), "The file is a Git LFS pointer", hint)
             if what not in self.problems:

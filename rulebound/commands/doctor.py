@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from kb import library
-from rulebound.app import open_app
+from rulebound.app import App, open_app
 from rulebound.commands import services
 from rulebound.errors import clash
 from rulebound.settings import Settings
@@ -112,7 +112,7 @@ def health() -> int:
     """Prints how each store does; 1 where one is degraded."""
     from agents.health import health as told
 
-    found = asyncio.run(_opened(told))
+    found = asyncio.run(_opened(lambda store, _: told(store)))
     print(json.dumps(found, indent=1))
     return 0 if found["status"] == "healthy" else 1
 
@@ -121,14 +121,14 @@ def metrics() -> int:
     """Prints what is measured."""
     from agents.health import metrics as told
 
-    print(asyncio.run(_opened(lambda store: told(store, datetime.now(UTC)))), end="")
+    print(asyncio.run(_opened(lambda store, app: told(store, app.games, datetime.now(UTC)))), end="")
     return 0
 
 
-async def _opened(ask: Callable[[PostgresStore], Awaitable[T]]) -> T:
+async def _opened(ask: Callable[[PostgresStore, App], Awaitable[T]]) -> T:
     """What is asked of the store, which is opened for it."""
     from storage.postgres import PostgresStore
 
     async with open_app(Settings.from_environment()) as app:
         assert isinstance(app.store, PostgresStore), "an app that was opened is over PostgreSQL"
-        return await ask(app.store)
+        return await ask(app.store, app)

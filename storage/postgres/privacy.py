@@ -88,7 +88,15 @@ TOLD_GONE = "DELETE FROM outbox WHERE channel = 'user:' || $1"
 PROGRESS_GONE = "DELETE FROM progress WHERE player_id = $1 RETURNING experience"
 
 # With the profile go seats.
-PLAYER_GONE = "DELETE FROM players WHERE id = $1"
+PLAYER_GONE = "DELETE FROM players WHERE id = $1 RETURNING principal"
+
+# A principal without a player of theirs is gone: what let them in, and what they were given, in one statement.
+PRINCIPAL_GONE = """
+WITH gone AS (SELECT $1::text AS who WHERE NOT EXISTS (SELECT FROM players WHERE principal = $1 AND id <> $2)),
+    keys AS (DELETE FROM api_keys USING gone WHERE principal = who),
+    held AS (DELETE FROM roles USING gone WHERE principal = who),
+    member AS (DELETE FROM teams USING gone WHERE principal = who)
+DELETE FROM shares USING gone WHERE kind = 'principal' AND holder = who"""
 
 EMPTY: Final[dict[str, Any]] = {
     "text": "",
@@ -145,15 +153,18 @@ async def export(connections: Connections, player: str) -> dict[str, Any]:
     found = await as_player(connections, player, own)
     for name, query in (("instances", INSTANCES), ("saves", SAVES)):
         found[name] = [dict(row) for row in await connections.fetch(query, player)]
-    found["audit"] = [asdict(entry) for entry in await entries(connections, player, limit=MOST_AUDITED)]
+    audited = await entries(connections, player, limit=MOST_AUDITED)
+    # From where somebody else acted is not the player's to know.
+    found["audit"] = [asdict(each) | {"address": each.address if each.actor == player else ""} for each in audited]
     return cast("dict[str, Any]", orjson.loads(orjson.dumps(found, default=str)))
 
 
-async def erase(connections: Connections, player: str, name: str, actor: str) -> Erased:
+async def erase(connections: Connections, player: str, name: str, actor: str, address: str = "") -> Erased:
     """Erases a player for good, in one transaction, with an entry in the audit.
 
     Games of their own go whole. In shared worlds their turns stay as blank ones of kind `erased`, and others' turns and
-    saves call them "someone"; a replay goes on at the next save after that.
+    saves call them "someone"; a replay goes on at the next save after that. With the last player of a principal go their keys,
+    roles, teams and shares.
     """
 
     async def run(connection: Any) -> Erased:
@@ -168,9 +179,10 @@ async def erase(connections: Connections, player: str, name: str, actor: str) ->
             events = int((await connection.execute(EVENTS_GONE, player)).split()[-1])
             await connection.execute(TOLD_GONE, player)
             experiences = tuple(row["experience"] for row in await connection.fetch(PROGRESS_GONE, player))
-            await connection.execute(PLAYER_GONE, player)
+            principal = await connection.fetchval(PLAYER_GONE, player)
+            await connection.execute(PRINCIPAL_GONE, principal, player)
             counts = {"games": len(games), "shared": len(shared), "turns": turns, "events": events}
-            await append(connection, actor, "erase", player, counts)
+            await append(connection, actor, "erase", player, counts, address)
         own, others = tuple(id.hex for id in games), tuple(id.hex for id in shared)
         return Erased(player, own, others, turns, events, experiences)
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -243,10 +244,77 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("target", Text, nullable=False, server_default=""),
     Column("data", JSON, nullable=False, server_default=_EMPTY),
+    Column("address", Text, nullable=False, server_default="", comment="from where; of acts over the network alone"),
     Index("audit_actor", "actor", "at"),
     Index("audit_target", "target", "at"),
     Index("audit_at", "at"),
     comment="Append-only, without personal data",
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("prefix", Text, nullable=False, comment="the part of a key that may be shown, by which it is found"),
+    Column("hash", LargeBinary, nullable=False, comment="SHA-256 of its secret, which is 256 random bits"),
+    Column("principal", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default="", comment="what whoever made it calls it"),
+    Column("scopes", ARRAY(Text), nullable=False, comment="the most that it may do; roles may give less"),
+    Column("expires", _TIME),
+    Column("revoked", _TIME),
+    Column("created", _TIME, nullable=False, server_default=_NOW),
+    Column("created_by", Text, nullable=False),
+    Column("used", _TIME, comment="when last, to the hour"),
+    Index("api_keys_prefix", "prefix", unique=True),
+    Index("api_keys_principal", "principal"),
+    comment="Keys with which programs say who they are; none can be read here",
+)
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("granted_by", Text, nullable=False),
+    Column("at", _TIME, nullable=False, server_default=_NOW),
+    comment="Roles beside those that a token tells",
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("team", Text, primary_key=True),
+    Column("added_by", Text, nullable=False),
+    Column("at", _TIME, nullable=False, server_default=_NOW),
+    comment="Members of teams beside those that a token tells",
+)
+
+namespaces = Table(
+    "namespaces",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("location", Text, nullable=False, comment="a folder, a URL or a bundled world"),
+    Column("visibility", Text, nullable=False, comment="shared, team or private"),
+    Column("owner", Text, nullable=False, comment="a principal"),
+    Column("team", Text, nullable=False, server_default=""),
+    Column("created", _TIME, nullable=False, server_default=_NOW),
+    Index("namespaces_owner", "owner"),
+    comment="Knowledge bases that clients may name",
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    Column("namespace", Text, ForeignKey("namespaces.name", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True, comment="whether `holder` is a principal or a team"),
+    Column("holder", Text, primary_key=True),
+    Column("may", Text, nullable=False, comment="read, write or publish"),
+    Column("until", _TIME, comment="when it ends; nothing: when it is taken back"),
+    Column("granted_by", Text, nullable=False),
+    Column("at", _TIME, nullable=False, server_default=_NOW),
+    Index("shares_holder", "kind", "holder"),
+    comment="Rights in a namespace beside those of its owner and its team",
 )
 
 fence = Table(

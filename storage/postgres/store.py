@@ -12,9 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from storage.channels import Channels, LocalChannels
+from storage.expiring import Expiring, LocalExpiring
 from storage.ids import is_id, new_id
 from storage.metrics import Histogram
 from storage.postgres import audit, privacy
+from storage.postgres.access import PostgresAccess
 from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
 from storage.postgres.migrate import migrate
@@ -98,8 +100,10 @@ class PostgresStore:
     def __init__(self, connections: Connections, guard: Guard | None = None):
         self.connections = connections
         self.progress, self.places = ProgressQueries(connections), Places(connections)
+        self.access = PostgresAccess(connections)
         self.work = PostgresWork(connections)
         self.channels: Channels = LocalChannels()
+        self.expiring: Expiring = LocalExpiring()
         self._commits = GroupCommit(connections.single, guard)
         self.writes = Histogram(
             "player_progress_write_latency_seconds", "From a turn's commit being asked for to durable."
@@ -225,17 +229,22 @@ class PostgresStore:
     # --- privacy
 
     async def audit(
-        self, actor: str, action: str, target: str = "", data: Mapping[str, int | str] | None = None
+        self,
+        actor: str,
+        action: str,
+        target: str = "",
+        data: Mapping[str, int | str] | None = None,
+        address: str = "",
     ) -> None:
-        await audit.append(self.connections, actor, action, target, data)
+        await audit.append(self.connections, actor, action, target, data, address)
 
     async def export(self, player: str) -> dict[str, Any]:
         """See `storage.postgres.privacy.export`."""
         return await privacy.export(self.connections, player)
 
-    async def erase(self, player: str, name: str, actor: str) -> privacy.Erased:
+    async def erase(self, player: str, name: str, actor: str, address: str = "") -> privacy.Erased:
         """See `storage.postgres.privacy.erase`."""
-        return await privacy.erase(self.connections, player, name, actor)
+        return await privacy.erase(self.connections, player, name, actor, address)
 
 
 def _game(row: Any) -> GameRecord:

@@ -23,6 +23,8 @@ NAMES = {
     "database_connections_active", "database_connections_reused", "database_query_duration_seconds",
     "database_transaction_rate", "hot_process_hits_total", "redis_hits_total", "redis_misses_total",
     "process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds",
+    "agent_execution_time_seconds", "games_held", "game_state_instances",
+    "llm_api_calls_total", "llm_cost_daily_usd", "decision_cache_hit_rate",
 }  # fmt: skip
 
 
@@ -82,11 +84,14 @@ async def test_metrics_tell_what_was_measured_under_their_names(store: FencedSto
         await app.games.observe(handle, principal)
         if store.hot.stats.hit_rate > 0.5:
             break
-    text = await metrics(store, datetime.now(UTC))
+    text = await metrics(store, app.games, datetime.now(UTC))
     await app.games.close()
     assert {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")} == NAMES
     values = _values(text)
     assert values["active_players_total"] == 1
+    assert values["agent_execution_time_seconds_count"] == 30
+    assert values["games_held"] == 1
+    assert values["game_state_instances"] > 3
     assert values["player_progress_write_latency_seconds_count"] == 31
     assert values['player_progress_write_latency_seconds_bucket{le="+Inf"}'] == 31
     assert values["player_progress_write_latency_seconds_sum"] > 0

@@ -16,14 +16,16 @@ from mcp_types import TextContent
 
 from agents.worlds import World, WorldError
 from kb import library
-from mcp_server.server import served, server
+from mcp_server.daemon.place import Place
+from mcp_server.server import server
+from mcp_server.tools.served import Served
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage import MemoryStore
 from storage.embedded import Servers
 
 pytestmark = pytest.mark.anyio
-TOOLS = {"start", "act", "observe", "why", "kb_search", "kb_read"}
+TOOLS = {"start", "act", "observe", "why", "experiences", "ask", "kb_search", "kb_read"}
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def in_memory(tmp_path: Path) -> Connect:
     @asynccontextmanager
     async def connect(*named: str) -> AsyncGenerator[Player]:
         app = build(Settings(tmp_path / "home"), store=MemoryStore())
-        async with Client(server(app, served(named))) as client:
+        async with Client(server(app, Served.of(named))) as client:
             yield Player(client)
 
     return connect
@@ -90,11 +92,12 @@ def over_stdio(tmp_path: Path, servers: Servers, fresh_database: str) -> Connect
         )
         async with Client(command) as client:
             yield Player(client)
+        Place(tmp_path / "home").stop()
 
     return connect
 
 
-SCENARIOS = World.open(served(())["cloak"]).rulebook.scenarios
+SCENARIOS = World.open(Served.of(())("cloak")).rulebook.scenarios
 
 
 async def test_all_sixteen_steps_of_cloak_are_played_through_a_real_client_over_stdio(over_stdio: Connect) -> None:
@@ -135,7 +138,7 @@ async def test_the_tools_are_few_small_and_tell_what_they_do(in_memory: Connect)
         assert tool.description
         assert tool.output_schema
         assert tool.annotations is not None
-        assert tool.annotations.read_only_hint is (tool.name not in {"start", "act"})
+        assert bool(tool.annotations.read_only_hint) is (tool.name not in {"start", "act"})
 
 
 @pytest.mark.requirement("0.07")
@@ -302,17 +305,17 @@ def test_two_folders_of_one_name_are_not_served(tmp_path: Path) -> None:
     for parent in ("a", "b"):
         (tmp_path / parent / "w").mkdir(parents=True)
     with pytest.raises(WorldError, match="Two worlds are called 'w'"):
-        served([str(tmp_path / "a" / "w"), str(tmp_path / "b" / "w")])
+        Served.of([str(tmp_path / "a" / "w"), str(tmp_path / "b" / "w")])
 
 
 def test_the_bundled_worlds_are_always_served(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    assert list(served([str(tmp_path / "mine")])) == ["mine", *library.worlds()]
+    assert list(Served.of([str(tmp_path / "mine")])) == ["mine", *library.worlds()]
 
 
 async def test_a_client_of_the_older_protocol_plays_too(tmp_path: Path) -> None:
     app = build(Settings(tmp_path / "home"), store=MemoryStore())
-    async with Client(server(app, served(())), mode="legacy") as client:
+    async with Client(server(app, Served.of(())), mode="legacy") as client:
         player = Player(client)
         await player.start()
         assert "Cloakroom" in (await player.act("west"))["text"]

@@ -1,0 +1,323 @@
+"""Owns `/ws`: playing over a WebSocket. Commands are answered in order, and what others do is told as it happens.
+
+`routes(Live(app, served, measures, errors))`; `docs/operators/live.md` has the protocol. Any worker serves any connection: what
+it knows it has from the store and its channels. It must not know how turns are resolved, nor how a principal is recognised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from agents.access import Principal
+from agents.game import Game, opening
+from agents.hearing import Heard
+from mcp_server.tools.served import Served
+from mcp_server.web.messages import Ask, Bad, Command, Message, Observe, Ping, Resume, Start, Why, read, refusal
+from mcp_server.web.metrics import Measures
+from mcp_server.web.refusal import only, principal
+from mcp_server.web.requests import ID_KEY, Errors
+from router import route
+from rulebound.app import App
+from storage import StoreError
+from storage.records import Json
+
+RECOGNISE_KEY = "rulebound.recognise"
+"""Where the web app's middleware puts what recognises a connection's credential again: the principal, or None where it has
+ended. It is not there for those whose credential never ends."""
+QUEUE = 64
+"""Messages that wait for a client to read them."""
+MOST_MISSED = 100_000
+"""Turns of a world after which nobody is told what they missed."""
+
+Recognise = Callable[[], Awaitable[Principal | None]]
+Take = Callable[[Principal], Awaitable[float]]
+"""A rate limit: the seconds that a principal has to wait before they are heard; 0: go on."""
+
+
+async def unlimited(_: Principal) -> float:
+    """No limit."""
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds."""
+
+    check: float = 25.0
+    """Between two looks whether the credential still holds."""
+    slow: float = 10.0
+    """How long a client may leave everything unread."""
+    close: float = 5.0
+    """How long we try to say why we close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What all connections of a worker share."""
+
+    app: App
+    served: Served
+    measures: Measures
+    errors: Errors
+    take: Take = unlimited
+    times: Times = Times()
+
+
+def routes(live: Live) -> list[WebSocketRoute]:
+    """`/ws`, for who may play."""
+
+    async def ws(websocket: WebSocket) -> None:
+        if (refused := only(websocket, "game:play")) is not None:
+            await websocket.send_denial_response(refused)
+            return
+        await websocket.accept()
+        live.measures.connections.inc()
+        try:
+            await _Connection(live, websocket).run()
+        finally:
+            live.measures.connections.dec()
+
+    return [WebSocketRoute("/ws", ws)]
+
+
+class _Ended(Exception):
+    """The connection ends: a label for the metrics, and what the client is told; 0: it went by itself."""
+
+    def __init__(self, label: str, code: int = 0, reason: str = ""):
+        super().__init__(reason)
+        self.label, self.code, self.reason = label, code, reason
+
+
+class _Connection:
+    """One client. Its tasks run until the first of them ends it."""
+
+    def __init__(self, live: Live, websocket: WebSocket):
+        self._live, self._websocket, self._games = live, websocket, live.app.games
+        self._who = principal(websocket)
+        self._out = asyncio.Queue[str](QUEUE)
+        self._handle, self._event = "", "0"
+        self._hearing: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over: asyncio.Future[_Ended] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Serves until the connection ends."""
+        for each in (self._read(), self._write(), self._watch()):
+            self._begin(each)
+        try:
+            ended = await self._over
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if ended.code:
+            try:
+                async with asyncio.timeout(self._live.times.close):
+                    await self._websocket.close(ended.code, ended.reason)
+            except (TimeoutError, WebSocketDisconnect, RuntimeError):
+                pass  # nobody is there to be told
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        async def guarded() -> None:
+            try:
+                await work
+            except _Ended as ended:
+                self._end(ended)
+            except WebSocketDisconnect:
+                self._end(_Ended("client"))
+            except Exception as error:
+                self._note(error)
+                self._end(_Ended("error", 1011, "This failed, and it is our fault"))
+
+        task = asyncio.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _end(self, ended: _Ended) -> None:
+        if not self._over.done():
+            self._over.set_result(ended)
+            self._live.measures.closed.labels(ended.label).inc()
+
+    def _note(self, error: Exception) -> str:
+        """Keeps an error that nobody expected; the id under which it is found."""
+        id = str(self._websocket.scope.get(ID_KEY, ""))
+        self._live.errors.note(error, id, "/ws")
+        return id
+
+    # --- in and out
+
+    async def _write(self) -> None:
+        while True:
+            await self._websocket.send({"type": "websocket.send", "text": await self._out.get()})
+
+    async def _put(self, type: str, id: Any = None, **rest: Any) -> None:
+        """Hands a message to the writer. Where the client reads nothing, waits a while and then ends the connection."""
+        text = orjson.dumps({"type": type, **({} if id is None else {"id": id}), **rest}).decode()
+        if not self._out.full():
+            self._out.put_nowait(text)
+            return
+        try:
+            async with asyncio.timeout(self._live.times.slow):
+                await self._out.put(text)
+        except TimeoutError:
+            raise _Ended("slow", 1013, "Too much was left unread; read faster, and resume") from None
+
+    async def _watch(self) -> None:
+        """Ends the connection when its credential has ended."""
+        recognise: Recognise | None = self._websocket.scope.get(RECOGNISE_KEY)
+        while recognise is not None:
+            await asyncio.sleep(self._live.times.check)
+            try:
+                who = await recognise()
+            except StoreError:
+                continue  # nobody can tell; it is asked again
+            if who is None or who.id != self._who.id or not who.may("game:play"):
+                raise _Ended("credential", 1008, "The credential has ended")
+            self._who = who
+
+    async def _read(self) -> None:
+        while True:
+            frame = await self._websocket.receive()
+            if frame["type"] == "websocket.disconnect":
+                raise _Ended("client")
+            begin, type, id = time.perf_counter(), "unknown", None
+            try:
+                message = read(frame.get("text"))
+                type, id = message.type, message.id
+                wait = await self._live.take(self._who)
+                if wait > 0:
+                    raise Bad("rate_limited", "That was too much at once", f"Wait {wait:.1f} s.", id)
+                status = await self._do(message)
+            except (_Ended, WebSocketDisconnect):
+                raise
+            except Exception as error:
+                status = await self._refuse(error, id)
+            self._live.measures.messages.labels(type, status).inc()
+            if type == "command":
+                self._live.measures.command_seconds.observe(time.perf_counter() - begin)
+
+    async def _refuse(self, error: Exception, id: Any) -> str:
+        """Tells an error, whatever it is; its code."""
+        told = refusal(error)
+        if told is None:
+            told = "internal", "This failed, and it is our fault", f"Tell an operator this id: {self._note(error)}"
+        code, message, hint = told
+        id = error.id if isinstance(error, Bad) and error.id is not None else id
+        await self._put("error", id, code=code, message=message, hint=hint)
+        return code
+
+    # --- what is asked
+
+    async def _do(self, asked: Message) -> str:
+        """Answers a message; what came of it."""
+        games, who = self._games, self._who.id
+        match asked:
+            case Ping():
+                await self._put("pong", asked.id)
+            case Start():
+                handle, _ = await games.start(self._live.served(asked.world), who, name=asked.player, seed=asked.seed)
+                await self._enter(asked, await games.game(handle, who), None)
+            case Resume():
+                handle = asked.handle or await self._last(asked)
+                await self._enter(asked, await games.game(handle, who), asked.since)
+            case Command():
+                return await self._command(asked)
+            case Observe():
+                await self._answer(asked, observed=await games.observe(self._seat(), who, asked.since))
+            case Why():
+                await self._answer(asked, why=await games.why(self._seat(), who, asked.turn))
+            case Ask():
+                decision = route(asked.question, await games.game(self._seat(), who))
+                cited = [{"citation": hit.citation, "text": hit.snippet} for hit in decision.citations]
+                await self._answer(asked, route=decision.route, citations=cited)
+        return "done"
+
+    def _seat(self) -> str:
+        if not self._handle:
+            raise Bad("no_game", "No game is open on this connection", "Send start or resume first.")
+        return self._handle
+
+    async def _last(self, asked: Resume) -> str:
+        if not asked.world:
+            raise Bad("bad_message", "Which game is meant?", "Name its handle, or a world and the player.")
+        handle = await self._games.resume(self._live.served(asked.world), self._who.id, asked.player)
+        if handle is None:
+            raise Bad("no_such_game", f"{asked.player} has no game in {asked.world}", "Send start.")
+        return handle
+
+    async def _answer(self, asked: Message, status: str = "done", **rest: Any) -> None:
+        await self._put("response", asked.id, status=status, **rest, event=self._event)
+
+    async def _command(self, asked: Command) -> str:
+        handle, who = self._seat(), self._who.id
+        reply = await self._games.act(handle, who, asked.command, key=asked.key)
+        more: Json = {}
+        if reply.status == "not-understood":
+            decision = route(asked.command, await self._games.game(handle, who))
+            more = {"citations": [hit.citation for hit in decision.citations]}
+        changes = [
+            {name: each[name] for name in ("what", "field", "before", "after")}
+            for each in reply.changes
+            if each["seen"]
+        ]
+        messages = [each for each in (reply.text, *reply.notes) if each]
+        await self._answer(
+            asked,
+            reply.status,
+            messages=messages,
+            changes=changes,
+            score=reply.score,
+            ended=reply.ended,
+            turn=reply.turn,
+            **more,
+        )
+        return reply.status
+
+    # --- what is told
+
+    async def _enter(self, asked: Message, game: Game, since: str | int | None) -> None:
+        """Goes on in a game: answers, then tells what was missed, and from then on what happens."""
+        now = game.record.version
+        turn, _, at = str(now if since is None else since).partition(".")
+        if int(turn) > now or now - int(turn) > MOST_MISSED:
+            raise Bad("bad_since", "What was missed since then cannot be told", "Resume without since, and observe.")
+        if self._hearing is not None:
+            self._hearing.cancel()
+            await asyncio.gather(self._hearing, return_exceptions=True)
+        self._handle, self._event = game.seat.handle, f"{turn}.{at}" if at else turn
+        row = game.state.rows[game.player]
+        messages = [opening(game), *game.notes] if since is None else list(game.notes)
+        await self._answer(
+            asked,
+            handle=self._handle,
+            messages=messages,
+            changes=[],
+            score=row["score"],
+            ended=row["ended"] or None,
+            turn=now,
+        )
+        self._hearing = self._begin(self._hear(self._handle, int(turn), int(at) if at else None))
+
+    async def _hear(self, handle: str, turn: int, at: int | None) -> None:
+        begun, measures = time.time(), self._live.measures
+        async with await self._games.listen(handle, self._who.id, turn, at) as heard:
+            async for each in heard:
+                await self._tell(each)
+                measures.events.labels(each.type).inc()
+                if each.made is not None and each.made >= begun:
+                    measures.propagation.observe(time.time() - each.made)
+
+    async def _tell(self, heard: Heard) -> None:
+        if heard.at is not None:
+            self._event = f"{heard.turn}.{heard.at}"
+        type = "user_event" if heard.type == "quest_update" else "room_message"
+        await self._put(type, kind=heard.type, text=heard.text, turn=heard.turn, event=self._event)

@@ -1,0 +1,32 @@
+"""Owns how a request is refused over HTTP: a status, an error word, what to do; never what was said in the request.
+
+`raise Refusal(413, "too_large", …)`, `await refusal.answer(scope, receive, send)`. It must not know why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+
+class Refusal(Exception):
+    """The request is not served. `error` is for programs, `message` and `hint` for people."""
+
+    def __init__(self, status: int, error: str, message: str, hint: str = "", headers: Mapping[str, str] | None = None):
+        super().__init__(message)
+        self.status, self.error, self.hint, self.headers = status, error, hint, dict(headers or {})
+
+    @property
+    def response(self) -> JSONResponse:
+        said = {"error": self.error, "message": str(self)}
+        return JSONResponse(said | ({"hint": self.hint} if self.hint else {}), self.status, self.headers)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request, or a WebSocket that was not accepted yet."""
+        if scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
+            await self.response(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 4000 + self.status, "reason": self.error})

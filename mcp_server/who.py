@@ -1,0 +1,22 @@
+"""Owns the principal of a request: whom the web app recognised, or the owner of this process. It must not know credentials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp.server.mcpserver import Context
+
+from agents.access import LOCAL, Principal
+
+SCOPE_KEY = "rulebound.principal"
+"""Where the web app's middleware puts the `Principal` in a connection's ASGI scope."""
+
+
+def who(ctx: Context) -> Principal:
+    """Who asks. Over standard input and the socket that only the owner can open there is no HTTP request: the owner."""
+    return of(ctx.request_context.request)
+
+
+def of(request: Any) -> Principal:
+    """The principal of an HTTP request; the owner where there is none. A request that nobody recognised is an error of ours."""
+    return LOCAL if request is None else request.scope[SCOPE_KEY]
