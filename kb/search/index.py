@@ -158,7 +158,8 @@ class SearchIndex:
             taken.append(line[:budget])
             budget -= len(taken[-1]) + 1
         last = first + len(taken) - 1
-        return Excerpt(path, "\n".join(taken), first, last, last + 1 if last < end else None, self.commit)
+        following = last + 1 if last < end else None
+        return Excerpt(path, "\n".join(taken), first, last, following, self.commit, rows[0].heading)
 
     def links(self, name: str, limit: int = 1_000) -> tuple[list[str], list[str]] | None:
         """(pages that this one links to, pages that link to it), as paths, at most `limit` of each."""
