@@ -50,7 +50,7 @@ def read(entered: Entered, page: str, *, branch: str, section: str | None, chara
     if found is None:
         raise no_page(entered, page, section)
     more = cursor(at.commit, question, found.next) if found.next else ""
-    heading = section or (at.pages[found.path].title if found.path in at.pages else "")
+    heading = section or found.title
     etag = at.etag(found.path)
     return PageRead(found.path, heading, found.text, found.first, found.last, more, etag, name, at.commit)
 
