@@ -41,9 +41,7 @@ async def _values(
         match name:
             case "handle":
                 return await resources.handles(who, begun)
-            case "world":
-                return resources.worlds(who, begun)
-            case "kb":
+            case "world" | "kb":
                 return await pages.names(who, begun)
             case "path":
                 return await pages.paths(who, given.get("kb", ""), begun)

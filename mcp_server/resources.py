@@ -1,6 +1,6 @@
 """Owns what clients read by address: a game's state, transcript and map; and the addresses that it completes.
 
-`Resources(app, served)`, `add(mcp, resources)`. What is not the principal's is answered like what is not there. It must not know
+`Resources(app)`, `add(mcp, resources)`. What is not the principal's is answered like what is not there. It must not know
 tools.
 """
 
@@ -17,7 +17,6 @@ from agents.access import Principal, Refused
 from agents.game import GameError
 from agents.worlds import WorldError
 from mcp_server.answers import clip, few, short
-from mcp_server.tools.served import Served
 from mcp_server.who import who
 from rulebound.app import App
 from storage import NoSuchGame, StoreError
@@ -33,8 +32,8 @@ PLACES = 300
 class Resources:
     """Reads for a principal. Everything raises `Refused`, `NoSuchGame`, `WorldError` or `LookupError` for what is not there."""
 
-    def __init__(self, app: App, served: Served):
-        self._app, self._served = app, served
+    def __init__(self, app: App):
+        self._app = app
 
     async def game(self, who: Principal, handle: str, part: str) -> str:
         """The state or map as JSON, or the transcript as text."""
@@ -75,10 +74,6 @@ class Resources:
         if not who.may("game:play"):
             return []
         return [seat.handle for seat, _ in await self._app.games.mine(who.id, 200) if seat.handle.startswith(begin)]
-
-    def worlds(self, who: Principal, begin: str) -> list[str]:
-        """Names of worlds."""
-        return [name for name in self._served if name.startswith(begin)] if who.may("kb:read") else []
 
     async def commands(self, who: Principal, handle: str, begin: str) -> list[str]:
         """What may be said next in a game."""

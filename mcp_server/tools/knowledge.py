@@ -1,7 +1,6 @@
 """Owns the knowledge tools: kb_search, kb_read, kb_links, kb_write, kb_patch, kb_delete. It must not know how pages are kept."""
 # Without `from __future__ import annotations`: the SDK reads annotations, and one of them names a function in `add`.
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from mcp.server import MCPServer
@@ -12,13 +11,14 @@ from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp_types import CallToolResult
 from pydantic import ConfigDict, Field
 
-from agents.knowledge import KnowledgeService
 from agents.knowledge.results import Written
 from kb.pages.writing import Edit
 from kb.report import text as problems_text
 from mcp_server.answers import ADD, DESTROY, READ, Answer, Sure, agreed, clip, data, few, result, typed_errors
 from mcp_server.answers import confirm as ask_user
+from mcp_server.catalog import Catalog
 from mcp_server.who import who
+from rulebound.app import App
 
 # What an argument means is told once, by the tool that comes first: clients load every byte of this into a model's context.
 Kb = Annotated[str, Field(max_length=200)]
@@ -58,16 +58,8 @@ class Wrote(Answer):
     valid: bool
 
 
-def add(
-    mcp: MCPServer[Any],
-    service: Callable[[], KnowledgeService],
-    default: Callable[[], str],
-    secret: Callable[[], bytes],
-) -> None:
-    """Adds the tools to a server: over the knowledge bases of `service`, of which `default` is the one meant without a name.
-
-    `secret` is what codes of confirmation are made with.
-    """
+def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
+    """Adds the tools to a server."""
 
     @mcp.tool(annotations=READ)
     async def kb_search(
@@ -81,8 +73,8 @@ def add(
     ) -> Annotated[CallToolResult, Found]:
         """Find sections by words, best first, with citations."""
         with typed_errors():
-            found = await service().search(
-                who(ctx), kb or default(), query, branch=branch, kind=kind, limit=limit, after=after
+            found = await catalog.service.search(
+                who(ctx), kb or catalog.default, query, branch=branch, kind=kind, limit=limit, after=after
             )
         results = [
             {
@@ -96,7 +88,7 @@ def add(
         ]
         lines = [f"{hit.citation}\n  {hit.snippet}" for hit in found.hits]
         more = f"\nMore: after={found.next}" if found.next else ""
-        text = f"{data(chr(10).join(lines), kb or default())}{more}" if lines else "Nothing is found."
+        text = f"{data(chr(10).join(lines), kb or catalog.default)}{more}" if lines else "Nothing is found."
         return result(text, Found(results=results, next=found.next))
 
     @mcp.tool(annotations=READ)
@@ -110,8 +102,8 @@ def add(
     ) -> Annotated[CallToolResult, PageText]:
         """Read a page or section; its etag is the base of a patch."""
         with typed_errors():
-            read = await service().read(
-                who(ctx), kb or default(), page, branch=branch, section=section or None, after=after
+            read = await catalog.service.read(
+                who(ctx), kb or catalog.default, page, branch=branch, section=section or None, after=after
             )
         more = {"path": read.path, "commit": read.commit, "branch": read.branch}
         answer = PageText(etag=read.etag, text=read.text, next=read.next, **more)
@@ -125,7 +117,7 @@ def add(
     ) -> Annotated[CallToolResult, Links]:
         """What a page names, and the lines that name it."""
         with typed_errors():
-            found = await service().links(who(ctx), kb or default(), page, branch=branch)
+            found = await catalog.service.links(who(ctx), kb or catalog.default, page, branch=branch)
         out, back = few(found.out, 100), few(found.back, 100)
         text = data("\n".join([*(f"to {each}" for each in out), *(f"from {each}" for each in back)]), found.path)
         return result(text, Links(out=out, back=back))
@@ -144,8 +136,8 @@ def add(
     ) -> Annotated[CallToolResult, Wrote]:
         """Create a page as a commit. What would break live is refused with its lines."""
         with typed_errors():
-            written = await service().write(
-                who(ctx), kb or default(), path, text, copy_of=copy_of, template=template, branch=branch,
+            written = await catalog.service.write(
+                who(ctx), kb or catalog.default, path, text, copy_of=copy_of, template=template, branch=branch,
                 message=message, dry_run=dry_run,
             )  # fmt: skip
         return _told(written)
@@ -170,14 +162,16 @@ def add(
         if sum(map(bool, (page, publish, revert))) != 1:
             raise ToolError("Give one of page, publish and revert.")
         with typed_errors():
-            name, asks = kb or default(), who(ctx)
+            name, asks = kb or catalog.default, who(ctx)
             if publish:
-                written = await service().publish(asks, name, publish, message=message, dry_run=dry_run)
+                written = await catalog.service.publish(asks, name, publish, message=message, dry_run=dry_run)
             elif revert:
-                written = await service().revert(asks, name, revert, branch=branch, message=message, dry_run=dry_run)
+                written = await catalog.service.revert(
+                    asks, name, revert, branch=branch, message=message, dry_run=dry_run
+                )
             else:
                 wanted = [_edit(each) for each in (edits or ())[:EDITS]]
-                written = await service().patch(
+                written = await catalog.service.patch(
                     asks, name, page, base, edits=wanted, text=text, branch=branch, message=message, dry_run=dry_run
                 )
         return _told(written)
@@ -185,8 +179,8 @@ def add(
     async def sure(ctx: Context, page: str, kb: str, cascade: str, branch: str, confirm: str) -> Elicit[Sure] | Sure:
         """Asks before a page goes. What may not be done, or is not there, is not asked about."""
         with typed_errors():
-            name = kb or default()
-            trial = await service().delete(who(ctx), name, page, cascade=cascade, branch=branch, dry_run=True)
+            name = kb or catalog.default
+            trial = await catalog.service.delete(who(ctx), name, page, cascade=cascade, branch=branch, dry_run=True)
             if trial.dangling and not cascade:
                 lines = ", ".join(few(trial.dangling, TOLD))
                 raise ToolError(f"Others name {page}: {lines}. Change them first, or give cascade: unlink or delete.")
@@ -195,7 +189,7 @@ def add(
                 raise ToolError(f"That would break the live branch. Mend these lines first, or use a draft.\n{broken}")
             named = f", which {len(trial.dangling)} lines name" if trial.dangling else ""
             question = f"Delete {clip(', '.join(trial.paths), 300, '')} from {name} ({trial.branch}){named}?"
-        return ask_user(ctx, question, confirm, secret())
+        return ask_user(ctx, question, confirm, app.secret)
 
     @mcp.tool(annotations=DESTROY)
     async def kb_delete(
@@ -212,7 +206,9 @@ def add(
         """Delete a page, once the user agrees."""
         agreed(sure)
         with typed_errors():
-            written = await service().delete(who(ctx), kb or default(), page, cascade=cascade, branch=branch)
+            written = await catalog.service.delete(
+                who(ctx), kb or catalog.default, page, cascade=cascade, branch=branch
+            )
         return _told(written)
 
 

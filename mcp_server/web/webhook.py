@@ -1,6 +1,6 @@
 """Owns the signed webhook by which a Git host says that a knowledge base was pushed: `POST /webhook/{kb}`.
 
-`route(service, secret)`. GitHub's, Gitea's and Forgejo's signature, GitLab's token, or `X-Signature-256` of anything else. What the
+`route(catalog, secret)`. GitHub's, Gitea's and Forgejo's signature, GitLab's token, or `X-Signature-256` of anything else. What the
 message says is never read: it only makes the server ask the repository. It must not know pages.
 """
 
@@ -10,13 +10,13 @@ import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agents.knowledge import KnowledgeError, KnowledgeService
+from agents.knowledge import KnowledgeError
+from mcp_server.catalog import Catalog
 
 MAX_BODY = 25 * 1024 * 1024
 """Bytes, as much as GitHub sends; they are hashed as they come and not kept."""
@@ -33,7 +33,7 @@ def secret_of(sealed_with: bytes, kb: str) -> str:
     return hmac.new(sealed_with, b"webhook\0" + kb.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
 
 
-def route(service: Callable[[], KnowledgeService], sealed_with: bytes) -> Route:
+def route(catalog: Catalog, sealed_with: bytes) -> Route:
     """The route; `sealed_with` is the secret that all workers of the installation share."""
     seen: OrderedDict[tuple[str, str], None] = OrderedDict()
     asking: dict[str, asyncio.Lock] = {}
@@ -56,7 +56,7 @@ def route(service: Callable[[], KnowledgeService], sealed_with: bytes) -> Route:
             return JSONResponse({"status": "seen"})
         try:
             async with asking.setdefault(kb, asyncio.Lock()):
-                commit = await service().refresh(kb)
+                commit = await catalog.service.refresh(kb)
         except KnowledgeError as error:
             return _told(502, str(error), error.hint)
         if commit is None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from mcp_types import ElicitResult, TextContent
 from agents.access import LOCAL, Principal
 from agents.knowledge import KnowledgeService, MemorySpaces
 from mcp_server import pages as kb_resources
-from mcp_server import tools
 from mcp_server.pages import Pages
 from mcp_server.tools import knowledge
 
@@ -40,8 +40,10 @@ class Desk:
     def __init__(self, service: KnowledgeService):
         self.service, self.who = service, LOCAL
         self.mcp: MCPServer[Any] = MCPServer("knowledge", log_level="ERROR")
-        knowledge.add(self.mcp, lambda: service, lambda: "tiny", lambda: SECRET)
-        kb_resources.add(self.mcp, Pages(lambda: service))
+        self.catalog: Any = SimpleNamespace(service=service, default="tiny")
+        app: Any = SimpleNamespace(secret=SECRET)
+        knowledge.add(self.mcp, app, self.catalog)
+        kb_resources.add(self.mcp, Pages(self.catalog))
         self.answer: bool | None = None
         self.asked: list[str] = []
 
@@ -83,7 +85,7 @@ async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
         await service.write(LOCAL, "tiny", path, text, branch="begin")
     await service.publish(LOCAL, "tiny", "begin")
     made = Desk(service)
-    for module in (tools.knowledge, kb_resources):
+    for module in (knowledge, kb_resources):
         monkeypatch.setattr(module, "who", lambda ctx: made.who)
     monkeypatch.setattr("mcp_server.answers.who", lambda ctx: made.who)
     return made
@@ -188,7 +190,7 @@ async def test_what_is_not_shared_is_answered_like_what_does_not_exist(desk: Des
                     await desk.resource(f"kb://{name}{path}")
                 told.append(str(refused.value).replace("secret", "absent"))
             assert told[0] == told[1]
-    pages = Pages(lambda: desk.service)
+    pages = Pages(desk.catalog)
     assert await pages.names(desk.who, "") == ["tiny"]
     assert await pages.paths(desk.who, "secret", "") == await pages.paths(desk.who, "absent", "") == []
     assert await pages.paths(desk.who, "tiny", "c") == ["coin.md"]

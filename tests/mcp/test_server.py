@@ -14,19 +14,19 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp_types import TextContent
 
-from agents.worlds import World, WorldError
+from agents.worlds import Where, World, WorldError
 from kb import library
+from mcp_server.catalog import Catalog
 from mcp_server.daemon.place import Place
 from mcp_server.server import server
-from mcp_server.tools.served import Served
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage import MemoryStore
 from storage.embedded import Servers
 
 pytestmark = pytest.mark.anyio
-TOOLS = {"start", "act", "observe", "why", "experiences", "ask"}
-TOOLS |= {"kb_search", "kb_read", "kb_links", "kb_write", "kb_patch", "kb_delete"}
+GAMES = {"start", "act", "observe", "why", "experiences", "ask"}
+TOOLS = GAMES | {"kb_search", "kb_read", "kb_links", "kb_write", "kb_patch", "kb_delete"}
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def in_memory(tmp_path: Path) -> Connect:
     @asynccontextmanager
     async def connect(*named: str) -> AsyncGenerator[Player]:
         app = build(Settings(tmp_path / "home"), store=MemoryStore())
-        async with Client(server(app, Served.of(named))) as client:
+        async with Client(server(app, Catalog(app, named))) as client:
             yield Player(client)
 
     return connect
@@ -98,7 +98,7 @@ def over_stdio(tmp_path: Path, servers: Servers, fresh_database: str) -> Connect
     return connect
 
 
-SCENARIOS = World.open(Served.of(())("cloak")).rulebook.scenarios
+SCENARIOS = World.open(Where("cloak")).rulebook.scenarios
 
 
 async def test_all_sixteen_steps_of_cloak_are_played_through_a_real_client_over_stdio(over_stdio: Connect) -> None:
@@ -268,7 +268,7 @@ async def test_text_of_pages_and_players_is_marked_as_data_that_it_cannot_leave(
         ("observe", {"handle": "x"}, "Start a game first."),
         ("why", {"handle": "x"}, "Start a game first."),
         ("start", {"world": "clok"}, "Did you mean `cloak`?"),
-        ("start", {"world": "/"}, "To serve another, start `rulebound mcp FOLDER`."),
+        ("start", {"world": "/"}, "There is cloak, commons"),
         ("kb_search", {"query": "x", "kb": "/etc"}, "There is no knowledge base '/etc'"),
         ("kb_read", {"page": "../../pyproject.toml"}, "There is no page"),
         ("act", {"handle": "x", "text": "a" * 5_000}, "4000"),
@@ -308,17 +308,17 @@ def test_two_folders_of_one_name_are_not_served(tmp_path: Path) -> None:
     for parent in ("a", "b"):
         (tmp_path / parent / "w").mkdir(parents=True)
     with pytest.raises(WorldError, match="Two worlds are called 'w'"):
-        Served.of([str(tmp_path / "a" / "w"), str(tmp_path / "b" / "w")])
+        Catalog(build(Settings(tmp_path)), [str(tmp_path / "a" / "w"), str(tmp_path / "b" / "w")])
 
 
 def test_the_bundled_worlds_are_always_served(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    assert list(Served.of([str(tmp_path / "mine")])) == ["mine", *library.worlds()]
+    assert list(Catalog(build(Settings(tmp_path)), [str(tmp_path / "mine")]).locations) == ["mine", *library.worlds()]
 
 
 async def test_a_client_of_the_older_protocol_plays_too(tmp_path: Path) -> None:
     app = build(Settings(tmp_path / "home"), store=MemoryStore())
-    async with Client(server(app, Served.of(())), mode="legacy") as client:
+    async with Client(server(app, Catalog(app)), mode="legacy") as client:
         player = Player(client)
         await player.start()
         assert "Cloakroom" in (await player.act("west"))["text"]

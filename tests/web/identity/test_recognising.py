@@ -200,7 +200,6 @@ async def test_clocks_may_differ_by_half_a_minute(site: Any) -> None:
 
 async def test_without_an_issuer_there_are_keys_alone(serve: Any) -> None:
     site = await serve(issuer=False)
-    site.issuer.url = "https://issuer.example.org"
     assert await site.whoami(site.token()) == {"status": 401}
     assert (await site.ask("GET", "/.well-known/oauth-protected-resource")).status_code == 404
     assert (await site.whoami(await site.key("player")))["kind"] == "key"
