@@ -27,7 +27,7 @@ from agents.worlds import Where, World
 from kb.referee import Action, Inputs, State, parts
 from kb.types import storable
 from kb.understand import Dialogue
-from kb.view import legal, templates, view
+from kb.view import completions, explored, legal, templates, view
 from storage import (
     NEW,
     Commit,
@@ -103,6 +103,7 @@ class GameService:
         self._now, self._new_handle, self._new_seed = now, new_handle, new_seed
         self._seats: OrderedDict[tuple[str, str], Seat] = OrderedDict()
         self._turns = Turns(store, open_world, now)
+        self.news = self._turns.news
         self.took = Histogram(
             "agent_execution_time_seconds", "A turn of a player, from the line to the durable answer."
         )
@@ -115,6 +116,7 @@ class GameService:
     async def close(self) -> None:
         """Finishes the turns that were begun."""
         await self._turns.close()
+        await self.news.close()
 
     def on_told(self, wake: Callable[[], None]) -> None:
         """`wake` is called after each commit that others are told of."""
@@ -466,6 +468,16 @@ class GameService:
             "next": until if until < turn else None,
             "notes": [*game.notes, *refusal(game.world)],
         }
+
+    async def explored(self, handle: str, principal: str) -> list[dict[str, Any]]:
+        """The places that the player has been to: see `kb.view.explored`."""
+        game = await self.game(handle, principal)
+        return explored(game.world.session, game.state, game.player)
+
+    async def completions(self, handle: str, principal: str, begin: str) -> list[str]:
+        """What goes on from what a player has typed: see `kb.view.completions`."""
+        game = await self.game(handle, principal)
+        return completions(game.world.session, game.state, game.player, begin)
 
     async def mine(self, principal: str, limit: int) -> Sequence[tuple[Seat, GameRecord]]:
         """A principal's places in games, the one that was played last first."""

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from agents import telling
 from agents.held import Held, read, whole, written
 from agents.lanes import Lanes, Step
+from agents.news import News
 from agents.progress import PAUSE, SESSION, came, events_of, experience_of, progress_of, summed
 from agents.worlds import Where, World
 from kb import report
@@ -72,6 +73,7 @@ class Turns:
         self.do = self._lanes.do
         self.close = self._lanes.close
         self.wake: list[Callable[[], None]] = []
+        self.news = News(store.channels)
 
     def __contains__(self, game: str) -> bool:
         """Whether a game is in memory."""
@@ -205,6 +207,7 @@ class Turns:
         )
         await self._store.commit(commit)
         self.keep(replace(last, carried=None))
+        self.news.changed(last.record.id)
         if commit.told:
             for wake in self.wake:
                 wake()

@@ -45,7 +45,7 @@ def view(session: Session, state: State, player: str) -> dict[str, Any]:
         },
     }
     if room:
-        lit = _safe(turn, room, "lit") is not False or "lit" not in session.referee.derivations.of("place")
+        lit = _lit(session, turn, room)
         seen["room"] = _named(state, room) if lit else "Darkness"
         seen["description"] = _safe(turn, room, "description") if lit else ""
         seen["exits"] = sorted(state.rows[room].get("exits", {})) if lit else []
@@ -55,6 +55,32 @@ def view(session: Session, state: State, player: str) -> dict[str, Any]:
             if id not in (room, player) and not _held(state, id, player)
         ]
     return seen
+
+
+def explored(session: Session, state: State, player: str) -> list[dict[str, Any]]:
+    """The places that the player has been to, in that order: `name`, whether the player is `here`, and `exits`, which place
+    of this list is in each direction; None: one where they have not been. Of a place that is dark now no exits are told."""
+    turn = session.referee.frame(state, player)
+    row = state.rows[player]
+    visited = [id for id in dict.fromkeys((*row["visited"], row["location"])) if id in state.rows]
+    number = {id: at for at, id in enumerate(visited)}
+    return [
+        {
+            "name": _named(state, id) if _lit(session, turn, id) else "Darkness",
+            "here": id == row["location"],
+            "exits": {
+                way: number.get(to)
+                for way, to in sorted(state.rows[id].get("exits", {}).items())
+                if _lit(session, turn, id)
+            },
+        }
+        for id in visited
+    ]
+
+
+def _lit(session: Session, turn: Turn, place: str) -> bool:
+    """Whether one sees something there; in worlds without light, always."""
+    return _safe(turn, place, "lit") is not False or "lit" not in session.referee.derivations.of("place")
 
 
 def _held(state: State, id: str, player: str) -> bool:

@@ -5,16 +5,22 @@
 
 from __future__ import annotations
 
-import secrets
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from mcp.server import MCPServer
-from mcp.server.request_state import RequestStateSecurity
+from mcp.server.request_state import AESGCMRequestStateCodec, RequestStateSecurity
 from mcp_types import Tool
 
-from mcp_server import terse, who
+from mcp_server import completion, fresh, prompts, terse, who
+from mcp_server.resources import Resources
+from mcp_server.resources import add as add_resources
+from mcp_server.skills import Skills
+from mcp_server.tasks import PATIENCE, Support, Tasks
 from mcp_server.tools import ask, experiences, games, knowledge
 from mcp_server.tools.served import Served
+from mcp_server.updates import Updates
 from rulebound import __version__
 from rulebound.app import App
 
@@ -38,21 +44,64 @@ class Server(MCPServer[Any]):
         ]
 
 
-def server(app: App, served: Served, *, secret: bytes | None = None) -> MCPServer[Any]:
+LONG: Mapping[str, Support] = {
+    "kb_write": "optional",
+    "kb_patch": "optional",
+    "kb_delete": "optional",
+    "ask": "optional",
+}
+"""Tools that may take long: a large base is checked before a page lands in it."""
+
+
+def server(
+    app: App, served: Served, *, long: Mapping[str, Support] = LONG, patience: float = PATIENCE
+) -> MCPServer[Any]:
     """An MCP server over an app's services; `served` are the worlds that a client may name.
 
-    `secret`, at least 32 bytes, seals what a client brings back to go on with a request; workers that serve together share it.
+    Calls of `long` tools that take longer than `patience` seconds become tasks, for clients that know tasks.
+
+    The app may not be open yet: nothing is asked of it before a client does.
     """
-    secret = secret or secrets.token_bytes(32)
+    resources = Resources(app, served)
+    updates = Updates(app, resources)
+    tasks = Tasks(lambda: app.store.expiring, long, patience=patience)
     mcp = Server(
         "rulebound",
         version=__version__,
         instructions=INSTRUCTIONS,
         log_level="ERROR",
-        request_state_security=RequestStateSecurity(keys=[secret], bind_principal=lambda ctx: who.of(ctx.request).id),
+        extensions=[Skills(), tasks],
+        request_state_security=RequestStateSecurity(
+            codec=_Sealed(app), bind_principal=lambda ctx: who.of(ctx.request).id
+        ),
+        cache_hints=fresh.HINTS,
+        subscriptions=updates.bus,
     )
-    games.add(mcp, app, served, secret)
+    tasks.call = mcp._handle_call_tool  # pyright: ignore[reportPrivateUsage]  # with errors as clients are told them
+    mcp.middleware.append(fresh.of_resources)
+    games.add(mcp, app, served)
     experiences.add(mcp, app, served)
     ask.add(mcp, app, served)
     knowledge.add(mcp, app, served)
+    add_resources(mcp, resources)
+    updates.add(mcp)
+    completion.add(mcp, resources)
+    prompts.add(mcp, app)
     return mcp
+
+
+class _Sealed:
+    """`RequestStateCodec` with the secret that all workers share; see `mcp.server.request_state`."""
+
+    def __init__(self, app: App):
+        self._app = app
+
+    @cached_property
+    def _codec(self) -> AESGCMRequestStateCodec:
+        return AESGCMRequestStateCodec([self._app.secret])
+
+    def seal(self, payload: bytes) -> str:
+        return self._codec.seal(payload)
+
+    def unseal(self, token: str) -> bytes:
+        return self._codec.unseal(token)

@@ -124,9 +124,10 @@ def between_turns(app: App) -> Background:
     return Background(app.games, app.store.work, app.store.channels, now=lambda: datetime.now(UTC))
 
 
-def _access(settings: Settings, store: FencedStore) -> Access:
-    """Raises `Misconfigured`."""
-    now = partial(datetime.now, UTC)
+def access_of(
+    settings: Settings, store: FencedStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Access:
+    """Who is recognised, and by what. Raises `Misconfigured`."""
     issuer = None
     if settings.issuer:
         if not settings.url:
@@ -157,7 +158,7 @@ async def open_app(settings: Settings) -> AsyncGenerator[App]:
         servers = await asyncio.to_thread(supervisor.acquire)
         revive = partial(asyncio.to_thread, supervisor.acquire)
         async with FencedStore.opened(servers.database_url, servers.redis_url, revive) as store:
-            access = _access(settings, store)
+            access = access_of(settings, store)
             app = build(settings, store=store, sealed_with=shared, access=access)
             async with access.identities.listening():
                 try:

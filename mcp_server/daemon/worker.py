@@ -25,7 +25,6 @@ from mcp_server.server import server
 from mcp_server.tools.served import Served
 from mcp_server.web.app import Site, create
 from rulebound.app import App, between_turns, open_app
-from rulebound.secret import secret
 from rulebound.settings import Settings
 from storage import StoreError
 from storage.embedded import ServiceError
@@ -69,11 +68,11 @@ async def serve(
 ) -> None:
     """Serves until a signal says to end, nobody has been there for `options.idle`, or the pipe `alive` ends. `ready` is called
     when it begins."""
-    opening, shared = Opening(), secret(settings)
+    opening = Opening()
 
     @cache
     def server_for(named: Sequence[str]) -> MCPServer[Any]:
-        mcp = server(opening.app, Served.of((*named, *options.worlds)), secret=shared)
+        mcp = server(opening.app, Served.of((*named, *options.worlds)))
         mcp.middleware.append(opening.gate)
         return mcp
 

@@ -69,8 +69,8 @@ class Why(Answer):
     actions: list[Given]
 
 
-def add(mcp: MCPServer[Any], app: App, served: Served, secret: bytes) -> None:
-    """Adds the tools to a server. `secret` is what codes of confirmation are made with, the same in all workers."""
+def add(mcp: MCPServer[Any], app: App, served: Served) -> None:
+    """Adds the tools to a server."""
 
     @mcp.tool(title="Start a game", annotations=ADD)
     async def start(
@@ -90,7 +90,7 @@ def add(mcp: MCPServer[Any], app: App, served: Served, secret: bytes) -> None:
                 turn = (await app.games.game(handle, player_of.id)).record.version
             else:
                 seen = await app.games.observe(handle, player_of.id)
-                turn, text = seen["turn"], _scene(seen)
+                turn, text = seen["turn"], scene(seen)
         text = clip(text, LONGEST, "observe")
         return result(f"handle: {handle}\n{data(text)}", Started(handle=handle, text=text, turn=turn))
 
@@ -110,7 +110,7 @@ def add(mcp: MCPServer[Any], app: App, served: Served, secret: bytes) -> None:
                 question = (
                     f"Begin {name!r} anew, from turn {game.record.version}? A backup is kept of a world of one's own."
                 )
-        return ask_user(ctx, question, confirm, secret)
+        return ask_user(ctx, question, confirm, app.secret)
 
     @mcp.tool(title="Act in a game", annotations=ADD)
     async def act(
@@ -168,7 +168,7 @@ def add(mcp: MCPServer[Any], app: App, served: Served, secret: bytes) -> None:
         )
         told = [f"> {turn['said']}\n{turn['text']}" for turn in turns]
         more = f"\nMore turns: since={next}." if next is not None else ""
-        shown = _scene({**seen, **observed.model_dump()})
+        shown = scene({**seen, **observed.model_dump()})
         return result(f"turn {observed.turn}\n{data(chr(10).join([shown, *told]))}{more}", observed)
 
     @mcp.tool(title="Explain a turn", annotations=READ)
@@ -267,7 +267,7 @@ def _fitting(turns: list[Given], next: int | None) -> tuple[list[Given], int | N
     return found, next
 
 
-def _scene(seen: Given) -> str:
+def scene(seen: Given) -> str:
     """What is perceived, and what may be done, line by line."""
     perceived = short(seen["perceived"], LONGEST)
     told = [f"{name}: {_plain(value)}" for name, value in perceived.items() if value not in (None, "", [], {})]

@@ -20,17 +20,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from agents.access import Principal
 from agents.background import Background
 from agents.players import PlayerService
 from mcp_server.tools import may_ask
 from mcp_server.tools.served import Served
 from mcp_server.web import admin, health, identity, live, metrics, openapi
 from mcp_server.web.entrance import Entrance
-from mcp_server.web.limits import Limited
 from mcp_server.web.peers import Peers, Relay, Sender
-from mcp_server.web.requests import Errors, Requests
-from mcp_server.web.transport import Transport
+from mcp_server.web.requests import Errors, Requests, failed
+from mcp_server.web.transport import Asks, Transport
 from rulebound.app import App
 from storage.fenced import FencedStore
 
@@ -48,8 +46,16 @@ class Site:
     """The private sockets of all workers, by number; this one is `worker`."""
 
 
-def create(app: App, mcp: MCPServer[Any], served: Served, site: Site, background: Background | None = None) -> ASGIApp:
-    """What a worker serves. Raises `rulebound.app.Misconfigured`."""
+def create(
+    app: App,
+    mcp: MCPServer[Any],
+    served: Served,
+    site: Site,
+    background: Background | None = None,
+    *,
+    asks: Asks = may_ask,
+) -> ASGIApp:
+    """What a worker serves; `asks` says which calls of tools may ask the user something. Raises `rulebound.app.Misconfigured`."""
     store = app.store
     assert isinstance(store, FencedStore), "what is served is kept"
     assert app.access is not None, "what is served is kept"
@@ -57,16 +63,9 @@ def create(app: App, mcp: MCPServer[Any], served: Served, site: Site, background
     entrance = Entrance.of(app, host=site.host, trust_loopback=site.trust_loopback, relayed=peers.private)
     measures = metrics.Measures()
     errors = Errors(measures)
-    transport = Transport(mcp, asks=may_ask)
+    transport = Transport(mcp, asks=asks)
     players = PlayerService(store, app.games, now=partial(datetime.now, UTC))
     desk = admin.Desk(store, app.access.granting, players, entrance.tickets)
-
-    async def take(who: Principal, _: str) -> float:
-        try:
-            await entrance.limiter.take(who)
-        except Limited as error:
-            return error.wait
-        return 0.0
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
@@ -76,14 +75,14 @@ def create(app: App, mcp: MCPServer[Any], served: Served, site: Site, background
 
     routes = [
         Route("/mcp", Relay(transport, peers)),
-        *live.routes(live.Live(app, served, measures, errors, take)),
+        *live.routes(live.Live(app, served, measures, errors, entrance.limiter.wait)),
         *admin.routes(desk, entrance.gate),
         *health.routes(health.Health(app, errors, background=background)),
         *metrics.routes(app, measures, partial(_expositions, peers) if len(peers) > 1 else None),
         *identity.metadata(entrance.gate),
         openapi.route(admin.OPERATIONS, app.settings.url),
     ]
-    inner = entrance.guard(Starlette(routes=routes, lifespan=lifespan))
+    inner = entrance.guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: failed}))
     own = Starlette(routes=[Route("/metrics", partial(_own, app, measures))])
     return Sender(Requests(inner, measures, errors), own, peers)
 

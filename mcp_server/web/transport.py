@@ -14,15 +14,12 @@ from uuid import uuid4
 
 import orjson
 from mcp.server import MCPServer
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, AuthorizationContext
-from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.middleware.bearer_auth import AuthorizationContext
 from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import LOG_LEVEL_META_KEY
 from starlette.types import Message, Receive, Scope, Send
-
-from mcp_server.who import SCOPE_KEY
 
 Asks = Callable[[str, Mapping[str, Any]], bool]
 """Whether a call of a tool may ask the user something while it runs: its name, its arguments."""
@@ -63,17 +60,10 @@ class Transport(StreamableHTTPSessionManager):
         self._asks = asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One HTTP request. `scope` names its principal already."""
-        principal = scope[SCOPE_KEY]
-        # A session is only given to whom it belongs to; the SDK compares this user.
-        user = AuthenticatedUser(AccessToken(token="", client_id=principal.kind, scopes=[], subject=principal.id))
+        """One HTTP request, whose `user` is known already: a session answers to that of its beginning alone."""
         # httptools leaves the white space around a value that RFC 9110 wants excluded.
         headers = [(name, value.strip()) for name, value in scope["headers"]]
-        await self.asgi_app({**scope, "headers": headers, "user": user}, receive, send)
-
-    def session(self, id: str) -> bool:
-        """Whether this worker has a session."""
-        return id in self._server_instances
+        await self.asgi_app({**scope, "headers": headers}, receive, send)
 
     @property
     def json_response(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]

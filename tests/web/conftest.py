@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
@@ -21,7 +20,7 @@ from agents.access import PUBLIC, Principal
 from mcp_server.tools.served import Served
 from mcp_server.web import health, live, metrics
 from mcp_server.web.live import RECOGNISE_KEY, Live, Recognise
-from mcp_server.web.requests import Errors, Requests
+from mcp_server.web.requests import Errors, Requests, failed
 from mcp_server.who import SCOPE_KEY
 from rulebound.app import App, between_turns, build
 from rulebound.settings import Settings
@@ -106,12 +105,15 @@ async def serve(fresh_database: str, servers: Servers, tmp_path: Path, inn: Path
                     *metrics.routes(app, measures, gather),
                     *health.routes(health.Health(app, worker.errors, background=background)),
                 ],
-                middleware=[
-                    Middleware(Requests, measures, worker.errors, lambda line: worker.lines.append(json.loads(line))),
-                    Middleware(Recognised, known, recognise),
-                ],
+                exception_handlers={Exception: failed},
             )
-            worker.url = await stack.enter_async_context(serving(starlette))
+            around = Requests(
+                Recognised(starlette, known, recognise),
+                measures,
+                worker.errors,
+                lambda line: worker.lines.append(json.loads(line)),
+            )
+            worker.url = await stack.enter_async_context(serving(around))
             return worker
 
         yield start

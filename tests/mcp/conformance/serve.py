@@ -1,47 +1,35 @@
-import contextlib
-import sys
-from pathlib import Path
+"""Serves our server with the suite's fixtures: the daemon's application on uvicorn, as one worker of `rulebound serve` has it.
+
+`python serve.py`: prints its address. Settings come from the environment, as everywhere.
+"""
+
+import asyncio
+import socket
 
 import fixtures
 import uvicorn
-from mcp.server.transport_security import TransportSecuritySettings
-from starlette.applications import Starlette
-from starlette.routing import Route
 
-from agents.access import LOCAL
 from mcp_server.server import server
+from mcp_server.tools import may_ask
 from mcp_server.tools.served import Served
-from mcp_server.web.transport import Transport
-from rulebound.app import build
+from mcp_server.web.app import Site, create
+from rulebound.app import between_turns, open_app
 from rulebound.settings import Settings
 
-app = build(Settings(Path("/tmp/surface-home")))
-mcp = server(app, Served.of(()))
-fixtures.add(mcp)
-sec = TransportSecuritySettings(
-    enable_dns_rebinding_protection=True,
-    allowed_hosts=["127.0.0.1:*", "localhost:*"],
-    allowed_origins=["http://127.0.0.1:*", "http://localhost:*"],
-)
-m = Transport(mcp, asks=fixtures.asks, security=sec)
+
+async def main() -> None:
+    settings = Settings.from_environment()
+    listening = socket.create_server(("127.0.0.1", 0))
+    async with open_app(settings) as app, between_turns(app) as background:
+        served = Served.of(())
+        mcp = server(app, served, long=fixtures.TASKS, patience=fixtures.LONG / 2)
+        fixtures.add(mcp)
+        site = Site(trust_loopback=True)
+        asks = lambda tool, given: may_ask(tool, given) or fixtures.asks(tool)  # noqa: E731
+        web = create(app, mcp, served, site, background, asks=asks)
+        http = uvicorn.Server(uvicorn.Config(web, loop="uvloop", http="httptools", lifespan="on", log_level="error"))
+        print(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp", flush=True)
+        await http.serve([listening])
 
 
-class A:
-    async def __call__(self, scope, receive, send):
-        scope["rulebound.principal"] = LOCAL
-        await m(scope, receive, send)
-
-
-@contextlib.asynccontextmanager
-async def life(_):
-    async with m.run():
-        yield
-
-
-uvicorn.run(
-    Starlette(routes=[Route("/mcp", A())], lifespan=life),
-    port=int(sys.argv[1]),
-    log_level="warning",
-    loop="uvloop",
-    http="httptools",
-)
+asyncio.run(main())

@@ -4,11 +4,13 @@ import asyncio
 import json
 import logging
 import socket
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import jwt
 import pytest
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from redis import Redis
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,13 +28,14 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from agents.access import LOCAL
+from agents.identity import Granting
 from agents.players import PlayerService
 from mcp_server.web import admin, openapi
 from mcp_server.web.entrance import Entrance
 from mcp_server.web.identity import metadata
 from mcp_server.web.live import RECOGNISE_KEY
 from mcp_server.who import SCOPE_KEY
-from rulebound.app import build
+from rulebound.app import access_of, build
 from rulebound.settings import Settings
 from storage.embedded import Servers
 from storage.fenced import FencedStore
@@ -57,7 +61,9 @@ def jwk(id: str, key: Any = None) -> dict[str, Any]:
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """The address at which an app is served."""
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="websockets-sansio")
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, proxy_headers=False, ws="websockets-sansio"
+    )
     server = uvicorn.Server(config)
     server.capture_signals = nullcontext  # type: ignore[method-assign]
     listener = socket.create_server(("127.0.0.1", 0))
@@ -80,15 +86,13 @@ class FakeIssuer:
     read: int = 0
     """How often its keys were read."""
 
-    def app(self) -> Starlette:
-        async def told(_: Request) -> Response:
-            return JSONResponse({"issuer": self.url, "jwks_uri": f"{self.url}/jwks"})
-
-        async def jwks(_: Request) -> Response:
-            self.read += 1
-            return JSONResponse({"keys": [{"kty": "oct", "kid": "secret", "k": "AAAA"}, *map(jwk, KEYS)]})
-
-        return Starlette(routes=[Route("/.well-known/openid-configuration", told), Route("/jwks", jwks)])
+    def answer(self, path: str) -> dict[str, Any] | None:
+        if path == "/.well-known/openid-configuration":
+            return {"issuer": self.url, "jwks_uri": f"{self.url}/jwks"}
+        if path != "/jwks":
+            return None
+        self.read += 1
+        return {"keys": [{"kty": "oct", "kid": "secret", "k": "AAAA"}, *map(jwk, KEYS)]}
 
     def claims(self, **given: Any) -> dict[str, Any]:
         now = int(time.time())
@@ -99,6 +103,28 @@ class FakeIssuer:
         """A token with claims that are good, but for the given ones; None: without it."""
         algorithm = ALGORITHMS[key][0]
         return jwt.encode(self.claims(**given), KEYS[key], algorithm, {"kid": key, **(header or {})})
+
+
+@pytest.fixture(scope="session")
+def published() -> Iterator[FakeIssuer]:
+    """The issuer, on loopback."""
+    issuer = FakeIssuer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told = issuer.answer(self.path)
+            self.send_response(200 if told else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps(told).encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing is written."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        issuer.url = f"http://127.0.0.1:{server.server_address[1]}"
+        yield issuer
+        server.shutdown()
 
 
 class Clock:
@@ -118,6 +144,7 @@ class Site:
     url: str
     store: FencedStore
     entrance: Entrance
+    granting: Granting
     issuer: FakeIssuer
     clock: Clock
     http: httpx2.AsyncClient
@@ -131,7 +158,7 @@ class Site:
     async def key(self, *roles: Any, **more: Any) -> str:
         """A new key with these roles, made by the owner of the machine."""
         more.setdefault("scopes", sorted(LOCAL.scopes))
-        _, text = await self.entrance.granting.create_key(LOCAL, "a test's", roles=roles, **more)
+        _, text = await self.granting.create_key(LOCAL, "a test's", roles=roles, **more)
         self.said.append(text)
         return text
 
@@ -147,22 +174,21 @@ class Site:
 class Serving:
     """Serves sites of one installation: `await serve(trust_loopback=True)`."""
 
-    def __init__(self, stack: AsyncExitStack, database: str, redis: str, home: Path):
+    def __init__(self, stack: AsyncExitStack, database: str, redis: str, home: Path, issuer: FakeIssuer):
         self._stack, self._database, self._redis, self._home = stack, database, redis, home
-        self.clock, self.issuer = Clock(), FakeIssuer()
+        self.clock, self.issuer = Clock(), issuer
 
     async def __call__(self, *, public: bool = True, issuer: bool = True, redis: str = "", **more: Any) -> Site:
-        if not self.issuer.url:
-            self.issuer.url = await self._stack.enter_async_context(serving(self.issuer.app()))
         opened = FencedStore.opened(self._database, redis or self._redis)
         store = await self._stack.enter_async_context(opened)
         settings = Settings(self._home, url=URL, public=public, proxies=more.pop("proxies", ()),
                             issuer=self.issuer.url if issuer else "")  # fmt: skip
-        app = build(settings, store=store)
-        entrance = Entrance.of(store, settings, now=self.clock, **more)
-        await self._stack.enter_async_context(entrance.open())
+        access = access_of(settings, store, self.clock)
+        app = build(settings, store=store, access=access)
+        entrance = Entrance.of(app, **more)
+        await self._stack.enter_async_context(access.identities.listening())
         players = PlayerService(store, app.games, now=self.clock)
-        desk = admin.Desk(store, entrance.granting, players, entrance.tickets)
+        desk = admin.Desk(store, access.granting, players, entrance.tickets)
         whole = Starlette(routes=[
             *admin.routes(desk, entrance.gate), *metadata(entrance.gate), openapi.route(admin.OPERATIONS, URL),
             Route("/mcp", echo, methods=["GET", "POST", "DELETE"]), Route("/act", echo, methods=["POST"]),
@@ -170,7 +196,7 @@ class Serving:
         ])  # fmt: skip
         url = await self._stack.enter_async_context(serving(entrance.guard(whole)))
         http = await self._stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=30))
-        return Site(url, store, entrance, self.issuer, self.clock, http)
+        return Site(url, store, entrance, access.granting, self.issuer, self.clock, http)
 
 
 async def echo(request: Request) -> Response:
@@ -190,13 +216,13 @@ async def again(websocket: WebSocket) -> None:
 
 
 @pytest.fixture
-async def serve(database: str, servers: Servers, tmp_path: Path) -> AsyncIterator[Serving]:
+async def serve(database: str, servers: Servers, tmp_path: Path, published: FakeIssuer) -> AsyncIterator[Serving]:
+    with Redis.from_url(servers.redis_url) as redis:  # nobody was counted before
+        for key in redis.scan_iter("limit:*"):
+            redis.delete(key)
+    published.read = 0
     async with AsyncExitStack() as stack:
-        serving = Serving(stack, database, servers.redis_url, tmp_path / "home")
-        opened = await stack.enter_async_context(FencedStore.opened(database, servers.redis_url))
-        for key in await opened.redis.call("KEYS", "limit:*"):
-            await opened.redis.call("DEL", key)
-        yield serving
+        yield Serving(stack, database, servers.redis_url, tmp_path / "home", published)
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ async def test_a_key_that_is_revoked_is_refused_at_once_and_in_another_worker_to
     key = await one.key("player")
     assert (await one.whoami(key))["kind"] == (await two.whoami(key))["kind"] == "key"
     (kept,) = await one.store.access.keys((await one.whoami(key))["principal"])
-    await one.entrance.granting.revoke_key(LOCAL, kept.id)
+    await one.granting.revoke_key(LOCAL, kept.id)
     assert await one.whoami(key) == {"status": 401}
     with anyio.fail_after(10):
         while two.entrance.identities.known(key):  # as soon as it hears of it
@@ -123,8 +123,8 @@ async def test_a_token_with_scopes_may_do_what_they_and_its_roles_both_allow(sit
 
 async def test_roles_that_were_granted_here_add_to_those_of_a_token(site: Any) -> None:
     who = (await site.whoami(site.token(sub="bob")))["principal"]
-    await site.entrance.granting.grant(LOCAL, who, "designer")
-    await site.entrance.granting.join(LOCAL, who, "blue")
+    await site.granting.grant(LOCAL, who, "designer")
+    await site.granting.join(LOCAL, who, "blue")
     found = await site.whoami(site.token(sub="bob"))
     assert (found["roles"], found["teams"]) == (["designer", "player"], ["blue"])
 
@@ -200,7 +200,6 @@ async def test_clocks_may_differ_by_half_a_minute(site: Any) -> None:
 
 async def test_without_an_issuer_there_are_keys_alone(serve: Any) -> None:
     site = await serve(issuer=False)
-    site.issuer.url = "https://issuer.example.org"
     assert await site.whoami(site.token()) == {"status": 401}
     assert (await site.ask("GET", "/.well-known/oauth-protected-resource")).status_code == 404
     assert (await site.whoami(await site.key("player")))["kind"] == "key"
