@@ -98,6 +98,10 @@ wire_api = "responses"
 
 [analytics]
 enabled = false
+
+# One prompt in batch does not wait for servers that are slow to start, as all are on a busy machine.
+[mcp_servers.rulebound]
+required = true
 """
 
 
@@ -152,7 +156,12 @@ CHATS = {
         "cli.js",
         "OpenAI chat completions",
         ("--yolo", "-p"),
-        lambda url: {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_MODEL": "scripted"},
+        lambda url: {
+            "OPENAI_API_KEY": "none",
+            "OPENAI_BASE_URL": f"{url}/v1",
+            "OPENAI_MODEL": "scripted",
+            "QWEN_CODE_LEGACY_MCP_BLOCKING": "1",
+        },
         lambda url: quiet_settings("openai"),
         through,
     ),
@@ -264,8 +273,7 @@ def test_the_python_client_plays_a_game_and_goes_on_with_it_later(
     table.add("Python `mcp`", importlib.metadata.version("mcp"), transport, protocol)
 
 
-@pytest.mark.parametrize("transport", ["stdio", "HTTP"])
-@pytest.mark.parametrize("era", ["legacy", "modern"])
+@pytest.mark.parametrize(("era", "transport"), [("legacy", "stdio"), ("modern", "HTTP")])
 def test_the_inspector_finds_nothing_to_mend_and_plays_each_turn_in_a_process_of_its_own(
     era: str, transport: str, npm: Any, server: Any, table: Any, tmp_path: Path
 ) -> None:
@@ -302,7 +310,7 @@ def test_the_inspector_finds_nothing_to_mend_and_plays_each_turn_in_a_process_of
 
 
 def test_the_documentation_tells_what_each_client_did(table: Any) -> None:
-    if len(table.rows) < len(CHATS) + 12:
+    if len(table.rows) < len(CHATS) + 10:
         pytest.skip("Not every client was run.")
     page = (Path(__file__).parents[2] / "docs/clients/README.md").read_text("utf-8")
     assert table.text() in page, f"This belongs into docs/clients/README.md:\n\n{table.text()}"
