@@ -64,9 +64,7 @@ def _part(at: Snapshot, path: str, section: str | None, first: int, characters: 
         return at.index.read(path, section=section, first=first, characters=characters)
     page = of_bytes(path, blob.id, at.source.read(blob))
     headings = [(part.heading, part.line) for part in page.parts]
-    lines = "
-".join([*([page.head] if page.head else []), *(part.text for part in page.parts)]).split("
-")
+    lines = "\n".join([*([page.head] if page.head else []), *(part.text for part in page.parts)]).split("\n")
     return excerpt(path, lines, headings, at.commit, section=section, first=first, characters=characters)
 
 
