@@ -85,7 +85,8 @@ class World:
         self.where, self.checked = where, checked
         self.session = Session(chosen(checked, where.experience))
         self.refused: WorldError | None = None
-        self._source, self._cache = source, cache
+        self._source = self._live = source
+        self._cache = cache
         self._index: SearchIndex | None = None
 
     @staticmethod
@@ -112,7 +113,7 @@ class World:
         """The search index of the commit that is live."""
         if self._index is None or self._index.commit != self.commit:
             if len(self.checked.pages) > SMALL:
-                self._index = index_of(self._source, self._cache, before=self._index)
+                self._index = index_of(self._live, self._cache, before=self._index)
             else:
                 self._index = SearchIndex(with_libraries(self.checked.pages), self.commit)
         return self._index
@@ -127,7 +128,7 @@ class World:
             self._source = source
             if checked.commit != self.commit:
                 session = Session(chosen(checked, self.where.experience or self.rulebook.settings.id))
-                self.checked, self.session = checked, session
+                self.checked, self.session, self._live = checked, session, source
             self.refused = None
         except WorldError as error:
             self.refused = error

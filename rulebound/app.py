@@ -8,22 +8,40 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
+from agents.access import Principal
 from agents.background import Background
 from agents.game import GameService
+from agents.identity import GrantedSpaces, Granting, Identities, Issuer, IssuerKeys, actor
+from agents.knowledge import KnowledgeService, MemorySpaces
 from agents.waiting import WaitingTurns
 from agents.worlds import Where, World
 from rulebound.secret import BYTES, secret
 from rulebound.settings import Settings
 from storage import MemoryStore, Store
+from storage.channels import ChannelsAway
+
+if TYPE_CHECKING:
+    from storage.fenced import FencedStore
 
 PRINCIPAL = "local"
 """Who uses the command line and stdio on this machine."""
+
+
+KNOWLEDGE = "room:knowledge"
+"""The channel on which workers hear that a knowledge base's live branch is at another commit: `{"namespace": name}`."""
+
+
+class Misconfigured(Exception):
+    """The settings do not go together."""
+
+    hint = "See docs/operators/access.md."
 
 
 class Worlds:
@@ -41,6 +59,14 @@ class Worlds:
 
 
 @dataclass(frozen=True)
+class Access:
+    """Who somebody is, and managing what they may."""
+
+    identities: Identities
+    granting: Granting
+
+
+@dataclass(frozen=True)
 class App:
     """The services of one process."""
 
@@ -50,6 +76,23 @@ class App:
     games: GameService
     secret: bytes
     """Seals what clients carry for us; the same in all workers."""
+    access: Access | None
+    """None where nothing is kept: there everybody is the owner of the process."""
+
+    def knowledge(self, fixed: Mapping[str, str]) -> KnowledgeService:
+        """The knowledge bases: those that were made, and `fixed` ones, by name their locations."""
+
+        async def audit(who: Principal, action: str, kb: str, data: Mapping[str, int | str]) -> None:
+            told = {"namespace": kb, **{name: value for name, value in data.items() if name != "branch"}}
+            await self.store.audit(actor(who), action, "", told, who.address)
+
+        async def changed(kb: str) -> None:
+            with suppress(ChannelsAway):
+                await self.store.channels.say(KNOWLEDGE, {"namespace": kb})
+
+        spaces = MemorySpaces() if self.access is None else GrantedSpaces(self.access.identities, self.access.granting)
+        home, cache = self.settings.home, self.settings.cache
+        return KnowledgeService(spaces, fixed, home=home, cache=cache, audit=audit, changed=changed)
 
 
 def build(
@@ -60,6 +103,7 @@ def build(
     new_handle: Callable[[], str] | None = None,
     new_seed: Callable[[], int] | None = None,
     sealed_with: bytes | None = None,
+    access: Access | None = None,
 ) -> App:
     """An app with the given seams, or the real ones: the clock, random bits. Without a store nothing is kept."""
     store = store or MemoryStore()
@@ -72,12 +116,30 @@ def build(
         new_seed=new_seed or (lambda: secrets.randbits(63)),
         waiting=WaitingTurns(settings.waiting),
     )
-    return App(settings, store, worlds, games, sealed_with or secrets.token_bytes(BYTES))
+    return App(settings, store, worlds, games, sealed_with or secrets.token_bytes(BYTES), access)
 
 
 def between_turns(app: App) -> Background:
     """Runs what runs between turns, inside an `async with`: for processes that stay."""
     return Background(app.games, app.store.work, app.store.channels, now=lambda: datetime.now(UTC))
+
+
+def access_of(
+    settings: Settings, store: FencedStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Access:
+    """Who is recognised, and by what. Raises `Misconfigured`."""
+    issuer = None
+    if settings.issuer:
+        if not settings.url:
+            raise Misconfigured("RULEBOUND_ISSUER needs RULEBOUND_URL: for whom tokens must be made")
+        audiences = [url + end for url in (settings.url, f"{settings.url}/mcp") for end in ("", "/")]
+        try:
+            keys = IssuerKeys(settings.issuer, settings.jwks_url or None)
+        except ValueError as error:
+            raise Misconfigured(str(error)) from error
+        issuer = Issuer(settings.issuer, audiences, keys, roles=settings.roles_claim, teams=settings.teams_claim)
+    identities = Identities(store.access, store.channels, now=now, issuer=issuer)
+    return Access(identities, Granting(store.access, identities, now=now))
 
 
 @asynccontextmanager
@@ -96,10 +158,12 @@ async def open_app(settings: Settings) -> AsyncGenerator[App]:
         servers = await asyncio.to_thread(supervisor.acquire)
         revive = partial(asyncio.to_thread, supervisor.acquire)
         async with FencedStore.opened(servers.database_url, servers.redis_url, revive) as store:
-            app = build(settings, store=store, sealed_with=shared)
-            try:
-                yield app
-            finally:
-                await app.games.close()
+            access = access_of(settings, store)
+            app = build(settings, store=store, sealed_with=shared, access=access)
+            async with access.identities.listening():
+                try:
+                    yield app
+                finally:
+                    await app.games.close()
     finally:
         await asyncio.to_thread(supervisor.release)

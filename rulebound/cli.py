@@ -245,9 +245,6 @@ def serve(
     worlds: WorldsArgument = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Which port; 0: any free one.")] = 8787,
-    public_url: Annotated[
-        str, typer.Option(metavar="URL", help="The address that clients use, behind a proxy or for all interfaces.")
-    ] = "",
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve.")] = 1,
     trust_loopback: Annotated[
         bool, typer.Option("--trust-loopback", help="Who is on this machine needs no credential, and is the owner.")
@@ -263,7 +260,7 @@ def serve(
     if stop:
         _exit(run.stop())
     else:
-        site = {"host": host, "port": port, "public_url": public_url, "trust_loopback": trust_loopback}
+        site = {"host": host, "port": port, "trust_loopback": trust_loopback}
         _exit(run.serve(worlds or [], site, workers=workers))
 
 

@@ -5,5 +5,16 @@ managed. `Identities` recognises, `Granting` manages. It must not know transport
 from agents.identity.granting import AccessError, Granting, actor
 from agents.identity.issuer import Issuer, IssuerKeys
 from agents.identity.recognising import TTL, Identities, Unrecognised
+from agents.identity.spaces import GrantedSpaces
 
-__all__ = ["TTL", "AccessError", "Granting", "Identities", "Issuer", "IssuerKeys", "Unrecognised", "actor"]
+__all__ = [
+    "TTL",
+    "AccessError",
+    "GrantedSpaces",
+    "Granting",
+    "Identities",
+    "Issuer",
+    "IssuerKeys",
+    "Unrecognised",
+    "actor",
+]

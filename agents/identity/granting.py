@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal, cast, get_args
 
-from agents.access import SCOPES, Namespace, Principal, Refused, Right, Role, Scope, right
+from agents.access import LOCAL, SCOPES, Namespace, Principal, Refused, Right, Role, Scope, right
 from agents.identity.keys import new_key
 from agents.identity.recognising import Identities
 from storage import new_id
@@ -163,22 +163,29 @@ class Granting:
         found = await self._identities.namespaces()
         return [each for each in found if who.may("owner") or await self._sees(who, each)]
 
-    async def keep_namespace(self, who: Principal, kept: Namespace) -> None:
-        """Adds a namespace or changes it: an owner's, because its location may be any folder of this machine."""
-        who.need("owner")
+    async def keep_namespace(self, who: Principal, kept: Namespace, *, made: bool = False) -> None:
+        """Adds a namespace or changes it: an owner's, because its location may be any folder of this machine.
+
+        `made`: it is new, and `agents.knowledge` has chosen its location; then an admin's.
+        """
+        who.need("admin" if made else "owner")
         _slug(kept.name)
         if kept.visibility == "team":
             _slug(kept.team)
-        if kept.owner != "local":
+        if kept.owner != LOCAL.id:
             _id(kept.owner)
         row = NamespaceRecord(kept.name, kept.location, kept.visibility, kept.owner, kept.team)
         told = {"namespace": kept.name, "visibility": kept.visibility, "team": kept.team}
-        await self._access.keep_namespace(row, _act(who, "namespace.keep", "", told))
+        if not await self._access.keep_namespace(row, _act(who, "namespace.keep", "", told), new=made):
+            raise AccessError(f"There is a namespace {kept.name!r}", "Choose another name.")
         await self._identities.changed()
 
     async def drop_namespace(self, who: Principal, name: str) -> None:
         """Forgets a namespace and its shares; its pages stay where they are."""
-        who.need("owner")
+        who.need("admin")
+        found = next((each for each in await self._identities.namespaces() if each.name == name), None)
+        if found is None or not (who.may("owner") or await self._sees(who, found)):
+            raise NotFound(f"There is no namespace {name!r}")
         if not await self._access.drop_namespace(name, _act(who, "namespace.drop", "", {"namespace": name})):
             raise NotFound(f"There is no namespace {name!r}")
         await self._identities.changed()

@@ -214,7 +214,7 @@ def _words(value: Any) -> frozenset[str]:
     if isinstance(value, str):
         value = value.split()
     found = cast("list[Any]", value) if isinstance(value, list) else []
-    return frozenset(each for each in found[:100] if isinstance(each, str) and len(each) <= 200)
+    return frozenset(each for each in found[:100] if isinstance(each, str) and len(each) <= 200 and each.isprintable())
 
 
 def _safe(url: str) -> str:

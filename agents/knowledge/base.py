@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agents.access import Namespace
 from agents.knowledge.errors import KnowledgeError
-from agents.worlds import Where, WorldError, open_location, with_libraries
+from agents.worlds import Where, WorldError, index_of, open_location, with_libraries
 from kb import library
 from kb.check import Checked, check
 from kb.pages.cache import load_pages
@@ -21,7 +21,7 @@ from kb.pages.names import WriteError
 from kb.pages.page import Page
 from kb.pages.repository import Repository
 from kb.pages.source import GitSource, Source
-from kb.search import SearchIndex
+from kb.search import SMALL, SearchIndex
 
 MAX_BRANCHES = 12
 """How many branches of a knowledge base are kept open."""
@@ -34,6 +34,7 @@ class Snapshot:
         self.source, self.commit = source, source.commit
         self._cache = cache
         self._known: Mapping[str, tuple[str, Page]] = former.known if former else {}
+        self._indexed: SearchIndex | None = former.__dict__.get("index", former._indexed) if former else None
         self._before: Checked | None = former.__dict__.get("checked", former._before) if former else None
 
     @cached_property
@@ -50,6 +51,8 @@ class Snapshot:
 
     @cached_property
     def index(self) -> SearchIndex:
+        if len(self.source.files()) > SMALL:
+            return index_of(self.source, self._cache, before=self._indexed)
         return SearchIndex(with_libraries(self.pages), self.commit)
 
     @cached_property
@@ -113,6 +116,14 @@ class Base:
             hint = f"Ask an admin for a copy of it: `rulebound kb create my-{name} --like {name}`."
             raise KnowledgeError(f"{name} is only read here", hint)
         return self.repository
+
+    def where(self, branch: str) -> Where:
+        """Where a branch is played. Another repository's copy is played from there, which is where its news come from."""
+        assert self.repository is not None, "only a repository has branches"
+        if self.remote:
+            return Where(self.namespace.location, branch)
+        root = self.repository.checkout or self.repository.shared
+        return Where(str(root / self.repository.inner), branch)
 
     def fetch(self) -> None:
         """Asks the repository elsewhere for news."""

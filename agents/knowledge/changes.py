@@ -54,9 +54,11 @@ def _new_text(entered: Entered, path: str, text: str, copy_of: str, kind: str, a
         original = at.index.resolve(copy_of) if at else None
         if at is None or original is None:
             raise no_page(entered, copy_of)
-        library = original not in at.pages
-        excerpt = at.index.read(original) if library else None
-        return excerpt.text if excerpt else _renamed(at, original, path)
+        if original not in at.pages:
+            raise KnowledgeError(
+                f"{original} is a library's page", "Write a page of your own that says `instead of` it."
+            )
+        return _renamed(at, original, path)
     return template(kind, path, _rulebook(at, path))
 
 
@@ -115,7 +117,7 @@ def _path(entered: Entered, page: str, branch: str) -> str:
     """The path of a page by its name, on the branch that is written or, before there is such a draft, the live one."""
     name = entered.branch(branch, writing=True)
     at = entered.base.at(name) or entered.base.at(entered.base.live)
-    path = at.index.resolve(page) if at else None
+    path = page if at is None or at.etag(page) else at.index.resolve(page)
     if at is None or path is None or not at.etag(path):
         raise no_page(entered, page)
     return path

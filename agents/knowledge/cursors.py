@@ -22,8 +22,12 @@ def offset(text: str, commit: str, question: str) -> int:
         return 0
     number, _, about = text.partition(".")
     if about != _about(commit, question) or not re.fullmatch(r"[0-9a-f]{1,6}", number):
-        raise KnowledgeError("The cursor is of another question, or the pages changed since", "Ask again without it.")
+        raise stale()
     return int(number, 16)
+
+
+def stale() -> KnowledgeError:
+    return KnowledgeError("The cursor is of another question, or the pages changed since", "Ask again without it.")
 
 
 def _about(commit: str, question: str) -> str:

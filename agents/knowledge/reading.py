@@ -9,15 +9,17 @@ from itertools import islice
 
 from agents.knowledge.access import Entered, drafts_of
 from agents.knowledge.base import Snapshot
-from agents.knowledge.cursors import cursor, offset
+from agents.knowledge.cursors import cursor, offset, stale
 from agents.knowledge.errors import NotThere
 from agents.knowledge.graph import Graph
 from agents.knowledge.results import Analysis, Draft, Hits, Linked, PageRead, Past
 from kb.pages.repository import Repository
+from kb.search import CursorError
 
 CHARACTERS = 8_000
 """The most text that one answer holds, some 2,000 tokens."""
-MAX_HITS = 50
+MAX_HITS = 25
+"""Sections in one answer: with a snippet of 200 characters each, about as much text."""
 
 
 def snapshot(entered: Entered, branch: str) -> tuple[Snapshot, str]:
@@ -29,22 +31,14 @@ def snapshot(entered: Entered, branch: str) -> tuple[Snapshot, str]:
     return found, name
 
 
-def search(entered: Entered, query: str, *, branch: str, kind: str | None, limit: int, after: str) -> Hits:
-    """The sections that fit best, from a cursor on."""
+def search(entered: Entered, query: str, *, branch: str, kind: str | None, under: str, limit: int, after: str) -> Hits:
+    """The sections that fit best, from a cursor on; of one kind of page, or below a folder, where one is named."""
     at, _ = snapshot(entered, branch)
-    question = f"{query}\0{kind}"
-    start = offset(after, at.commit, question)
-    hits = at.index.search(query, MAX_HITS, kind)
-    taken = hits[start : start + max(1, min(limit, MAX_HITS))]
-    left = CHARACTERS
-    for number, hit in enumerate(taken):
-        left -= len(hit.citation) + len(hit.snippet) + 4
-        if left < 0:
-            taken = taken[: max(1, number)]
-            break
-    end = start + len(taken)
-    more = cursor(at.commit, question, end) if end < len(hits) else ""
-    return Hits(tuple(taken), more, at.commit)
+    try:
+        found = at.index.find(query, min(limit, MAX_HITS), kind=kind or None, under=under, cursor=after or None)
+    except CursorError as error:
+        raise stale() from error
+    return Hits(found.hits, found.cursor or "", at.commit)
 
 
 def read(entered: Entered, page: str, *, branch: str, section: str | None, characters: int, after: str) -> PageRead:

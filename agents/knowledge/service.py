@@ -19,6 +19,7 @@ from agents.knowledge.access import Doors, Entered
 from agents.knowledge.errors import KnowledgeError
 from agents.knowledge.results import Analysis, Draft, Hits, Linked, PageRead, Past, Seen, Written
 from agents.knowledge.spaces import Spaces
+from agents.worlds import Where
 from kb import library
 from kb.pages.landing import land
 from kb.pages.repository import Repository
@@ -57,10 +58,13 @@ class KnowledgeService:
         return await self._doors.list(who)
 
     async def search(
-        self, who: Principal, kb: str, query: str, *, branch: str = "", kind: str | None = None, limit: int = 8, after: str = ""
+        self, who: Principal, kb: str, query: str, *, branch: str = "", kind: str | None = None, under: str = "",
+        limit: int = 8, after: str = "",
     ) -> Hits:  # fmt: skip
         """Sections that fit, best first; `after` is the former answer's `next`."""
-        return await self._do(who, kb, reading.search, query, branch=branch, kind=kind, limit=limit, after=after)
+        return await self._do(
+            who, kb, reading.search, query, branch=branch, kind=kind, under=under, limit=limit, after=after
+        )
 
     async def read(
         self, who: Principal, kb: str, page: str, *, branch: str = "", section: str | None = None,
@@ -184,11 +188,11 @@ class KnowledgeService:
         """Where a knowledge base is played, or a draft of it is tried."""
         entered = await self._doors.enter(who, kb)
         name = entered.branch(branch)
-        if entered.base.repository is None or (not branch and not entered.base.made(self._folder)):
+        if entered.base.repository is None or (not branch and entered.base.repository.checkout is not None):
             return Where.of(entered.base.namespace.location)
         if entered.base.head(name) is None:
             raise entered.no_branch(branch or name)
-        return Where(str(entered.base.folder), name)
+        return entered.base.where(name)
 
     async def refresh(self, name: str) -> str | None:
         """Asks the repository of a knowledge base for news (a webhook); the live commit now, None where there is none such."""

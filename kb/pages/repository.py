@@ -62,6 +62,10 @@ class Tree:
     def __post_init__(self) -> None:
         self._files = bounded(self.repository.listing(self.commit, self.problems), self.problems)
 
+    @property
+    def place(self) -> str:
+        return f"{self.repository.shared}\0{self.repository.inner}"
+
     def files(self) -> Mapping[str, Blob]:
         return self._files
 
@@ -132,7 +136,7 @@ class Repository:
     @property
     def shared(self) -> Path:
         """The folder of Git's references, also where this is a linked worktree."""
-        path = Path(self.git.path)
+        path = Path(self.git.path.rstrip("/"))
         common = path / "commondir"
         return (path / common.read_text().strip()).resolve() if common.exists() else path
 

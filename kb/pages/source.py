@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Protocol, cast
 from weakref import finalize
@@ -21,9 +22,13 @@ from git.exc import GitError
 from kb.diagnostics import Diagnostic, Span, problem
 
 SUFFIXES = (".md", ".csv", ".json", ".yaml", ".yml")
-MAX_FILES = 20_000
-MAX_BYTES = 64 * 1024 * 1024
+MAX_FILES = 200_000
+MAX_BYTES = 1024 * 1024 * 1024
 MAX_FILE = 16 * 1024 * 1024
+MAX_HELD = 64 * 1024 * 1024
+"""Bytes of a folder's files that are held in memory; beyond, each is read from disk again when it is asked for."""
+MAX_DIFFERENCE = 1_000
+"""Files that changed since the former commit, up to which only they are asked of Git."""
 _REMOTE = re.compile(r"(?:https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
 LFS = b"version https://git-lfs.github.com/spec/"
 
@@ -97,6 +102,10 @@ def content_id(files: Mapping[str, str]) -> str:
     return "folder-" + hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
+def _sha1(data: bytes) -> str:
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
+
+
 # --- Folders --------------------------------------------------------------------------------------
 
 
@@ -113,14 +122,15 @@ class FolderSource:
         self._contents: dict[str, bytes] = {}
         files: dict[str, Blob] = {}
         former, self.former = self.former, None
+        held = sum(size for _, size in self._seen.values()) <= MAX_HELD
         for path, status in sorted(self._seen.items()):
+            data = None
             if former is not None and former._seen.get(path) == status and path in former._files:
-                self._contents[path], files[path] = former._contents[path], former._files[path]
-                continue
-            data = self._read_file(path)
-            if data is not None:
+                data, files[path] = former._contents.get(path), former._files[path]
+            elif (data := self._read_file(path)) is not None:
+                files[path] = Blob(path, _sha1(data), len(data))
+            if held and data is not None:
                 self._contents[path] = data
-                files[path] = Blob(path, hashlib.sha1(data, usedforsecurity=False).hexdigest(), len(data))
         self._files = bounded(files, self.problems)
         self.commit = content_id({blob.path: blob.id for blob in self._files.values()})
 
@@ -171,7 +181,13 @@ class FolderSource:
         return self._files
 
     def read(self, blob: Blob) -> bytes:
-        return self._contents[blob.path]
+        """Its bytes. Raises `SourceError` where a file that is not held has changed on disk since."""
+        data = self._contents.get(blob.path)
+        if data is None:
+            data = self._read_file(blob.path)
+            if data is None or _sha1(data) != blob.id:
+                raise SourceError(f"{blob.path} changed while the folder was read", "Try again.")
+        return data
 
     def moved(self) -> bool:
         kept = list(self.problems)
@@ -198,10 +214,12 @@ class GitSource:
     inner: str = ""
     remote: bool = False
     problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    former: GitSource | None = None
 
     def __post_init__(self) -> None:
         self.commit = self._resolve()
-        self._files = self._tree()
+        former, self.former = self.former, None
+        self._files = (former and self._since(former)) or self._tree()
 
     @property
     def place(self) -> str:
@@ -215,25 +233,56 @@ class GitSource:
             raise SourceError(message, "List them with `git branch -a` or `git log --oneline`.") from None
 
     def _tree(self) -> dict[str, Blob]:
+        """Every file of the commit."""
         listing: str = self.repo.git.ls_tree("-r", "-l", "-z", "--full-tree", self.commit, "--", self.inner or ".")
         files: dict[str, Blob] = {}
-        for entry in listing.split("\0"):
-            if not entry:
-                continue
+        for entry in filter(None, listing.split("\0")):
             about, _, path = entry.partition("\t")
-            mode, kind, id, size = about.split()
-            path = path.removeprefix(f"{self.inner}/") if self.inner else path
-            if kind == "commit":
-                hint = "Put the pages themselves here."
-                self.problems.append(problem("RB103", Span(path, 1), "The entry is a submodule", hint))
-            elif not kept(path):
-                continue
-            elif mode == "120000":
-                hint = "Put the file itself here."
-                self.problems.append(problem("RB103", Span(path, 1), "The entry is a symbolic link", hint))
-            else:
-                files[path] = Blob(path, id, int(size))
+            mode, _, id, size = about.split()
+            self._take(files, mode, id, path, partial(int, size))
         return bounded(files, self.problems)
+
+    def _since(self, former: GitSource) -> dict[str, Blob] | None:
+        """The former commit's files with what changed since; None where that is much, or cannot be told."""
+        try:
+            told: str = self.repo.git.diff_tree(
+                "-r", "-z", "--raw", "--no-renames", "--no-abbrev", former.commit, self.commit, "--", self.inner or "."
+            )
+        except GitCommandError:
+            return None  # the former commit is gone: the branch was made anew
+        parts = told.split("\0")[:-1]
+        if len(parts) > 2 * MAX_DIFFERENCE:
+            return None
+        files = dict(former.files())
+        changed = {path: about.removeprefix(":").split() for about, path in zip(parts[::2], parts[1::2], strict=True)}
+        own = {self._within(path) for path in changed}
+        self.problems += [each for each in former.problems if each.span.path not in own]
+        for path, (_, mode, _, id, _) in changed.items():
+            if mode not in ("100644", "100755"):
+                files.pop(self._within(path), None)
+            if mode != "000000":
+                self._take(files, mode, id, path, partial(self._size, id))
+        if files.keys() != former.files().keys():  # in the order in which Git lists a tree
+            files = dict(sorted(files.items(), key=lambda item: item[0].encode("utf-8", "surrogateescape")))
+        return bounded(files, self.problems)
+
+    def _size(self, id: str) -> int:
+        return int(self.repo.odb.info(bytes.fromhex(id)).size)  # pyright: ignore
+
+    def _within(self, path: str) -> str:
+        return path.removeprefix(f"{self.inner}/") if self.inner else path
+
+    def _take(self, files: dict[str, Blob], mode: str, id: str, path: str, size: Callable[[], int]) -> None:
+        """Takes in one entry of a tree, or says why not."""
+        path = self._within(path)
+        if mode == "160000":
+            hint = "Put the pages themselves here."
+            self.problems.append(problem("RB103", Span(path, 1), "The entry is a submodule", hint))
+        elif kept(path) and mode == "120000":
+            hint = "Put the file itself here."
+            self.problems.append(problem("RB103", Span(path, 1), "The entry is a symbolic link", hint))
+        elif kept(path):
+            files[path] = Blob(path, id, size())
 
     def files(self) -> Mapping[str, Blob]:
         return self._files
@@ -257,7 +306,7 @@ class GitSource:
             return False
 
     def again(self) -> GitSource:
-        return GitSource(self.repo, self.revision, self.inner, self.remote)
+        return GitSource(self.repo, self.revision, self.inner, self.remote, former=self)
 
 
 def open_source(location: str | Path, at: str | None = None, *, cache: Path | None = None) -> Source:

@@ -38,9 +38,8 @@ class Built:
 
 def in_memory(source: Source, libraries: Libraries, tell: Tell | None = None) -> Built:
     """An index of all pages, in memory."""
-    blobs = _pages(source.files())
-    engine = Engine.memory(_documents(source, blobs.values(), tell), heap=_heap(len(blobs)))
-    _take_libraries(engine, libraries, blobs)
+    engine = Engine.memory(())
+    _change(engine, source, libraries, {}, tell)
     return Built(engine)
 
 
@@ -63,8 +62,8 @@ def _made(store: Store, source: Source, libraries: Libraries, former: Former | N
         try:
             with store.filling(source.commit, base) as folder:
                 engine = Engine.opened(folder)
-                known = former.files if former is not None and former.folder == base else None
-                _change(engine, source, libraries, _ids(known) if known is not None else engine.ids(), tell)
+                known = former.files if former is not None and former.folder == base else engine.files()
+                _change(engine, source, libraries, known, tell)
             return store.path(source.commit)
         except (OSError, ValueError):
             store.discard(base)  # deleted meanwhile, or damaged while it was open
@@ -73,13 +72,18 @@ def _made(store: Store, source: Source, libraries: Libraries, former: Former | N
     return store.path(source.commit)
 
 
-def _change(engine: Engine, source: Source, libraries: Libraries, known: Mapping[str, str], tell: Tell | None) -> None:
-    """Brings an index that knows these pages, by content id, to the source's."""
-    blobs = _pages(source.files())
-    changed = [blob for path, blob in blobs.items() if known.get(path) != blob.id]
-    gone = [f"p:{path}" for path, id in known.items() if path not in blobs or blobs[path].id != id]
-    engine.change(gone, _documents(source, changed, tell), heap=_heap(len(changed)))
-    _take_libraries(engine, libraries, blobs)
+def _change(engine: Engine, source: Source, libraries: Libraries, known: Mapping[str, Blob], tell: Tell | None) -> None:
+    """Brings an index that holds these files to the source's."""
+    files = source.files()
+    changed = [
+        blob
+        for path, blob in files.items()
+        if (old := known.get(path)) is not blob and (old is None or old.id != blob.id) and _is_page(path)
+    ]
+    gone = [*(known.keys() - files.keys()), *(blob.path for blob in changed)]
+    heap = LARGE_HEAP if len(changed) > MANY_CHANGES else SMALL_HEAP
+    engine.change([f"p:{path}" for path in gone if known], _documents(source, changed, tell), heap=heap)
+    _take_libraries(engine, libraries, files)
 
 
 def _take_libraries(engine: Engine, libraries: Libraries, own: Mapping[str, Blob]) -> None:
@@ -100,13 +104,5 @@ def _documents(source: Source, blobs: Collection[Blob], tell: Tell | None) -> It
         yield of_bytes(blob.path, blob.id, source.read(blob))
 
 
-def _pages(files: Mapping[str, Blob]) -> dict[str, Blob]:
-    return {path: blob for path, blob in files.items() if path.lower().endswith(".md")}
-
-
-def _ids(files: Mapping[str, Blob]) -> dict[str, str]:
-    return {path: blob.id for path, blob in _pages(files).items()}
-
-
-def _heap(pages: int) -> int:
-    return LARGE_HEAP if pages > MANY_CHANGES else SMALL_HEAP
+def _is_page(path: str) -> bool:
+    return path.lower().endswith(".md")

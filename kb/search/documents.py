@@ -16,12 +16,11 @@ from kb.pages.front import LORE_KEYS, Entry, parse_front
 from kb.pages.page import LINK, MAX_BYTES, MAX_LINE, MAX_LINES, Page, heading_of, parse_bytes
 
 MAX_FACT = 200
-_HARD = re.compile(
-    r"`|~~~|^[ \t]*<|^[ \t]+#|^ {0,3}[|:=-][ \t|:=-]*$|^ {0,3}\[.*\]:|^(?=.*(?: {4}|\t)).*\[\[|^[ >*+\d.)-]{8,}.*\[\[",
-    re.MULTILINE,
-)
-"""What makes the structure of a page more than its headings at the left edge: code, HTML, tables, underlined headings,
-headings in lists, definitions, and links that may stand in code or too deep."""
+_HARD = re.compile(r"[ \t]*<|[ \t]+#| {0,3}(?:[|:=-][ \t|:=-]*$|\[.*\]:)")
+"""A line that makes the structure of a page more than its headings at the left edge: HTML, a heading in a list, a table,
+an underlined heading, a definition. Code does, too."""
+_DEEP = re.compile(r".*(?: {4}|\t)|[ >*+\d.)-]{8}")
+"""A line whose links may stand in indented code, or too deep."""
 _HEADING = re.compile(r"#{1,6}(?=[ \t]|$)")
 
 
@@ -74,8 +73,7 @@ def _plain(path: str, id: str, data: bytes) -> Document | None:
     if len(lines) > MAX_LINES or max(map(len, lines)) > MAX_LINE:
         return None
     front, start, _ = parse_front(path, lines)
-    body = "\n".join(lines[start:])
-    if _HARD.search(body):
+    if "`" in text or "~~~" in text or any(map(_HARD.match, lines[start:])):
         return None
     title: tuple[str, int] | None = None
     headings: list[tuple[str, int]] = []
@@ -88,8 +86,8 @@ def _plain(path: str, id: str, data: bytes) -> Document | None:
             headings.append((heading_of(line)[0], number))
         elif "[[" in line:
             found = [each[1].strip() for each in LINK.finditer(line)]
-            if len(found) != line.count("[["):
-                return None  # it may go on in the next line
+            if _DEEP.match(line) or len(found) != line.count("[["):  # it may go on in the next line
+                return None
             links += found
     named = title or ("", 1)
     starts = [(named[0] or path, named[1]), *(each for each in headings if each[0])]

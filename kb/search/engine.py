@@ -15,6 +15,7 @@ import orjson
 import tantivy
 from tantivy import Filter, Query, Schema, SchemaBuilder, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
+from kb.pages.source import Blob
 from kb.search.documents import Document
 
 HEADING_WEIGHT = 4
@@ -131,12 +132,12 @@ class Engine:
         terms = self.searcher.terms_with_prefix("marks", prefix)
         return [term.removeprefix(prefix) for term, _ in terms if self.has(term)]
 
-    def ids(self) -> dict[str, str]:
-        """path → content id, of every page that is no library's."""
+    def files(self) -> dict[str, Blob]:
+        """The files whose pages it holds, by path; no library's. Their sizes are not known."""
         query = Query.boolean_query(
             [(tantivy.Occur.Must, self.mark("page")), (tantivy.Occur.MustNot, self.mark("lib"))]
         )
-        return {row.path: row.id for row in self.rows(query, max(1, self.size))}
+        return {row.path: Blob(row.path, row.id, 0) for row in self.rows(query, max(1, self.size))}
 
 
 def fact(key: str, value: str) -> str:

@@ -37,7 +37,7 @@ class SearchIndex:
     def __init__(self, pages: Mapping[str, Page], commit: str, *, built: Built | None = None):
         self.commit = commit
         self._built = built
-        self._pages = pages
+        self._pages: Mapping[str, Page] = pages
 
     @classmethod
     def of(
@@ -71,8 +71,8 @@ class SearchIndex:
             from kb.search.building import Built
             from kb.search.engine import Engine
 
-            self._built = Built(Engine.memory(map(of_page, self._pages.values())))
-            self._pages = {}
+            self._built = Built(Engine.memory([of_page(page) for page in self._pages.values()]))
+            self._pages = dict[str, Page]()
         return self._built.engine
 
     def search(self, query: str, limit: int = 10, kind: str | None = None) -> list[Hit]:

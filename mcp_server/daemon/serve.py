@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -36,7 +37,7 @@ def main(settings: Settings, options: Options, *, workers: int, say: Callable[[s
         place.stop()  # its bridges come back to this one
     with place.held():
         port = None if local else _port(options.site)
-        url = "" if port is None else _url(options.site, port.getsockname()[1])
+        url = "" if port is None else settings.url or _url(options.site.host, port.getsockname()[1])
         bridges = _socket(place.socket)
         place.tell(url=url, local=local, version=__version__)
 
@@ -48,8 +49,7 @@ def main(settings: Settings, options: Options, *, workers: int, say: Callable[[s
             web = [_socket(_private(place, 0)), *([port] if port else [])]
             _run(serve(settings, options, web, bridges, ready))
             return
-        ready()
-        _Workers(place, options, port, bridges, workers).run()
+        _Workers(place, options, port, bridges, workers).run(ready)
 
 
 def local() -> None:
@@ -62,7 +62,9 @@ def child(asked: str) -> None:
     given = json.loads(asked)
     options = Options(given["worlds"], Site(**given["site"]))
     web = [socket.socket(fileno=fd) for fd in given["web"]]
-    _run(serve(Settings.from_environment(), options, web, socket.socket(fileno=given["bridges"])))
+    bridges = socket.socket(fileno=given["bridges"])
+    serves = partial(os.close, given["serves"])
+    _run(serve(Settings.from_environment(), options, web, bridges, serves, given["alive"]))
 
 
 def _run(serving: Coroutine[None, None, None]) -> None:
@@ -71,23 +73,29 @@ def _run(serving: Coroutine[None, None, None]) -> None:
 
 
 class _Workers:
-    """Processes on the same sockets."""
+    """Processes on the same sockets. They end when this one does, however that ends."""
 
     def __init__(self, place: Place, options: Options, port: socket.socket | None, bridges: socket.socket, count: int):
-        self._place, self._options, self._port, self._bridges = place, options, port, bridges
+        self._options, self._port, self._bridges = options, port, bridges
         self._sockets = [str(_private(place, number)) for number in range(count)]
-        self._processes = [self._start(number) for number in range(count)]
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._ending = False
+        self._alive, self._while_alive = os.pipe()
 
-    def run(self) -> None:
-        """Watches them until a signal says to end."""
+    def run(self, ready: Callable[[], None]) -> None:
+        """Starts them and watches them until a signal says to end. `ready` is called when each serves, or has died."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
+        begun = [self._start(number) for number in range(len(self._sockets))]
+        for end in begun:
+            os.read(end, 1)
+            os.close(end)
+        ready()
         while not self._ending:
             signal.sigtimedwait([signal.SIGCHLD], PAUSE)
             for number, process in enumerate(self._processes):
                 if process.poll() is not None and not self._ending:
-                    self._processes[number] = self._start(number)
+                    os.close(self._start(number))
         for process in self._processes:
             process.wait()
 
@@ -97,22 +105,20 @@ class _Workers:
             with suppress(ProcessLookupError):
                 process.terminate()
 
-    def _start(self, number: int) -> subprocess.Popen[bytes]:
-        with _socket(Path(self._sockets[number])) as own:
-            web = [own, *([self._port] if self._port else [])]
-            fds = [each.fileno() for each in web]
-            asked = {
-                "worlds": self._options.worlds,
-                "site": asdict(replace(self._options.site, worker=number, workers=self._sockets)),
-                "web": fds,
-                "bridges": self._bridges.fileno(),
-            }
-            command = [
-                sys.executable,
-                "-c",
-                "from mcp_server.daemon.serve import child; import sys; child(sys.argv[1])",
-            ]
-            return subprocess.Popen([*command, json.dumps(asked)], pass_fds=[*fds, self._bridges.fileno()])  # noqa: S603
+    def _start(self, number: int) -> int:
+        """Starts a worker in the place of the last one; gives what can be read to its end when it serves."""
+        begun, serves = os.pipe()
+        with _socket(Path(self._sockets[number])) as own, open(serves, "wb"):
+            web = [own.fileno(), *([self._port.fileno()] if self._port else [])]
+            bridges = self._bridges.fileno()
+            site = asdict(replace(self._options.site, worker=number, workers=self._sockets))
+            asked = {"worlds": self._options.worlds, "site": site, "web": web, "bridges": bridges}
+            asked |= {"serves": serves, "alive": self._alive}
+            command = [sys.executable, "-c", f"from {__name__} import child; import sys; child(sys.argv[1])"]
+            fds = [*web, bridges, serves, self._alive]
+            process = subprocess.Popen([*command, json.dumps(asked)], pass_fds=fds)  # noqa: S603
+            self._processes[number : number + 1] = [process]
+        return begun
 
 
 def _port(site: Site) -> socket.socket:
@@ -124,9 +130,9 @@ def _port(site: Site) -> socket.socket:
         raise DaemonError(what, "Choose another with --host and --port.") from None
 
 
-def _url(site: Site, port: int) -> str:
-    host = "127.0.0.1" if site.host in ("0.0.0.0", "") else f"[{site.host}]" if ":" in site.host else site.host  # noqa: S104
-    return site.public_url or f"http://{host}:{port}"
+def _url(host: str, port: int) -> str:
+    near = "127.0.0.1" if host in ("0.0.0.0", "") else f"[{host}]" if ":" in host else host  # noqa: S104
+    return f"http://{near}:{port}"
 
 
 def _private(place: Place, number: int) -> Path:

@@ -63,9 +63,11 @@ async def serve(
     options: Options,
     web: Sequence[socket.socket],
     bridges: socket.socket,
-    ready: Callable[[], None] = lambda: None,
+    ready: Callable[[], None],
+    alive: int | None = None,
 ) -> None:
-    """Serves until a signal says to end, or nobody has been there for `options.idle`. `ready` is called when it begins."""
+    """Serves until a signal says to end, nobody has been there for `options.idle`, or the pipe `alive` ends. `ready` is called
+    when it begins."""
     opening = Opening()
 
     @cache
@@ -78,10 +80,10 @@ async def serve(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(lines.serving(bridges))
         app = await _opened(stack, settings, opening)
-        await stack.enter_async_context(between_turns(app))
+        background = await stack.enter_async_context(between_turns(app))
         http = _Http(
             uvicorn.Config(
-                create(app, server_for(()), options.site),
+                create(app, server_for(()), Served.of(options.worlds), options.site, background),
                 http="httptools",
                 ws="websockets-sansio",
                 log_config=None,
@@ -92,6 +94,8 @@ async def serve(
         )
         if options.idle is not None:
             stack.push_async_callback(_cancelled, asyncio.create_task(_idle(lines, http, options.idle, settings.home)))
+        if alive is not None:
+            asyncio.get_running_loop().add_reader(alive, http.handle_exit, signal.SIGTERM, None)
         ready()
         await http.serve(list(web))
 

@@ -13,9 +13,9 @@ from typing import Any
 from starlette.routing import Route
 
 from agents.access import Namespace, Principal
-from agents.identity import Granting, actor
+from agents.identity import AccessError, Granting, actor
 from agents.players import PlayerService
-from mcp_server.web.identity import Gate, packed
+from mcp_server.web.identity import Gate
 from mcp_server.web.operations import Asked, Operation
 from mcp_server.web.operations import routes as operation_routes
 from mcp_server.web.shapes import (
@@ -72,7 +72,9 @@ async def whoami(desk: Desk, asked: Asked) -> WhoAmI:
 
 
 async def ticket(desk: Desk, asked: Asked) -> Ticket:
-    return Ticket(ticket=await desk.tickets.issue(packed(asked.who)), seconds=LIFE)
+    if not asked.credential:
+        raise AccessError("A ticket stands for a credential, and there is none here", "Connect without a ticket.")
+    return Ticket(ticket=await desk.tickets.issue(asked.credential), seconds=LIFE)
 
 
 # --- keys
@@ -222,7 +224,7 @@ OPERATIONS = (
     Operation("DELETE", _TEAM, "End a membership", leave_team, confirm="principal"),
     Operation("GET", "/admin/namespaces", "List namespaces", list_namespaces, Namespaces, audit="namespace.list"),
     Operation("PUT", _NAMESPACE, "Add or change a namespace", keep_namespace, scope="owner", body=NamespaceGiven),
-    Operation("DELETE", _NAMESPACE, "Forget a namespace", drop_namespace, scope="owner", confirm="name"),
+    Operation("DELETE", _NAMESPACE, "Forget a namespace", drop_namespace, confirm="name"),
     Operation("GET", _NAMESPACE + "/shares", "List shares", list_shares, Shares, scope="kb:write", audit="share.list"),
     Operation("PUT", _SHARE, "Share a namespace", share, scope="kb:write", body=ShareGiven),
     Operation("DELETE", _SHARE, "Take a share back", unshare, scope="kb:write", confirm="holder"),

@@ -1,30 +1,36 @@
-"""Owns the HTTP application: which path is served by what, and what stands before all of them.
+"""Owns the HTTP application of one worker: which path is served by what, and what stands before all of them.
 
-`create(app, mcp, site)`. It must not know processes or sockets.
+`create(app, mcp, served, site, background)`. It must not know processes or sockets.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+import httpx2
 from mcp.server import MCPServer
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from agents.background import Background
+from agents.players import PlayerService
 from mcp_server.tools import may_ask
+from mcp_server.tools.served import Served
+from mcp_server.web import admin, health, identity, live, metrics, openapi
+from mcp_server.web.entrance import Entrance
 from mcp_server.web.peers import Peers, Relay, Sender
+from mcp_server.web.requests import Errors, Requests, failed
 from mcp_server.web.transport import Asks, Transport
 from rulebound.app import App
-
-MAX_BODY = 1024 * 1024
-"""Bytes of a request: a page, with room to spare."""
-SESSIONS = 1_000
-"""Sessions of the 2025 protocol in one worker; they end after ten minutes of silence."""
-SESSION_IDLE = 600.0
+from storage.fenced import FencedStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,6 @@ class Site:
 
     host: str = "127.0.0.1"
     port: int = 0
-    public_url: str = ""
-    """The address that clients use, where it is another one: behind a proxy, or for all interfaces."""
     trust_loopback: bool = False
     """Whoever is on this machine and shows no credential is its owner."""
     worker: int = 0
@@ -42,19 +46,57 @@ class Site:
     """The private sockets of all workers, by number; this one is `worker`."""
 
 
-def create(app: App, mcp: MCPServer[Any], site: Site, *, asks: Asks = may_ask) -> Starlette:
-    """The application for one worker. `asks` says which calls of tools may ask the user something."""
+def create(
+    app: App,
+    mcp: MCPServer[Any],
+    served: Served,
+    site: Site,
+    background: Background | None = None,
+    *,
+    asks: Asks = may_ask,
+) -> ASGIApp:
+    """What a worker serves; `asks` says which calls of tools may ask the user something. Raises `rulebound.app.Misconfigured`."""
+    store = app.store
+    assert isinstance(store, FencedStore), "what is served is kept"
+    assert app.access is not None, "what is served is kept"
     peers = Peers(site.worker, site.workers)
-    sessions = Transport(mcp, asks=asks, max_body=MAX_BODY, max_sessions=SESSIONS, idle=SESSION_IDLE)
+    entrance = Entrance.of(app, host=site.host, trust_loopback=site.trust_loopback, relayed=peers.private)
+    measures = metrics.Measures()
+    errors = Errors(measures)
+    transport = Transport(mcp, asks=asks)
+    players = PlayerService(store, app.games, now=partial(datetime.now, UTC))
+    desk = admin.Desk(store, app.access.granting, players, entrance.tickets)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        async with sessions.run():
+        async with transport.run():
             yield
         await peers.close()
 
-    return Starlette(
-        routes=[Route("/mcp", Relay(sessions, peers))],
-        middleware=[Middleware(Sender, peers)],
-        lifespan=lifespan,
-    )
+    routes = [
+        Route("/mcp", Relay(transport, peers)),
+        *live.routes(live.Live(app, served, measures, errors, entrance.limiter.wait)),
+        *admin.routes(desk, entrance.gate),
+        *health.routes(health.Health(app, errors, background=background)),
+        *metrics.routes(app, measures, partial(_expositions, peers) if len(peers) > 1 else None),
+        *identity.metadata(entrance.gate),
+        openapi.route(admin.OPERATIONS, app.settings.url),
+    ]
+    inner = entrance.guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: failed}))
+    own = Starlette(routes=[Route("/metrics", partial(_own, app, measures))])
+    return Sender(Requests(inner, measures, errors), own, peers)
+
+
+async def _own(app: App, measures: metrics.Measures, _: Request) -> Response:
+    return Response(await metrics.exposition(app, measures))
+
+
+async def _expositions(peers: Peers) -> Mapping[str, str]:
+    """What each worker that answers measured."""
+    found: dict[str, str] = {}
+    for number in range(len(peers)):
+        try:
+            found[str(number)] = (await peers.client(number).get("/metrics")).text
+        except httpx2.TransportError:
+            continue
+    return found

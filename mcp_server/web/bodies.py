@@ -51,7 +51,7 @@ def shallow(body: bytes) -> None:
     except orjson.JSONDecodeError as error:
         # Other parsers take some JSON that this one does not, and recurse into it.
         raise Refusal(400, "json", "The body is no JSON, or is nested too deeply") from error
-    for _ in range(DEPTH + 1):
+    for _ in range(DEPTH):
         level = [inner for each in level for inner in _within(each)]
         if not level:
             return
@@ -66,7 +66,7 @@ def _within(value: Any) -> list[Any]:
 
 
 def too_large(most: int) -> Refusal:
-    return Refusal(413, "too_large", f"The request is larger than {most} bytes", headers={"connection": "close"})
+    return Refusal(413, "too_large", f"The request is larger than {most} bytes")
 
 
 def _again(first: list[Message], receive: Receive) -> Receive:

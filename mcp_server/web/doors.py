@@ -95,7 +95,7 @@ def _page(url: str) -> str:
 def _plain(address: str) -> str:
     """An address in its usual form, of IPv4 without the wrapping in IPv6; empty for what is none."""
     try:
-        found = ip_address(address)
+        found = ip_address(address.partition("%")[0])
     except ValueError:
         return ""
     return str((found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found)

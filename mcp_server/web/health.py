@@ -25,7 +25,7 @@ from storage.postgres import PostgresStore
 
 FRESH = 1.0
 """Seconds for which what was found is told again."""
-ANSWER = 1.0
+ANSWER = 3.0
 """Seconds after which a store that says nothing is called degraded."""
 _FRESH_HEADERS = {"cache-control": "no-store"}
 

@@ -7,7 +7,7 @@ kept or answered. It must not know what is served.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 from urllib.parse import parse_qs
@@ -26,12 +26,14 @@ from agents.identity import Identities, Unrecognised
 from agents.identity.errors import IssuerAway
 from mcp_server.web import bodies
 from mcp_server.web.doors import LOOPBACK, Doors, same_page
+from mcp_server.web.lasting import watched
 from mcp_server.web.limits import Limited, Limiter
+from mcp_server.web.live import RECOGNISE_KEY, Recognise
 from mcp_server.web.refusals import Refusal
 from mcp_server.who import SCOPE_KEY
-from storage import StoreError
 from storage.redis import RedisAway
 from storage.redis.tickets import Tickets
+from storage.store import StoreAway, StoreError
 
 log = logging.getLogger(__name__)
 METADATA = "/.well-known/oauth-protected-resource"
@@ -104,19 +106,25 @@ class Guard:
         peer, port = scope.get("client") or ("", 0)
         address = self._gate.doors.address(peer, headers.get(b"x-forwarded-for", ""))
         scope["client"] = address, port
-        who = replace(await self._who(scope, headers, peer, address), address=address)
+        credential = await self._credential(scope, headers, address)
+        found = await self._recognise(credential, address) if credential else self._stranger(scope, headers, peer)
+        who = replace(found, address=address)
         scope[SCOPE_KEY], scope["user"] = who, _user(who)
         limited = await self._counted(scope, who)
-        if scope["type"] == "websocket" or scope["method"] in ("GET", "HEAD"):
+        if scope["type"] == "websocket":
             if limited is not None:
                 raise limited
+            if credential:
+                scope[RECOGNISE_KEY] = self._again(credential, address)
             return receive
-        if path == "/mcp" and not who.may("kb:write"):
-            most = bodies.COMMAND
-        receive, body = await bodies.read(receive, most)
-        if limited is not None:
-            return _told_the_model(path, headers, body, limited)
-        return receive
+        if scope["method"] not in ("GET", "HEAD"):
+            small = path == "/mcp" and not who.may("kb:write")
+            receive, body = await bodies.read(receive, bodies.COMMAND if small else most)
+            if limited is not None:
+                return _told_the_model(path, headers, body, limited)
+        elif limited is not None:
+            raise limited
+        return watched(receive, self._still(credential, who)) if credential else receive
 
     async def _counted(self, scope: Scope, who: Principal) -> Refusal | None:
         if self._gate.relayed(scope):
@@ -127,26 +135,34 @@ class Guard:
             return too_many(error)
         return None
 
-    async def _who(self, scope: Scope, headers: Mapping[bytes, str], peer: str, address: str) -> Principal:
+    async def _credential(self, scope: Scope, headers: Mapping[bytes, str], address: str) -> str:
+        """The bearer token, or what a ticket stands for; empty where there is none. Raises `Refusal`."""
         said = headers.get(b"authorization")
-        if said is None and scope["type"] == "websocket" and b"ticket=" in scope["query_string"]:
+        if said is not None:
+            kind, _, credential = said.partition(" ")
+            if kind.lower() != "bearer" or not credential.strip():
+                raise Refusal(401, "invalid_token", "Credentials are bearer tokens", Unrecognised.hint, self._bad())
+            return credential.strip()
+        if scope["type"] == "websocket" and b"ticket=" in scope["query_string"]:
             return await self._redeem(scope["query_string"], address)
-        if said is None:
-            # A proxy on this machine has a loopback address too, and whoever is behind it is not the owner.
-            forwarded = b"x-forwarded-for" in headers or b"forwarded" in headers or b"via" in headers
-            own = peer in LOOPBACK and not forwarded and same_page(headers.get(b"host", ""), headers.get(b"origin"))
-            if self._gate.trust_loopback and own:
-                return LOCAL
-            if self._gate.public or scope["path"].startswith(OPEN):
-                return PUBLIC
-            raise self._gate.refuse(PUBLIC, "", "This server asks for a credential", Unrecognised.hint)
-        kind, _, credential = said.partition(" ")
-        if kind.lower() != "bearer" or not credential.strip():
-            raise Refusal(401, "invalid_token", "Credentials are bearer tokens", Unrecognised.hint, self._bad())
-        found = self._identities.known(credential.strip())
-        return found or await self._recognise(credential.strip(), address)
+        return ""
+
+    def _stranger(self, scope: Scope, headers: Mapping[bytes, str], peer: str) -> Principal:
+        """Who shows no credential. Raises `Refusal`."""
+        # A proxy on this machine has a loopback address too, and whoever is behind it is not the owner.
+        forwarded = b"x-forwarded-for" in headers or b"forwarded" in headers or b"via" in headers
+        own = peer in LOOPBACK and not forwarded and same_page(headers.get(b"host", ""), headers.get(b"origin"))
+        if self._gate.trust_loopback and own:
+            return LOCAL
+        if self._gate.public or scope["path"].startswith(OPEN):
+            return PUBLIC
+        raise self._gate.refuse(PUBLIC, "", "This server asks for a credential", Unrecognised.hint)
 
     async def _recognise(self, credential: str, address: str) -> Principal:
+        """Raises `Refusal`."""
+        known = self._identities.known(credential)
+        if known is not None:
+            return known
         try:
             self._limiter.admit(address)
             return await self._identities.recognise(credential)
@@ -158,26 +174,49 @@ class Guard:
             await self._failed(address)
             raise Refusal(401, "invalid_token", str(error), error.hint, self._bad()) from None
         except StoreError:
-            raise Refusal(
-                503, "away", "Credentials cannot be checked at present", headers={"retry-after": "5"}
-            ) from None
+            raise away("Credentials") from None
 
-    async def _redeem(self, query: bytes, address: str) -> Principal:
-        """Whoever was given a ticket a moment ago: a page in a browser can send no header with a WebSocket."""
+    def _again(self, credential: str, address: str) -> Recognise:
+        """Whose credential it is by now; None: nobody's any more. It raises `StoreError` where nobody can tell."""
+
+        async def recognise() -> Principal | None:
+            try:
+                return replace(await self._identities.recognise(credential), address=address)
+            except IssuerAway as error:
+                raise StoreAway(str(error)) from error
+            except Unrecognised:
+                return None
+
+        return recognise
+
+    def _still(self, credential: str, before: Principal) -> Callable[[], Awaitable[bool]]:
+        """Whether a credential still allows what it did; where nobody can tell, it is asked again."""
+        recognise = self._again(credential, before.address)
+
+        async def good() -> bool:
+            try:
+                now = await recognise()
+            except StoreError:
+                return True
+            return now is not None and before.scopes <= now.scopes and before.teams <= now.teams
+
+        return good
+
+    async def _redeem(self, query: bytes, address: str) -> str:
+        """A page in a browser can send no header with a WebSocket, so it shows a ticket that it got a moment ago."""
         try:
             self._limiter.admit(address)
             ticket = parse_qs(query.decode("latin-1")).get("ticket", [""])[0]
-            data = await self._tickets.redeem(ticket) if self._tickets is not None else None
+            found = await self._tickets.redeem(ticket) if self._tickets is not None else None
         except Limited as error:
             raise too_many(error) from None
         except RedisAway:
-            raise Refusal(503, "away", "Tickets cannot be checked at present", headers={"retry-after": "5"}) from None
-        if data is None:
+            raise away("Tickets") from None
+        if found is None:
             await self._failed(address)
-            raise Refusal(
-                401, "invalid_token", "The ticket is unknown, or was used", "Get another at POST /ticket.", self._bad()
-            )
-        return unpacked(data)
+            hint = "Get another at POST /ticket."
+            raise Refusal(401, "invalid_token", "The ticket is unknown, or was used", hint, self._bad())
+        return found
 
     async def _failed(self, address: str) -> None:
         try:
@@ -218,6 +257,10 @@ def too_many(error: Limited) -> Refusal:
     return Refusal(429, "too_many", str(error), error.hint, {"retry-after": str(error.wait)})
 
 
+def away(what: str) -> Refusal:
+    return Refusal(503, "away", f"{what} cannot be checked at present", "Try again.", {"retry-after": "5"})
+
+
 def _told_the_model(path: str, headers: Mapping[bytes, str], body: bytes, refusal: Refusal) -> Response:
     """A tool call that came too soon is answered as a tool's error, which a model can read; anything else by its status."""
     try:
@@ -230,16 +273,6 @@ def _told_the_model(path: str, headers: Mapping[bytes, str], body: bytes, refusa
     if headers.get(b"mcp-protocol-version", "") >= "2026":
         result["resultType"] = "complete"
     return JSONResponse({"jsonrpc": "2.0", "id": asked["id"], "result": result}, headers=refusal.headers)
-
-
-def packed(who: Principal) -> bytes:
-    """A principal as a ticket holds them."""
-    return orjson.dumps([who.id, sorted(who.scopes), sorted(who.roles), sorted(who.teams), who.kind])
-
-
-def unpacked(data: bytes) -> Principal:
-    id, scopes, roles, teams, kind = orjson.loads(data)
-    return Principal(id, frozenset(scopes), frozenset(roles), frozenset(teams), kind)
 
 
 def _user(who: Principal) -> AuthenticatedUser:

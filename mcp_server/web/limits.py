@@ -71,6 +71,14 @@ class Limiter:
         if not taken.allowed:
             raise Limited(taken.wait)
 
+    async def wait(self, who: Principal, kind: Kind | None = None) -> float:
+        """As `take`; gives the seconds to wait, 0 where it is allowed."""
+        try:
+            await self.take(who, kind)
+        except Limited as error:
+            return error.wait
+        return 0.0
+
     def admit(self, address: str) -> None:
         """Raises `Limited` for an address from which too many bad credentials came lately; asks nobody."""
         until = self._blocked.get(household(address), 0.0)

@@ -38,11 +38,11 @@ MOST_MISSED = 100_000
 """Turns of a world after which nobody is told what they missed."""
 
 Recognise = Callable[[], Awaitable[Principal | None]]
-Take = Callable[[Principal, str], Awaitable[float]]
-"""A rate limit: the seconds that a principal has to wait for something of a class; 0: go on."""
+Take = Callable[[Principal], Awaitable[float]]
+"""A rate limit: the seconds that a principal has to wait before they are heard; 0: go on."""
 
 
-async def unlimited(_: Principal, __: str) -> float:
+async def unlimited(_: Principal) -> float:
     """No limit."""
     return 0.0
 
@@ -162,6 +162,9 @@ class _Connection:
     async def _put(self, type: str, id: Any = None, **rest: Any) -> None:
         """Hands a message to the writer. Where the client reads nothing, waits a while and then ends the connection."""
         text = orjson.dumps({"type": type, **({} if id is None else {"id": id}), **rest}).decode()
+        if not self._out.full():
+            self._out.put_nowait(text)
+            return
         try:
             async with asyncio.timeout(self._live.times.slow):
                 await self._out.put(text)
@@ -190,7 +193,7 @@ class _Connection:
             try:
                 message = read(frame.get("text"))
                 type, id = message.type, message.id
-                wait = await self._live.take(self._who, "player")
+                wait = await self._live.take(self._who)
                 if wait > 0:
                     raise Bad("rate_limited", "That was too much at once", f"Wait {wait:.1f} s.", id)
                 status = await self._do(message)

@@ -45,6 +45,8 @@ class Asked:
     path: dict[str, str]
     query: Any
     body: Any
+    credential: str
+    """What `who` was recognised by; empty for who showed none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,11 @@ def _endpoint(operation: Operation, desk: Any, gate: Gate, audit: Audit) -> Call
         try:
             if operation.scope is not None and not who.may(operation.scope):
                 raise Refused(f"This needs the scope {operation.scope!r}")
-            asked = Asked(who, dict(request.path_params), _query(operation, request), await _body(operation, request))
+            if any("\0" in each for each in (*request.path_params.values(), *request.query_params.values())):
+                raise _nul()
+            query, body = _query(operation, request), await _body(operation, request)
+            credential = request.headers.get("authorization", "").partition(" ")[2].strip()
+            asked = Asked(who, dict(request.path_params), query, body, credential)
             answer = await operation.run(desk, asked)
             if operation.audit:
                 await audit(who, operation.audit, asked.path.get("id", ""))
@@ -128,10 +134,17 @@ async def _body(operation: Operation, request: Request) -> Model | None:
         return None
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal(415, "type", "The body is JSON", "Send it with content-type: application/json")
+    said = await request.body()
+    if b"\\u0000" in said:
+        raise _nul()
     try:
-        return operation.body.model_validate_json(await request.body())
+        return operation.body.model_validate_json(said)
     except ValidationError as error:
         raise _invalid(error) from None
+
+
+def _nul() -> Refusal:
+    return Refusal(400, "invalid", "No text holds the character 0", "See /openapi.json.")
 
 
 def _invalid(error: ValidationError) -> Refusal:

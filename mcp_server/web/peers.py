@@ -118,12 +118,19 @@ async def _gone(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Sender:
-    """ASGI, outermost: a relayed request has the address of whoever sent it; nobody else can claim one."""
+    """ASGI, outermost: a relayed request has the address of whoever sent it; nobody else can claim one.
 
-    def __init__(self, app: ASGIApp, peers: Peers):
-        self._app, self._peers = app, peers
+    What a worker asks for itself goes to `own`, past everything that guards `app`.
+    """
+
+    def __init__(self, app: ASGIApp, own: ASGIApp, peers: Peers):
+        self._app, self._own, self._peers = app, own, peers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._peers.private(scope):
-            scope["client"] = (Headers(scope=scope).get(CLIENT, ""), 0)
+            client = Headers(scope=scope).get(CLIENT)
+            if client is None:
+                await self._own(scope, receive, send)
+                return
+            scope["client"] = (client, 0)
         await self._app(scope, receive, send)

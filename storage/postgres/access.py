@@ -65,6 +65,10 @@ KEEP = """
 INSERT INTO namespaces (name, location, visibility, owner, team) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (name) DO UPDATE SET location = $2, visibility = $3, owner = $4, team = $5 RETURNING name"""
 
+ADD = """
+INSERT INTO namespaces (name, location, visibility, owner, team) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (name) DO NOTHING RETURNING name"""
+
 # Its shares go with it.
 DROP = "DELETE FROM namespaces WHERE name = $1 RETURNING name"
 
@@ -218,10 +222,10 @@ class PostgresAccess:
     async def namespaces(self) -> Sequence[NamespaceRecord]:
         return [NamespaceRecord(**row) for row in await self._connections.fetch(NAMESPACES)]
 
-    async def keep_namespace(self, kept: NamespaceRecord, act: Act) -> bool:
-        """A new one, or another location, visibility, owner or team of a known one."""
+    async def keep_namespace(self, kept: NamespaceRecord, act: Act, *, new: bool = False) -> bool:
+        """A new one, or another location, visibility, owner or team of a known one, but not where it must be `new`."""
         values = (kept.location, kept.visibility, kept.owner, kept.team)
-        return await self._change(act, KEEP, kept.name, *values)
+        return await self._change(act, ADD if new else KEEP, kept.name, *values)
 
     async def drop_namespace(self, name: str, act: Act) -> bool:
         return await self._change(act, DROP, name)

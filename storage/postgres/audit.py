@@ -27,7 +27,7 @@ SELECT id, at, actor, action, target, data, address FROM audit WHERE at >= $1 OR
 EVER = datetime.min.replace(tzinfo=UTC)
 ACTORS = frozenset({"operator", "clock"})
 """Who acts and is no player."""
-THINGS = frozenset({"namespace", "right", "role", "scopes", "team", "visibility"})
+THINGS = frozenset({"commit", "namespace", "right", "role", "scopes", "team", "visibility"})
 """What is named, in data, by words rather than by an id: things that operators and designers name, and never people."""
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from agents.access import PUBLIC, Principal
 from mcp_server.tools.served import Served
 from mcp_server.web import health, live, metrics
 from mcp_server.web.live import RECOGNISE_KEY, Live, Recognise
-from mcp_server.web.requests import Errors, Requests
+from mcp_server.web.requests import Errors, Requests, failed
 from mcp_server.who import SCOPE_KEY
 from rulebound.app import App, between_turns, build
 from rulebound.settings import Settings
@@ -104,7 +104,8 @@ async def serve(fresh_database: str, servers: Servers, tmp_path: Path, inn: Path
                     *live.routes(Live(app, served, measures, worker.errors, **options)),
                     *metrics.routes(app, measures, gather),
                     *health.routes(health.Health(app, worker.errors, background=background)),
-                ]
+                ],
+                exception_handlers={Exception: failed},
             )
             around = Requests(
                 Recognised(starlette, known, recognise),
@@ -119,7 +120,7 @@ async def serve(fresh_database: str, servers: Servers, tmp_path: Path, inn: Path
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(app: ASGIApp) -> AsyncGenerator[str]:
     """An app on uvicorn; its host and port."""
     config = uvicorn.Config(app, ws="websockets-sansio", lifespan="off", log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
@@ -165,7 +166,7 @@ class Client:
 
 
 @asynccontextmanager
-async def _joined(worker: Worker, who: str, **options: Any) -> AsyncIterator[Client]:
+async def _joined(worker: Worker, who: str, **options: Any) -> AsyncGenerator[Client]:
     async with connect(f"ws://{worker.url}/ws", additional_headers={"x-who": who}, **options) as socket:
         yield Client(socket)
 

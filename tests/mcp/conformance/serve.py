@@ -13,27 +13,23 @@ from mcp_server.server import server
 from mcp_server.tools import may_ask
 from mcp_server.tools.served import Served
 from mcp_server.web.app import Site, create
-from mcp_server.web.entrance import Entrance
 from rulebound.app import between_turns, open_app
 from rulebound.settings import Settings
-from storage.fenced import FencedStore
 
 
 async def main() -> None:
     settings = Settings.from_environment()
     listening = socket.create_server(("127.0.0.1", 0))
-    async with open_app(settings) as app, between_turns(app):
-        assert isinstance(app.store, FencedStore)
-        mcp = server(app, Served.of(()), long=fixtures.TASKS, patience=fixtures.LONG / 2)
+    async with open_app(settings) as app, between_turns(app) as background:
+        served = Served.of(())
+        mcp = server(app, served, long=fixtures.TASKS, patience=fixtures.LONG / 2)
         fixtures.add(mcp)
-        entrance = Entrance.of(app.store, settings, trust_loopback=True)
-        web = create(app, mcp, Site(), asks=lambda tool, given: may_ask(tool, given) or fixtures.asks(tool))
-        http = uvicorn.Server(
-            uvicorn.Config(entrance.guard(web), loop="uvloop", http="httptools", lifespan="on", log_level="error")
-        )
-        async with entrance.open():
-            print(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp", flush=True)
-            await http.serve([listening])
+        site = Site(trust_loopback=True)
+        asks = lambda tool, given: may_ask(tool, given) or fixtures.asks(tool)  # noqa: E731
+        web = create(app, mcp, served, site, background, asks=asks)
+        http = uvicorn.Server(uvicorn.Config(web, loop="uvloop", http="httptools", lifespan="on", log_level="error"))
+        print(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp", flush=True)
+        await http.serve([listening])
 
 
 asyncio.run(main())
