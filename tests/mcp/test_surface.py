@@ -11,6 +11,7 @@ import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import ResourceUpdated
 from mcp_types import ElicitRequestParams, ElicitResult, TextContent, TextResourceContents
 
 from agents.access import Principal
@@ -190,13 +191,12 @@ async def test_another_principals_game_is_answered_like_one_that_is_not_there(
 
 async def test_experiences_lists_worlds_and_ones_own_games_and_goes_on_where_there_are_more(app: App) -> None:
     async with chat(app) as game:
-        for number in range(23):
-            last = (await game.call("start", world="cloak", player=f"p{number}"))["handle"]
+        handles = [(await game.call("start", world="cloak", player=f"p{number}"))["handle"] for number in range(23)]
         found = await game.call("experiences")
         rest = await game.call("experiences", first=found["next"])
     assert {"name": "cloak", "about": "Cloak of Darkness"} in found["worlds"]
     assert found["games"][0] | {"played": ""} == {
-        "handle": last,
+        "handle": handles[-1],
         "world": "cloak",
         "player": "p22",
         "turn": 0,
@@ -281,7 +281,7 @@ async def test_a_session_is_told_when_what_it_watches_reads_differently_and_only
         handle = (await game.call("start", world="cloak"))["handle"]
         state, plan = f"game://{handle}/state", f"game://{handle}/map"
         for uri in (state, plan):
-            await game.client.subscribe_resource(uri)
+            await game.client.subscribe_resource(uri)  # pyright: ignore[reportDeprecated]
         await turn(other, handle, "west")
         await until(game.told, plan)
         await until(game.told, state)
@@ -289,7 +289,7 @@ async def test_a_session_is_told_when_what_it_watches_reads_differently_and_only
         await turn(other, handle, "look")
         await until(game.told, state)
         assert plan not in game.told, "the map is as it was"
-        await game.client.unsubscribe_resource(state)
+        await game.client.unsubscribe_resource(state)  # pyright: ignore[reportDeprecated]
         game.told.clear()
         await turn(other, handle, "east")
         await until(game.told, plan)
@@ -306,7 +306,7 @@ async def test_a_stream_is_told_of_ones_own_games_and_never_of_others(
             await turn(game, handle, "west")
             with anyio.fail_after(10):
                 event = await anext(aiter(heard))
-        assert event.uri == state
+        assert event == ResourceUpdated(uri=state)
         monkeypatch.setattr(who, "LOCAL", Principal.of("eve", "player"))
         async with game.client.listen(resource_subscriptions=[state, "test://any"]) as foreign:
             assert foreign.honored.resource_subscriptions == ["test://any"]

@@ -162,7 +162,7 @@ async def _world_of(client: Client, name: str) -> dict[str, str]:
 
 async def test_a_page_is_shown_as_it_reads_and_goes_on_where_it_is_long(show: Show, tmp_path: Path) -> None:
     async with client(tmp_path) as connected:
-        given = {
+        given: dict[str, Any] = {
             "document": await read(connected, PAGE),
             "input": {"page": "cloak.md"},
             "result": await called(connected, "kb_read", page="cloak.md", **await _world_of(connected, "cloak")),
