@@ -8,9 +8,9 @@ import pytest
 from agents.worlds import Where, World
 from kb.referee import Inputs
 from kb.understand import Dialogue
+from mcp_server.catalog import Catalog
 from mcp_server.server import server
 from mcp_server.skills import FOLDER
-from mcp_server.tools.served import Served
 from rulebound.app import build
 from rulebound.settings import Settings
 
@@ -23,7 +23,8 @@ def anyio_backend() -> str:
 
 
 async def test_every_tool_that_a_skill_names_is_there(tmp_path: Path) -> None:
-    tools = {tool.name for tool in await server(build(Settings(tmp_path)), Served.of(())).list_tools()}
+    app = build(Settings(tmp_path))
+    tools = {tool.name for tool in await server(app, Catalog(app)).list_tools()}
     for page in FOLDER.rglob("*.md"):
         named = set(re.findall(r"`(kb_\w+|start|act|observe|why|ask|experiences)`", page.read_text()))
         assert named <= tools, page

@@ -16,8 +16,8 @@ from mcp_types import ElicitRequestParams, ElicitResult, TextContent, TextResour
 
 from agents.access import Principal
 from mcp_server import who
+from mcp_server.catalog import Catalog
 from mcp_server.server import server
-from mcp_server.tools.served import Served
 from rulebound.app import App, build
 from rulebound.settings import Settings
 from storage import MemoryStore
@@ -74,7 +74,7 @@ async def chat(
         if uri is not None:
             told.append(str(uri))
 
-    mcp = server(app, Served.of(worlds))
+    mcp = server(app, Catalog(app, worlds))
     async with Client(mcp, mode=era, elicitation_callback=None if yes is None else ask, message_handler=hear) as client:
         yield Chat(client, asked, told)
 

@@ -20,9 +20,9 @@ from mcp_types import ElicitRequestParams, ElicitResult
 from starlette.types import Receive, Scope, Send
 
 from agents.access import Principal
+from mcp_server.catalog import Catalog
 from mcp_server.server import server
 from mcp_server.tools import may_ask
-from mcp_server.tools.served import Served
 from mcp_server.web.transport import Transport
 from mcp_server.who import SCOPE_KEY
 from rulebound.app import build
@@ -94,7 +94,8 @@ Serve = Callable[..., Any]
 def serve(tmp_path: Path) -> Serve:
     @asynccontextmanager
     async def serving(**options: Any) -> AsyncGenerator[Http]:
-        mcp = server(build(Settings(tmp_path / "home"), store=MemoryStore()), Served.of(()))
+        services = build(Settings(tmp_path / "home"), store=MemoryStore())
+        mcp = server(services, Catalog(services))
         transport = Transport(mcp, asks=may_ask, **options)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:

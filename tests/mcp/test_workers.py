@@ -17,8 +17,8 @@ from mcp_types import ElicitRequest, ElicitRequestFormParams, InputRequiredResul
 from agents.access import Principal
 from mcp_server import tasks as tasks_module
 from mcp_server import who
+from mcp_server.catalog import Catalog
 from mcp_server.server import server
-from mcp_server.tools.served import Served
 from rulebound.app import App, build
 from rulebound.settings import Settings
 from storage import MemoryStore
@@ -80,7 +80,7 @@ async def _raw(client: Client, method: str, params: dict[str, Any]) -> dict[str,
 @asynccontextmanager
 async def chat(app: App) -> AsyncGenerator[Chat]:
     """A client of a worker that has slow tools."""
-    mcp = server(app, Served.of(()), long={"slow": "optional", "asks": "optional", "breaks": "optional"}, patience=0.05)
+    mcp = server(app, Catalog(app), long={"slow": "optional", "asks": "optional", "breaks": "optional"}, patience=0.05)
 
     @mcp.tool(structured_output=False)
     async def slow(seconds: float) -> str:

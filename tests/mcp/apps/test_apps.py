@@ -13,8 +13,8 @@ from mcp import Client
 from mcp_types import TextResourceContents
 
 from mcp_server.apps import BOARD, PAGE
+from mcp_server.catalog import Catalog
 from mcp_server.server import server
-from mcp_server.tools.served import Served
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage import MemoryStore
@@ -55,7 +55,7 @@ def show(npm: Callable[[Path], Any]) -> Show:
 @asynccontextmanager
 async def client(tmp_path: Path, *worlds: str) -> AsyncGenerator[Client]:
     app = build(Settings(tmp_path / "home"), store=MemoryStore())
-    async with Client(server(app, Served.of(worlds))) as connected:
+    async with Client(server(app, Catalog(app, worlds))) as connected:
         yield connected
 
 
@@ -145,7 +145,7 @@ async def test_markup_in_names_and_pages_is_inert(show: Show, tmp_path: Path) ->
         page = {
             "document": await read(connected, PAGE),
             "input": {"page": "r.md"},
-            "result": await called(connected, "kb_read", page="r.md", **await _world_of(connected, "evil")),
+            "result": await called(connected, "kb_read", page="r.md", kb="evil"),
         }
     for given in (board, page):
         shown = show(**given)
@@ -154,26 +154,21 @@ async def test_markup_in_names_and_pages_is_inert(show: Show, tmp_path: Path) ->
         assert not {"img", "script", "iframe", "a"} & shown["tags"].keys()
 
 
-async def _world_of(client: Client, name: str) -> dict[str, str]:
-    """The argument by which `kb_read` takes a world."""
-    (tool,) = [tool for tool in (await client.list_tools()).tools if tool.name == "kb_read"]
-    return {next(each for each in ("kb", "world") if each in tool.input_schema["properties"]): name}
-
-
 async def test_a_page_is_shown_as_it_reads_and_goes_on_where_it_is_long(show: Show, tmp_path: Path) -> None:
     async with client(tmp_path) as connected:
         given: dict[str, Any] = {
             "document": await read(connected, PAGE),
             "input": {"page": "cloak.md"},
-            "result": await called(connected, "kb_read", page="cloak.md", **await _world_of(connected, "cloak")),
+            "result": await called(connected, "kb_read", page="cloak.md", kb="cloak"),
         }
     first = given["result"]["structuredContent"]
-    given["result"]["structuredContent"] = {**first, "next": first["last"] + 1}
-    rest = {**first, "text": "The end.", "first": first["last"] + 1, "last": first["last"] + 1, "next": None}
+    given["result"]["structuredContent"] = {**first, "next": "there"}
+    rest = {**first, "text": "The end.", "next": ""}
     given["answers"] = {"tools/call kb_read": {"content": [], "structuredContent": rest}}
     shown = show(**given, click=["Read on"])
     assert (shown["tags"]["h1"], shown["tags"]["table"], shown["tags"]["th"]) == (1, 1, 3)
+    assert shown["text"].strip().startswith("cloak.md")
     assert "go north" in shown["text"]
     assert "The end." in shown["text"]
     (call,) = [params for method, params in shown["asked"] if method == "tools/call"]
-    assert call == {"name": "kb_read", "arguments": {"page": "cloak.md", "first": first["last"] + 1}}
+    assert call == {"name": "kb_read", "arguments": {"page": "cloak.md", "after": "there"}}
