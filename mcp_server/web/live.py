@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ from agents.hearing import POLL, Heard
 from mcp_server.tools.served import Served
 from mcp_server.web.messages import Ask, Bad, Command, Message, Observe, Ping, Resume, Start, Why, read, refusal
 from mcp_server.web.metrics import Measures
-from mcp_server.web.refusal import only, principal
+from mcp_server.web.refusal import only, principal, refusal_of
 from mcp_server.web.requests import ID_KEY, Errors
 from router import route
 from rulebound.app import App
@@ -36,6 +37,8 @@ LONELY = 60.0
 """Seconds after which the store is asked what time did in a game that nobody else is in, in case no channel told it."""
 QUEUE = 64
 """Messages that wait for a client to read them."""
+MOST_CONNECTIONS = 32
+"""Connections of one principal to a worker; the owner of this machine may have more."""
 MOST_MISSED = 100_000
 """Turns of a world after which nobody is told what they missed."""
 
@@ -71,21 +74,33 @@ class Live:
     errors: Errors
     take: Take = unlimited
     times: Times = Times()
+    connected: Counter[str] = field(default_factory=Counter[str])
+    """How many connections each principal has."""
 
 
 def routes(live: Live) -> list[WebSocketRoute]:
     """`/ws`, for who may play."""
 
     async def ws(websocket: WebSocket) -> None:
-        if (refused := only(websocket, "game:play")) is not None:
+        who = principal(websocket)
+        refused = only(websocket, "game:play")
+        if refused is None and who.kind != "local" and live.connected[who.id] >= MOST_CONNECTIONS:
+            refused = refusal_of(
+                429, "too_many_connections", "You have too many connections", "Close one of them first."
+            )
+        if refused is not None:
             await websocket.send_denial_response(refused)
             return
-        await websocket.accept()
+        live.connected[who.id] += 1
         live.measures.connections.inc()
         try:
+            await websocket.accept()
             await _Connection(live, websocket).run()
         finally:
             live.measures.connections.dec()
+            live.connected[who.id] -= 1
+            if not live.connected[who.id]:
+                del live.connected[who.id]
 
     return [WebSocketRoute("/ws", ws)]
 

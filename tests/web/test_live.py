@@ -9,6 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agents.access import Principal
+from mcp_server.web import live
 from mcp_server.web.live import Times
 
 pytestmark = pytest.mark.anyio
@@ -192,6 +193,24 @@ async def test_only_who_may_play_is_let_in(serve: Any, joined: Any) -> None:
                 pass
         assert caught.value.response.status_code == status
         assert json.loads(caught.value.response.body)["error"]["code"] == "forbidden"
+
+
+@pytest.mark.requirement("4.30")
+async def test_nobody_has_more_connections_than_their_share_and_who_closes_one_may_open_one(
+    serve: Any, joined: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_CONNECTIONS", 1)
+    worker = await serve()
+    async with joined(worker, "ann") as ann, joined(worker, "ben"):
+        with pytest.raises(InvalidStatus) as caught:
+            async with joined(worker, "ann"):
+                pass
+        assert caught.value.response.status_code == 429
+        assert (await ann.ask("ping"))["type"] == "pong"
+    while "ws_connections 0.0" not in worker.measures.render():
+        await asyncio.sleep(0.01)
+    async with joined(worker, "ann") as ann:
+        assert (await ann.ask("ping"))["type"] == "pong"
 
 
 async def test_a_credential_that_ends_ends_the_connection(serve: Any, joined: Any) -> None:
