@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import socket
 from typing import Any
 
@@ -10,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agents.access import Principal
 from mcp_server.web import live
-from mcp_server.web.live import Times
+from mcp_server.web.wire import Times
 
 pytestmark = pytest.mark.anyio
 
@@ -109,6 +110,36 @@ async def test_whoever_comes_back_at_another_worker_is_told_what_they_missed_onc
             await ben.ask("command", command="north")
             assert (await ann.events(7))[6]["text"] == "Ben goes north."
     assert texts == 6 * ["Ben takes the gold coin.", "Ben drops the gold coin.", "Ben goes north.", "Ben comes in."]
+
+
+@pytest.mark.requirement("0.28", "2.06")
+async def test_connections_that_break_at_any_moment_lose_nothing_and_tell_nothing_twice(
+    serve: Any, joined: Any
+) -> None:
+    workers, chance = [await serve(), await serve()], random.Random(7)
+    heard: list[str] = []
+    async with joined(workers[0], "ben") as ben:
+        await start(ben, "Ben")
+        async with joined(workers[0], "ann") as ann:
+            begun = await start(ann, "Ann")
+        last = begun["event"]
+
+        async def plays() -> None:
+            for number in range(40):
+                line = ("take coin", "drop coin")[number % 2]
+                assert (await ben.ask("command", command=line))["status"] == "done"
+
+        playing = asyncio.create_task(plays())
+        while len(heard) < 40:
+            async with joined(chance.choice(workers), "ann") as ann:
+                await ann.ask("resume", handle=begun["handle"], since=last)
+                ann.told.clear()
+                for each in await ann.events(min(chance.randint(0, 7), 40 - len(heard))):
+                    heard.append(each["text"])
+                    last = each["event"]
+                ann.socket.transport.abort()
+        await playing
+    assert heard == 20 * ["Ben takes the gold coin.", "Ben drops the gold coin."]
 
 
 @pytest.mark.requirement("2.06")
