@@ -1,6 +1,6 @@
 """Owns `/ws`: playing over a WebSocket. Commands are answered in order, and what others do is told as it happens.
 
-`routes(Live(app, served, measures, errors))`; `docs/operators/live.md` has the protocol. Any worker serves any connection: what
+`routes(Live(app, catalog, measures, errors))`; `docs/operators/live.md` has the protocol. Any worker serves any connection: what
 it knows it has from the store and its channels. It must not know how turns are resolved, nor how a principal is recognised.
 """
 
@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from agents.access import Principal
 from agents.game import Game, opening
 from agents.hearing import POLL, Heard
-from mcp_server.tools.served import Served
+from mcp_server.catalog import Catalog
 from mcp_server.web.messages import Ask, Bad, Command, Message, Observe, Ping, Resume, Start, Why, read, refusal
 from mcp_server.web.metrics import Measures
 from mcp_server.web.refusal import only, principal, refusal_of
@@ -55,7 +55,7 @@ class Live:
     """What all connections of a worker share."""
 
     app: App
-    served: Served
+    catalog: Catalog
     measures: Measures
     errors: Errors
     take: Take = unlimited
@@ -162,7 +162,9 @@ class _Connection:
             case Ping():
                 await self._wire.put("pong", asked.id)
             case Start():
-                handle, _ = await games.start(self._live.served(asked.world), who, name=asked.player, seed=asked.seed)
+                handle, _ = await games.start(
+                    await self._live.catalog.where(self._who, asked.world), who, name=asked.player, seed=asked.seed
+                )
                 await self._enter(asked, await games.game(handle, who), None)
             case Resume():
                 handle = asked.handle or await self._last(asked)
@@ -187,7 +189,9 @@ class _Connection:
     async def _last(self, asked: Resume) -> str:
         if not asked.world:
             raise Bad("bad_message", "Which game is meant?", "Name its handle, or a world and the player.")
-        handle = await self._games.resume(self._live.served(asked.world), self._who.id, asked.player)
+        handle = await self._games.resume(
+            await self._live.catalog.where(self._who, asked.world), self._who.id, asked.player
+        )
         if handle is None:
             raise Bad("no_such_game", f"{asked.player} has no game in {asked.world}", "Send start.")
         return handle
