@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from mcp_server.catalog import Catalog
 from mcp_server.daemon.place import Place
 from mcp_server.server import server as mcp_server
-from mcp_server.tools.served import Served
 from rulebound.app import PRINCIPAL, open_app
 from rulebound.settings import Settings
 from storage.embedded import Servers
@@ -112,7 +112,7 @@ class Server:
 
         async def read() -> set[str]:
             async with open_app(self.settings) as app:
-                return {tool.name for tool in await mcp_server(app, Served.of(())).list_tools()}
+                return {tool.name for tool in await mcp_server(app, Catalog(app)).list_tools()}
 
         return asyncio.run(read())
 
