@@ -1,6 +1,6 @@
 """Owns the HTTP application of one worker: which path is served by what, and what stands before all of them.
 
-`create(app, mcp, served, site, background)`. It must not know processes or sockets.
+`create(app, mcp, catalog, site, background)`. It must not know processes or sockets.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from starlette.types import ASGIApp
 
 from agents.background import Background
 from agents.players import PlayerService
+from mcp_server.catalog import Catalog
 from mcp_server.tools import may_ask
-from mcp_server.tools.served import Served
-from mcp_server.web import admin, health, identity, live, metrics, openapi
+from mcp_server.web import admin, health, identity, live, metrics, openapi, webhook
 from mcp_server.web.entrance import Entrance
 from mcp_server.web.peers import Peers, Relay, Sender
 from mcp_server.web.requests import Errors, Requests, failed
@@ -49,7 +49,7 @@ class Site:
 def create(
     app: App,
     mcp: MCPServer[Any],
-    served: Served,
+    catalog: Catalog,
     site: Site,
     background: Background | None = None,
     *,
@@ -75,11 +75,12 @@ def create(
 
     routes = [
         Route("/mcp", Relay(transport, peers)),
-        *live.routes(live.Live(app, served, measures, errors, entrance.limiter.wait)),
+        *live.routes(live.Live(app, catalog, measures, errors, entrance.limiter.wait)),
         *admin.routes(desk, entrance.gate),
         *health.routes(health.Health(app, errors, background=background)),
         *metrics.routes(app, measures, partial(_expositions, peers) if len(peers) > 1 else None),
         *identity.metadata(entrance.gate),
+        webhook.route(catalog, app.secret),
         openapi.route(admin.OPERATIONS, app.settings.url),
     ]
     inner = entrance.guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: failed}))

@@ -1,6 +1,6 @@
 """Owns `/ws`: playing over a WebSocket. Commands are answered in order, and what others do is told as it happens.
 
-`routes(Live(app, served, measures, errors))`; `docs/operators/live.md` has the protocol. Any worker serves any connection: what
+`routes(Live(app, catalog, measures, errors))`; `docs/operators/live.md` has the protocol. Any worker serves any connection: what
 it knows it has from the store and its channels. It must not know how turns are resolved, nor how a principal is recognised.
 """
 
@@ -18,8 +18,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agents.access import Principal
 from agents.game import Game, opening
-from agents.hearing import Heard
-from mcp_server.tools.served import Served
+from agents.hearing import POLL, Heard
+from mcp_server.catalog import Catalog
 from mcp_server.web.messages import Ask, Bad, Command, Message, Observe, Ping, Resume, Start, Why, read, refusal
 from mcp_server.web.metrics import Measures
 from mcp_server.web.refusal import only, principal
@@ -32,6 +32,8 @@ from storage.records import Json
 RECOGNISE_KEY = "rulebound.recognise"
 """Where the web app's middleware puts what recognises a connection's credential again: the principal, or None where it has
 ended. It is not there for those whose credential never ends."""
+LONELY = 60.0
+"""Seconds after which the store is asked what time did in a game that nobody else is in, in case no channel told it."""
 QUEUE = 64
 """Messages that wait for a client to read them."""
 MOST_MISSED = 100_000
@@ -64,7 +66,7 @@ class Live:
     """What all connections of a worker share."""
 
     app: App
-    served: Served
+    catalog: Catalog
     measures: Measures
     errors: Errors
     take: Take = unlimited
@@ -224,7 +226,9 @@ class _Connection:
             case Ping():
                 await self._put("pong", asked.id)
             case Start():
-                handle, _ = await games.start(self._live.served(asked.world), who, name=asked.player, seed=asked.seed)
+                handle, _ = await games.start(
+                    await self._live.catalog.where(self._who, asked.world), who, name=asked.player, seed=asked.seed
+                )
                 await self._enter(asked, await games.game(handle, who), None)
             case Resume():
                 handle = asked.handle or await self._last(asked)
@@ -249,7 +253,9 @@ class _Connection:
     async def _last(self, asked: Resume) -> str:
         if not asked.world:
             raise Bad("bad_message", "Which game is meant?", "Name its handle, or a world and the player.")
-        handle = await self._games.resume(self._live.served(asked.world), self._who.id, asked.player)
+        handle = await self._games.resume(
+            await self._live.catalog.where(self._who, asked.world), self._who.id, asked.player
+        )
         if handle is None:
             raise Bad("no_such_game", f"{asked.player} has no game in {asked.world}", "Send start.")
         return handle
@@ -305,11 +311,12 @@ class _Connection:
             ended=row["ended"] or None,
             turn=now,
         )
-        self._hearing = self._begin(self._hear(self._handle, int(turn), int(at) if at else None))
+        poll = LONELY if game.record.scope is None else POLL
+        self._hearing = self._begin(self._hear(self._handle, int(turn), int(at) if at else None, poll))
 
-    async def _hear(self, handle: str, turn: int, at: int | None) -> None:
+    async def _hear(self, handle: str, turn: int, at: int | None, poll: float) -> None:
         begun, measures = time.time(), self._live.measures
-        async with await self._games.listen(handle, self._who.id, turn, at) as heard:
+        async with await self._games.listen(handle, self._who.id, turn, at, poll=poll) as heard:
             async for each in heard:
                 await self._tell(each)
                 measures.events.labels(each.type).inc()

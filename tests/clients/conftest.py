@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from mcp_server.catalog import Catalog
 from mcp_server.daemon.place import Place
 from mcp_server.server import server as mcp_server
-from mcp_server.tools.served import Served
 from rulebound.app import PRINCIPAL, build, open_app
 from rulebound.settings import Settings
 from storage.embedded import Servers
@@ -110,7 +110,8 @@ class Server:
 
     def tools(self) -> set[str]:
         """The names of all tools."""
-        listed = mcp_server(build(self.settings), Served.of(())).list_tools
+        app = build(self.settings)
+        listed = mcp_server(app, Catalog(app)).list_tools
         with ThreadPoolExecutor(1) as thread:  # because a client's own loop may run in this one
             return {tool.name for tool in thread.submit(lambda: asyncio.run(listed())).result()}
 
