@@ -82,8 +82,7 @@ def run(folder: Path, clients: int, patches: int, kill_after: int) -> Ran:
     command = [sys.executable, "-m", "benchmarks.writes", str(folder), str(patches)]
     start = time.perf_counter()
     processes = [
-        subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True)
-        for number in range(clients)
+        subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True) for number in range(clients)
     ]
     ran = Ran()
     try:

@@ -48,6 +48,12 @@ player_app = typer.Typer(
     help="What is kept about a player: show, export, erase.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(player_app, name="player")
+keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys_app, name="keys")
+roles_app = typer.Typer(help="Roles of principals: grant, revoke, list.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(roles_app, name="roles")
+teams_app = typer.Typer(help="Teams of principals: join, leave, list.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(teams_app, name="teams")
 
 ClientArgument = Annotated[
     str,
@@ -69,6 +75,15 @@ DraftOption = Annotated[str, typer.Option("--branch", metavar="DRAFT", help="A d
 DraftArgument = Annotated[str, typer.Argument(metavar="DRAFT", help="As `kb drafts` lists it.")]
 MessageOption = Annotated[str, typer.Option("-m", "--message", help="Why, for the history.")]
 DryOption = Annotated[bool, typer.Option("--dry-run", help="Only check it.")]
+PrincipalArgument = Annotated[
+    str, typer.Argument(metavar="PRINCIPAL", help="An id, as `keys create`, `keys list` or GET /whoami tells it.")
+]
+PrincipalOption = Annotated[Optional[str], typer.Option(metavar="ID", help="Of this principal alone.")]
+RoleArgument = Annotated[str, typer.Argument(metavar="ROLE", help="player, designer, gm, admin or owner.")]
+TeamArgument = Annotated[str, typer.Argument(metavar="TEAM", help="A team's name.")]
+HolderArgument = Annotated[str, typer.Argument(metavar="HOLDER", help="A principal's id; with --team a team's name.")]
+TeamOption = Annotated[bool, typer.Option("--team", help="The holder is a team.")]
+NamespaceArgument = Annotated[str, typer.Argument(metavar="NAMESPACE", help="A knowledge base that was made here.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Whom, by the name that they play under.")]
 WorldsArgument = Annotated[
     Optional[list[str]],
@@ -317,13 +332,16 @@ def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     path: KbOption = ".",
     limit: Annotated[int, typer.Option(min=1, max=50, help="How many results.")] = 10,
+    kind: Annotated[Optional[str], typer.Option(help="Only pages of this kind (`item`, `lore`).")] = None,
+    under: Annotated[str, typer.Option(help="Only below this folder.")] = "",
+    where: Annotated[Optional[list[str]], typer.Option(help="Only pages whose front matter has `key=value`.")] = None,
     at: AtOption = None,
 ) -> None:
-    """Find sections by words."""
+    """Find sections by words. Words that no page has are mended; the last one may be half typed."""
     from agents.worlds import Where
     from rulebound.commands.knowledge import search as run
 
-    _exit(run(Where.of(path, at), query, limit))
+    _exit(run(Where.of(path, at), query, limit, kind, under, where or []))
 
 
 @kb_app.command()
@@ -454,6 +472,121 @@ def webhook(name: Annotated[str, typer.Argument(help="The knowledge base, as it 
     from rulebound.commands.bases import webhook as run
 
     _exit(run(name))
+
+
+@kb_app.command()
+def share(
+    namespace: NamespaceArgument,
+    holder: HolderArgument,
+    right: Annotated[str, typer.Argument(metavar="RIGHT", help="read, write or publish.")] = "read",
+    team: TeamOption = False,
+    days: Annotated[int, typer.Option(min=0, help="For how long; 0: until it is taken back.")] = 30,
+) -> None:
+    """Lend a right in a knowledge base to somebody or to a team."""
+    from rulebound.commands.access import share as run
+
+    _exit(run(namespace, holder, right, days, team=team))
+
+
+@kb_app.command()
+def unshare(namespace: NamespaceArgument, holder: HolderArgument, team: TeamOption = False) -> None:
+    """Take back what was lent."""
+    from rulebound.commands.access import unshare as run
+
+    _exit(run(namespace, holder, team=team))
+
+
+@kb_app.command()
+def shares(namespace: NamespaceArgument) -> None:
+    """Show what was lent, to whom, until when. Exit 1: nothing."""
+    from rulebound.commands.access import shares as run
+
+    _exit(run(namespace))
+
+
+@keys_app.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it.")],
+    role: Annotated[
+        Optional[list[str]], typer.Option(metavar="ROLE", help="Grant this role with it; may be given again.")
+    ] = None,
+    scope: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="SCOPE", help="Allow this and no more; may be given again. Default: all below admin."),
+    ] = None,
+    principal: Annotated[
+        Optional[str], typer.Option(metavar="ID", help="Who it speaks for; default: somebody new.")
+    ] = None,
+    days: Annotated[int, typer.Option(help="How long it is good for.")] = 90,
+) -> None:
+    """Make a key and print it, once."""
+    from rulebound.commands.access import create_key as run
+
+    _exit(run(name, role or (), scope, principal, days))
+
+
+@keys_app.command("list")
+def keys_list(principal: PrincipalOption = None) -> None:
+    """Show keys, without their secrets. Exit 1: there are none."""
+    from rulebound.commands.access import keys as run
+
+    _exit(run(principal))
+
+
+@keys_app.command("revoke")
+def keys_revoke(id: Annotated[str, typer.Argument(metavar="ID", help="As `keys list` tells it.")]) -> None:
+    """End a key, everywhere."""
+    from rulebound.commands.access import revoke_key as run
+
+    _exit(run(id))
+
+
+@roles_app.command("grant")
+def roles_grant(principal: PrincipalArgument, role: RoleArgument) -> None:
+    """Give a role."""
+    from rulebound.commands.access import grant as run
+
+    _exit(run(principal, role))
+
+
+@roles_app.command("revoke")
+def roles_revoke(principal: PrincipalArgument, role: RoleArgument) -> None:
+    """Take a role back."""
+    from rulebound.commands.access import withdraw as run
+
+    _exit(run(principal, role))
+
+
+@roles_app.command("list")
+def roles_list(principal: PrincipalOption = None) -> None:
+    """Show who was granted what. Exit 1: nobody was."""
+    from rulebound.commands.access import roles as run
+
+    _exit(run(principal))
+
+
+@teams_app.command("join")
+def teams_join(principal: PrincipalArgument, team: TeamArgument) -> None:
+    """Make somebody a member."""
+    from rulebound.commands.access import join as run
+
+    _exit(run(principal, team))
+
+
+@teams_app.command("leave")
+def teams_leave(principal: PrincipalArgument, team: TeamArgument) -> None:
+    """End a membership."""
+    from rulebound.commands.access import leave as run
+
+    _exit(run(principal, team))
+
+
+@teams_app.command("list")
+def teams_list(principal: PrincipalOption = None) -> None:
+    """Show who is in which team. Exit 1: nobody is."""
+    from rulebound.commands.access import teams as run
+
+    _exit(run(principal))
 
 
 @services_app.command()

@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
-from agents.access import LOCAL, SCOPES, Namespace, Principal, Refused, Right, Role, Scope, right
+from agents.access import LOCAL, RIGHTS, SCOPES, Namespace, Principal, Refused, Right, Role, Scope, right
 from agents.identity.keys import new_key
 from agents.identity.recognising import Identities
 from storage import new_id
+from storage.access import Act, Held, Key, NamespaceRecord, Share
 from storage.ids import is_id
-from storage.postgres.access import Act, Held, Key, NamespaceRecord, PostgresAccess, Share
+
+if TYPE_CHECKING:
+    from storage.postgres.access import PostgresAccess
 
 Holder = Literal["principal", "team"]
 HIGH: Final[frozenset[Scope]] = frozenset({"admin", "owner"})
@@ -195,6 +198,8 @@ class Granting:
     ) -> None:
         """Lends a right to a principal or a team, until a time or until it is taken back."""
         await self._may_share(who, namespace)
+        if may not in RIGHTS:
+            raise AccessError(f"There is no right {may!r}", f"There are {', '.join(RIGHTS)}.")
         if until is not None and until <= self._now():
             raise AccessError("A share cannot end in the past", "Give a time that is to come.")
         act = self._shared("share.give", who, namespace, kind, holder)
@@ -216,6 +221,8 @@ class Granting:
 
     @staticmethod
     def _shared(action: str, who: Principal, namespace: str, kind: Holder, holder: str) -> Act:
+        if kind not in ("principal", "team"):
+            raise AccessError(f"Nobody is a {kind!r}", "A share is a principal's or a team's.")
         if kind == "team":
             return _act(who, action, "", {"namespace": namespace, "team": _slug(holder)})
         return _act(who, action, _id(holder), {"namespace": namespace})

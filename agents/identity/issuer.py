@@ -11,15 +11,17 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
-import httpx2
-import jwt
 import orjson
-from jwt import PyJWK
 
 from agents.identity.errors import IssuerAway, Unrecognised
+
+if TYPE_CHECKING:
+    # Heavy, so they are imported where they are used: only who has an issuer pays for them.
+    import jwt
+    from jwt import PyJWK
 
 LEEWAY = 30
 """Seconds by which clocks may differ."""
@@ -90,18 +92,18 @@ class IssuerKeys:
             url = self._url or await self._named()
             found: Any = orjson.loads(await self._fetch(url))
             self._keys = _usable(found["keys"])
-        except (httpx2.HTTPError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             return
         self._read = self._clock()
 
     async def _named(self) -> str:
-        """Where the issuer's metadata says that its keys are. Raises ValueError and what fetching raises."""
+        """Where the issuer's metadata says that its keys are. Raises ValueError, and OSError where it does not answer."""
         base = self._issuer.rstrip("/")
         parts = urlsplit(base)
         root = f"{parts.scheme}://{parts.netloc}"
         try:
             told = orjson.loads(await self._fetch(f"{base}/.well-known/openid-configuration"))
-        except (httpx2.HTTPError, ValueError):
+        except (OSError, ValueError):
             told = orjson.loads(await self._fetch(f"{root}/.well-known/oauth-authorization-server{parts.path}"))
         if told["issuer"] != self._issuer:
             raise ValueError("the metadata is another issuer's")
@@ -119,6 +121,8 @@ class Issuer:
 
     async def read(self, token: str) -> Claims:
         """Raises `Unrecognised`: it is forged, foreign, too old or too new, or in a form that is not taken."""
+        import jwt
+
         if len(token) > MOST_TOKEN:
             raise Unrecognised("the token is too long")
         try:
@@ -167,6 +171,8 @@ _LAST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 def _why(error: jwt.InvalidTokenError) -> str:
     """Why a token is not good, in words of ours: those of the library may quote the token."""
+    import jwt
+
     match error:
         case jwt.ExpiredSignatureError():
             return "the token has expired"
@@ -182,6 +188,8 @@ def _why(error: jwt.InvalidTokenError) -> str:
 
 def _usable(keys: Any) -> dict[str, tuple[str, PyJWK]]:
     """The keys that can sign a token which is taken, each with its algorithm. Raises ValueError, TypeError."""
+    from jwt import PyJWK, PyJWTError
+
     if not isinstance(keys, list):
         raise TypeError("keys are a list")
     usable: dict[str, tuple[str, PyJWK]] = {}
@@ -194,7 +202,7 @@ def _usable(keys: Any) -> dict[str, tuple[str, PyJWK]]:
             continue
         try:
             key = PyJWK({name: value for name, value in each.items() if name != "d"}, algorithm)
-        except jwt.PyJWTError:
+        except PyJWTError:
             continue  # one that is broken does not take the others along
         if algorithm != "RS256" or key.key.key_size >= BITS:
             usable[id] = algorithm, key
@@ -226,13 +234,18 @@ def _safe(url: str) -> str:
 
 
 async def _get(url: str) -> bytes:
-    """The body of an address, bounded in size and time. Raises `httpx2.HTTPError`, ValueError."""
+    """The body of an address, bounded in size and time. Raises OSError, ValueError."""
+    import httpx2
+
     body = b""
-    async with httpx2.AsyncClient(timeout=5.0) as client, client.stream("GET", url) as answer:
-        if answer.status_code != 200:
-            raise ValueError(f"the issuer answers {answer.status_code}")
-        async for part in answer.aiter_bytes():
-            body += part
-            if len(body) > MOST_BYTES:
-                raise ValueError("the issuer answers too much")
+    try:
+        async with httpx2.AsyncClient(timeout=5.0) as client, client.stream("GET", url) as answer:
+            if answer.status_code != 200:
+                raise ValueError(f"the issuer answers {answer.status_code}")
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > MOST_BYTES:
+                    raise ValueError("the issuer answers too much")
+    except httpx2.HTTPError as error:
+        raise OSError(str(error)) from error
     return body

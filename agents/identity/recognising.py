@@ -13,14 +13,16 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
 
 from agents.access import RIGHTS, Namespace, Principal, Right, Role, Scope
 from agents.identity import keys
 from agents.identity.errors import Unrecognised
 from agents.identity.issuer import Issuer
 from storage.channels import Channels, ChannelsAway
-from storage.postgres.access import PostgresAccess
+
+if TYPE_CHECKING:
+    from storage.postgres.access import PostgresAccess
 
 __all__ = ["TTL", "Identities", "Unrecognised"]
 

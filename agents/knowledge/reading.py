@@ -49,25 +49,23 @@ def read(entered: Entered, page: str, *, branch: str, section: str | None, chara
     question = f"{page}\0{section}"
     first = max(1, offset(after, at.commit, question))
     path = at.resolve(page)
-    found, title = _part(at, path, section, first, min(characters, CHARACTERS)) if path else (None, "")
+    found = _part(at, path, section, first, min(characters, CHARACTERS)) if path else None
     if found is None:
         raise no_page(entered, page, section)
     more = cursor(at.commit, question, found.next) if found.next else ""
-    return PageRead(
-        found.path, section or title, found.text, found.first, found.last, more, at.etag(found.path), name, at.commit
-    )
+    heading, etag = section or found.title, at.etag(found.path)
+    return PageRead(found.path, heading, found.text, found.first, found.last, more, etag, name, at.commit)
 
 
-def _part(at: Snapshot, path: str, section: str | None, first: int, characters: int) -> tuple[Excerpt | None, str]:
-    """A part of a page, and its title. One of the knowledge base's own is read as it is: no index is made for it."""
+def _part(at: Snapshot, path: str, section: str | None, first: int, characters: int) -> Excerpt | None:
+    """A part of a page. One of the knowledge base's own is read as it is: no index is made for it."""
     blob = at.source.files().get(path)
     if blob is None:
-        return at.index.read(path, section=section, first=first, characters=characters), ""
+        return at.index.read(path, section=section, first=first, characters=characters)
     page = of_bytes(path, blob.id, at.source.read(blob))
     headings = [(part.heading, part.line) for part in page.parts]
     lines = "\n".join([*([page.head] if page.head else []), *(part.text for part in page.parts)]).split("\n")
-    found = excerpt(path, lines, headings, at.commit, section=section, first=first, characters=characters)
-    return found, headings[0][0] if headings else ""
+    return excerpt(path, lines, headings, at.commit, section=section, first=first, characters=characters)
 
 
 def paths(entered: Entered, branch: str) -> list[str]:

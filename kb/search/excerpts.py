@@ -34,4 +34,12 @@ def excerpt(
         taken.append(line[:budget])
         budget -= len(taken[-1]) + 1
     last = first + len(taken) - 1
-    return Excerpt(path, "\n".join(taken), first, last, last + 1 if last < end else None, commit)
+    return Excerpt(
+        path,
+        "\n".join(taken),
+        first,
+        last,
+        last + 1 if last < end else None,
+        commit,
+        headings[0][0] if headings else "",
+    )

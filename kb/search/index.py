@@ -71,7 +71,8 @@ class SearchIndex:
             from kb.search.building import Built
             from kb.search.engine import Engine
 
-            self._built = Built(Engine.memory([of_page(page) for page in self._pages.values()]))
+            pages = [of_page(page) for page in self._pages.values() if storable(page.path) == page.path]
+            self._built = Built(Engine.memory(pages))
             self._pages = dict[str, Page]()
         return self._built.engine
 
@@ -95,14 +96,14 @@ class SearchIndex:
         letters' case does not matter). A query is words only. Raises `CursorError`.
         """
         from kb.search.snippets import snippet
-        from kb.search.words import ask, narrowed
+        from kb.search.words import ask, narrowed, said
 
         offset = self._offset(cursor)
         limit = max(1, min(limit, MAX_LIMIT))
         engine = self._engine
         meaning = ask(engine, storable(query))
         if meaning.query is None:
-            return Found((), None, meaning.mended)
+            return Found(())
         rows = engine.ranked(narrowed(engine, meaning.query, kind, under, where or {}), limit + 1, offset)
         hits = tuple(
             Hit(
@@ -116,9 +117,11 @@ class SearchIndex:
             )
             for score, row in rows[:limit]
         )
+        shown = " ".join(f"{row.heading} {row.text}" for _, row in rows[:5])
+        mended = {said(engine, word, query): said(engine, term, shown) for word, term in meaning.mended.items()}
         following = offset + limit
         more = len(rows) > limit and following <= MAX_OFFSET
-        return Found(hits, f"{following}@{self.commit[:12]}" if more else None, meaning.mended)
+        return Found(hits, f"{following}@{self.commit[:12]}" if more else None, mended)
 
     def _offset(self, cursor: str | None) -> int:
         if cursor is None:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from storage.access import Act, FoundKey, Held, Key, NamespaceRecord, Share
 from storage.postgres.audit import append
 from storage.postgres.connections import Connections
 
@@ -89,75 +89,6 @@ UNSHARE = "DELETE FROM shares WHERE namespace = $1 AND kind = $2 AND holder = $3
 
 MOST = 1000
 """How much a list tells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key as it may be shown."""
-
-    id: str
-    prefix: str
-    principal: str
-    name: str
-    scopes: tuple[str, ...]
-    created: datetime
-    created_by: str
-    expires: datetime | None = None
-    revoked: datetime | None = None
-    used: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FoundKey:
-    """A key with what decides whether it is genuine, and what its principal holds."""
-
-    key: Key
-    hash: bytes
-    roles: tuple[str, ...]
-    teams: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A role or a team of a principal, and who gave it."""
-
-    principal: str
-    what: str
-    granted_by: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceRecord:
-    name: str
-    location: str
-    visibility: str
-    owner: str
-    team: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A right in a namespace; `kind` tells whether a principal or a team holds it."""
-
-    namespace: str
-    kind: str
-    holder: str
-    may: str
-    until: datetime | None
-    granted_by: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Something that is about to be done, for the audit; see `storage.postgres.audit.append`."""
-
-    actor: str
-    action: str
-    target: str = ""
-    data: Mapping[str, int | str] = field(default_factory=dict[str, "int | str"])
-    address: str = ""
 
 
 class PostgresAccess:

@@ -25,8 +25,8 @@ ALL = """
 SELECT id, at, actor, action, target, data, address FROM audit WHERE at >= $1 ORDER BY at DESC, id DESC LIMIT $2"""
 
 EVER = datetime.min.replace(tzinfo=UTC)
-ACTORS = frozenset({"operator", "clock"})
-"""Who acts and is no player."""
+ACTORS = frozenset({"operator", "clock", "public"})
+"""Who acts and is no player; `public` is whoever shows no credential."""
 THINGS = frozenset({"commit", "namespace", "right", "role", "scopes", "team", "visibility"})
 """What is named, in data, by words rather than by an id: things that operators and designers name, and never people."""
 

@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from storage import new_id
+from storage.access import Act, Key, NamespaceRecord
 from storage.postgres import PostgresStore, audit
-from storage.postgres.access import Act, Key, NamespaceRecord
 from storage.postgres.privacy import as_player
 
 pytestmark = pytest.mark.anyio
