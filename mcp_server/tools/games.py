@@ -248,12 +248,8 @@ def _told(reply: Reply, handle: str, by: str, cited: list[str]) -> CallToolResul
         citations=cited,
     )
     ended = " The game is over." if reply.ended else ""
-    lines = [
-        data("\n".join([*acted.notes, acted.text])),
-        f"{reply.status}; turn {reply.turn}, score {reply.score}.{ended}",
-        *(f"See {citation}" for citation in cited),
-    ]
-    return result("\n".join(lines), acted)
+    told = data("\n".join([*acted.notes, acted.text, *(f"See {citation}" for citation in cited)]))
+    return result(f"{told}\n{reply.status}; turn {reply.turn}, score {reply.score}.{ended}", acted)
 
 
 def _fitting(turns: list[Given], next: int | None) -> tuple[list[Given], int | None]:
