@@ -117,14 +117,16 @@ class Guard:
             if credential:
                 scope[RECOGNISE_KEY] = self._again(credential, address)
             return receive
-        if scope["method"] not in ("GET", "HEAD"):
-            small = path == "/mcp" and not who.may("kb:write")
-            receive, body = await bodies.read(receive, bodies.COMMAND if small else most)
+        later = watched(receive, self._still(credential, who)) if credential else receive
+        if scope["method"] in ("GET", "HEAD"):
             if limited is not None:
-                return _told_the_model(path, headers, body, limited)
-        elif limited is not None:
-            raise limited
-        return watched(receive, self._still(credential, who)) if credential else receive
+                raise limited
+            return later
+        small = path == "/mcp" and not who.may("kb:write")
+        body, first = await bodies.read(receive, bodies.COMMAND if small else most)
+        if limited is not None:
+            return _told_the_model(path, headers, body, limited)
+        return bodies.again(first, later)
 
     async def _counted(self, scope: Scope, who: Principal) -> Refusal | None:
         if self._gate.relayed(scope):
