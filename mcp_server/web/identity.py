@@ -151,9 +151,11 @@ class Guard:
 
     def _stranger(self, scope: Scope, headers: Mapping[bytes, str], peer: str) -> Principal:
         """Who shows no credential. Raises `Refusal`."""
-        # A proxy on this machine has a loopback address too, and whoever is behind it is not the owner.
-        forwarded = b"x-forwarded-for" in headers or b"forwarded" in headers or b"via" in headers
-        own = peer in LOOPBACK and not forwarded and same_page(headers.get(b"host", ""), headers.get(b"origin"))
+        # A proxy on this machine has a loopback address too, and so has the browser of whoever looks at a foreign page.
+        passed_on = {b"x-forwarded-for", b"forwarded", b"via"} & headers.keys()
+        foreign = headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin")
+        foreign = foreign or not same_page(headers.get(b"host", ""), headers.get(b"origin"))
+        own = peer in LOOPBACK and not passed_on and not foreign
         if self._gate.trust_loopback and own:
             return LOCAL
         if self._gate.public or scope["path"].startswith(OPEN):
