@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agents.access import Principal
-from mcp_server.tools.served import Served
+from mcp_server.catalog import Catalog
 from mcp_server.web import health, live, metrics
 from mcp_server.web.requests import Errors, Requests
 from mcp_server.who import SCOPE_KEY
@@ -48,7 +48,7 @@ async def serve(port: socket.socket, database: str, redis: str, home: str) -> No
         errors = Errors(measures)
         async with between_turns(app) as background:
             routes = [
-                *live.routes(live.Live(app, Served.of([]), measures, errors)),
+                *live.routes(live.Live(app, Catalog(app), measures, errors)),
                 *metrics.routes(app, measures),
                 *health.routes(health.Health(app, errors, background=background)),
             ]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from kb import library
 from kb.analysis import analyse
-from kb.compiler.classify import Folder, experiences_of
+from kb.compiler.builtin import PAGE_KEYS
+from kb.compiler.classify import Folder, experiences_of, kind_page_ids
 from kb.compiler.compile import Compiled, compile_experience
 from kb.diagnostics import Diagnostic, Severity, problem
 from kb.pages.cache import load_pages
@@ -64,8 +65,9 @@ def check(
 
     `run` also runs the examples of rules and tables, `scenarios` also the scenarios.
     """
-    pages = load_pages(source, cache, before.known if before else {})
+    pages = load_pages(source, cache, before.known if before else {}, _is_typed)
     bundled = {name: bundled_pages(name) for name in library.libraries()}
+    pages |= _of_own_kinds(source, pages, bundled)
     folders, problems = experiences_of(pages, bundled)
     problems = [*source.problems, *problems]
     blobs = source.files()
@@ -94,6 +96,20 @@ def check(
         if path not in in_folders:
             problems += page.problems
     return Checked(source.commit, pages, rulebooks, tuple(sorted(set(problems))), compiled, known)
+
+
+def _is_typed(page: Page) -> bool:
+    """Whether the front matter says that there is more than lore on the page, as far as the page alone can tell."""
+    return not page.front.entries.keys().isdisjoint(PAGE_KEYS)
+
+
+def _of_own_kinds(
+    source: Source, pages: Mapping[str, Page], bundled: Mapping[str, Mapping[str, Page]]
+) -> dict[str, Page]:
+    """Pages that were taken for lore before the kinds were known, whole."""
+    kinds = kind_page_ids(page for some in (pages, *bundled.values()) for page in some.values())
+    slim = (page for page in pages.values() if not page.text and not kinds.isdisjoint(page.front.entries))
+    return {page.path: parse_bytes(page.path, source.read(source.files()[page.path])) for page in slim}
 
 
 def _beyond(rulebook: Rulebook, folder: Folder, *, run: bool, scenarios: bool, whole: bool) -> list[Diagnostic]:

@@ -22,7 +22,10 @@ from pydantic import BaseModel, Field
 
 from agents.access import Refused
 from agents.game import GameError
+from agents.knowledge.errors import KnowledgeError
 from agents.worlds import WorldError
+from kb.pages.names import WriteError
+from kb.pages.source import SourceError
 from kb.report import text as problems_text
 from mcp_server.who import who
 from storage import StoreError
@@ -83,7 +86,7 @@ def typed_errors():
     """Our typed errors as errors of the tool: what is wrong and what to do."""
     try:
         yield
-    except (GameError, Refused, StoreError, WorldError) as error:
+    except (GameError, KnowledgeError, Refused, SourceError, StoreError, WorldError, WriteError) as error:
         places = problems_text(getattr(error, "problems", ())[:5])
         what = f"{error}. {error.hint}"
         raise ToolError(f"{what}\n{data(places)}" if places else what) from None

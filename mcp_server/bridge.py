@@ -35,6 +35,8 @@ class Bridge:
         self._place, self._hello, self._start = place, hello, start
         self._asked: dict[str, Any] = {}
         """The ids of what was asked and not answered, by their JSON."""
+        self._listening: set[str] = set()
+        """Those that are answered only when nobody listens any more."""
         self._opening: list[bytes] = []
         """The handshake and the subscriptions, for the next daemon."""
         self._connection: socket.socket | None = None
@@ -54,7 +56,7 @@ class Bridge:
             if self.error:
                 break
         with self._changed:
-            self._changed.wait_for(lambda: not self._asked or self.error is not None, LEAVE)
+            self._changed.wait_for(lambda: self._asked.keys() <= self._listening or self.error is not None, LEAVE)
             self._left = True
             if self._connection is not None:
                 with suppress(OSError):
@@ -70,6 +72,8 @@ class Bridge:
                 self._opening.append(line)
             if method is not None and id is not None:
                 self._asked[json.dumps(id)] = id
+                if method == "subscriptions/listen":
+                    self._listening.add(json.dumps(id))
             connection = self._connection
         if connection is None:
             self._lost()

@@ -1,10 +1,11 @@
 """Owns the MCP server: few tools to find pages and to play, for any chat client.
 
-`server(app, served)` is the same over HTTP, standard input and in memory. It must not know how turns are resolved.
+`server(app, Catalog(app))` is the same over HTTP, standard input and in memory. It must not know how turns are resolved.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,11 +14,14 @@ from mcp.server.request_state import AESGCMRequestStateCodec, RequestStateSecuri
 from mcp_types import Tool
 
 from mcp_server import completion, fresh, prompts, terse, who
+from mcp_server.catalog import Catalog
+from mcp_server.pages import Pages
+from mcp_server.pages import add as add_pages
 from mcp_server.resources import Resources
 from mcp_server.resources import add as add_resources
 from mcp_server.skills import Skills
+from mcp_server.tasks import PATIENCE, Support, Tasks
 from mcp_server.tools import ask, experiences, games, knowledge
-from mcp_server.tools.served import Served
 from mcp_server.updates import Updates
 from rulebound import __version__
 from rulebound.app import App
@@ -42,33 +46,50 @@ class Server(MCPServer[Any]):
         ]
 
 
-def server(app: App, served: Served) -> MCPServer[Any]:
-    """An MCP server over an app's services; `served` are the worlds that a client may name.
+LONG: Mapping[str, Support] = {
+    "kb_write": "optional",
+    "kb_patch": "optional",
+    "kb_delete": "optional",
+    "ask": "optional",
+}
+"""Tools that may take long: a large base is checked before a page lands in it."""
+
+
+def server(
+    app: App, catalog: Catalog, *, long: Mapping[str, Support] = LONG, patience: float = PATIENCE
+) -> MCPServer[Any]:
+    """An MCP server over an app's services; `catalog` has what a client may name.
+
+    Calls of `long` tools that take longer than `patience` seconds become tasks, for clients that know tasks.
 
     The app may not be open yet: nothing is asked of it before a client does.
     """
-    resources = Resources(app, served)
+    resources = Resources(app)
     updates = Updates(app, resources)
+    tasks = Tasks(lambda: app.store.expiring, long, patience=patience)
+    pages = Pages(catalog)
     mcp = Server(
         "rulebound",
         version=__version__,
         instructions=INSTRUCTIONS,
         log_level="ERROR",
-        extensions=[Skills()],
+        extensions=[Skills(), tasks],
         request_state_security=RequestStateSecurity(
             codec=_Sealed(app), bind_principal=lambda ctx: who.of(ctx.request).id
         ),
         cache_hints=fresh.HINTS,
         subscriptions=updates.bus,
     )
+    tasks.call = mcp._handle_call_tool  # pyright: ignore[reportPrivateUsage]  # with errors as clients are told them
     mcp.middleware.append(fresh.of_resources)
-    games.add(mcp, app, served)
-    experiences.add(mcp, app, served)
-    ask.add(mcp, app, served)
-    knowledge.add(mcp, app, served)
+    games.add(mcp, app, catalog)
+    experiences.add(mcp, app, catalog)
+    ask.add(mcp, app, catalog)
+    knowledge.add(mcp, app, catalog)
     add_resources(mcp, resources)
+    add_pages(mcp, pages)
     updates.add(mcp)
-    completion.add(mcp, resources)
+    completion.add(mcp, resources, pages)
     prompts.add(mcp, app)
     return mcp
 

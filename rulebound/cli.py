@@ -36,7 +36,7 @@ mcp_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(mcp_app, name="mcp")
-kb_app = typer.Typer(help="Search and read a knowledge base.", no_args_is_help=True, rich_markup_mode=None)
+kb_app = typer.Typer(help="Search, read and write knowledge bases.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(kb_app, name="kb")
 services_app = typer.Typer(
     help="Start, stop and look at the embedded PostgreSQL and Valkey.", no_args_is_help=True, rich_markup_mode=None
@@ -65,6 +65,16 @@ PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="A folder, a G
 KbOption = Annotated[
     str, typer.Option("--kb", metavar="PATH", help="The knowledge base: a folder, a URL, or a bundled world's name.")
 ]
+BaseOption = Annotated[
+    str,
+    typer.Option(
+        "--kb", metavar="NAME|PATH", help="The knowledge base: a folder in a Git repository, or one that was made."
+    ),
+]
+DraftOption = Annotated[str, typer.Option("--branch", metavar="DRAFT", help="A draft; default: the live branch.")]
+DraftArgument = Annotated[str, typer.Argument(metavar="DRAFT", help="As `kb drafts` lists it.")]
+MessageOption = Annotated[str, typer.Option("-m", "--message", help="Why, for the history.")]
+DryOption = Annotated[bool, typer.Option("--dry-run", help="Only check it.")]
 PrincipalArgument = Annotated[
     str, typer.Argument(metavar="PRINCIPAL", help="An id, as `keys create`, `keys list` or GET /whoami tells it.")
 ]
@@ -356,6 +366,109 @@ def links(
     from rulebound.commands.knowledge import links as run
 
     _exit(run(Where.of(path, at), page))
+
+
+@kb_app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Small letters, digits and hyphens.")],
+    visibility: Annotated[
+        str, typer.Option(metavar="shared|team|private", help="Who reads it: everybody, a team, you.")
+    ] = "private",
+    team: Annotated[str, typer.Option(metavar="NAME", help="Whose it is, with --visibility team.")] = "",
+    like: Annotated[str, typer.Option(metavar="WORLD", help="Begin with the pages of a bundled world.")] = "",
+) -> None:
+    """Make a knowledge base that clients may write to."""
+    from rulebound.commands.bases import create as run
+
+    if visibility not in ("shared", "team", "private"):
+        raise typer.BadParameter("one of shared, team, private", param_hint="--visibility")
+    _exit(run(name, visibility, team, like))
+
+
+@kb_app.command("list")
+def kb_list() -> None:
+    """List the knowledge bases, who reads them, and what you may do there."""
+    from rulebound.commands.bases import bases as run
+
+    _exit(run())
+
+
+@kb_app.command()
+def write(
+    page: Annotated[str, typer.Argument(metavar="PAGE", help="Its path, like rooms/cellar.md.")],
+    kb: BaseOption = ".",
+    file: Annotated[str, typer.Option("--file", metavar="FILE|-", help="Its text; - is standard input.")] = "",
+    template: Annotated[str, typer.Option(metavar="KIND", help="Instead of a text, what a page begins as.")] = "",
+    copy_of: Annotated[str, typer.Option(metavar="PAGE", help="Instead of a text, another page.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="The page is there, and gets this text.")] = False,
+    branch: DraftOption = "",
+    message: MessageOption = "",
+    dry_run: DryOption = False,
+) -> None:
+    """Write a page as a commit, if it is valid. Exit 1: it has problems."""
+    from rulebound.commands.bases import write as run
+
+    _exit(run(kb, page, file, template, copy_of, branch, message, replace=replace, dry_run=dry_run))
+
+
+@kb_app.command()
+def history(
+    page: Annotated[str, typer.Argument(metavar="[PAGE]", help="Which page; default: all.")] = "",
+    kb: BaseOption = ".",
+    branch: DraftOption = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many commits.")] = 20,
+) -> None:
+    """Show the commits that changed a page, the newest first."""
+    from rulebound.commands.bases import history as run
+
+    _exit(run(kb, page, branch, limit))
+
+
+@kb_app.command()
+def drafts(kb: BaseOption = ".") -> None:
+    """List drafts: how many commits each is ahead of the live branch and behind it."""
+    from rulebound.commands.bases import drafts as run
+
+    _exit(run(kb))
+
+
+@kb_app.command()
+def diff(draft: DraftArgument, kb: BaseOption = ".") -> None:
+    """Show what a draft changes, as a patch."""
+    from rulebound.commands.bases import diff as run
+
+    _exit(run(kb, draft))
+
+
+@kb_app.command()
+def publish(
+    draft: DraftArgument, kb: BaseOption = ".", message: MessageOption = "", dry_run: DryOption = False
+) -> None:
+    """Merge a draft into the live branch, if it is valid there."""
+    from rulebound.commands.bases import publish as run
+
+    _exit(run(kb, draft, message, dry_run=dry_run))
+
+
+@kb_app.command()
+def revert(
+    commit: Annotated[str, typer.Argument(help="Its id, from history.")],
+    kb: BaseOption = ".",
+    branch: DraftOption = "",
+    message: MessageOption = "",
+) -> None:
+    """Take a commit back, by another one."""
+    from rulebound.commands.bases import revert as run
+
+    _exit(run(kb, commit, branch, message))
+
+
+@kb_app.command()
+def webhook(name: Annotated[str, typer.Argument(help="The knowledge base, as it is served.")]) -> None:
+    """Tell the address and the secret with which a Git host says that it was pushed to."""
+    from rulebound.commands.bases import webhook as run
+
+    _exit(run(name))
 
 
 @kb_app.command()

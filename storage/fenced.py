@@ -19,6 +19,7 @@ from storage.postgres.store import PostgresStore, ready
 from storage.records import Commit, GameRecord, Loaded, Part
 from storage.redis import Change, Copy, HotCopies, PlayerCache, PubSub, RedisClient, Writes
 from storage.redis.channels import RedisChannels
+from storage.redis.expiring import RedisExpiring
 from storage.redis.link import RedisAway
 from storage.redis.rooms import user
 from storage.reviving import Reviver
@@ -33,6 +34,7 @@ class FencedStore(PostgresStore):
         super().__init__(connections, _Guard(hot))
         self.hot, self.redis, self.pubsub = hot, redis, pubsub
         self.channels = RedisChannels(redis, pubsub)
+        self.expiring = RedisExpiring(redis)
 
     @classmethod
     @asynccontextmanager

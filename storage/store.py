@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.channels import Channels
+from storage.expiring import Expiring
 from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
 from storage.work import Work
 
@@ -72,6 +73,11 @@ class Store(Protocol):
     @property
     def channels(self) -> Channels:
         """Who listens now, and who is there."""
+        ...
+
+    @property
+    def expiring(self) -> Expiring:
+        """What workers share for a while."""
         ...
 
     async def player(self, principal: str, name: str) -> Player:

@@ -87,7 +87,8 @@ class Doors:
 
     async def all(self) -> dict[str, Namespace]:
         """Every namespace, seen by nobody in particular."""
-        return {**{each.name: each for each in await self.spaces.namespaces()}, **self.fixed}
+        made = sorted(await self.spaces.namespaces(), key=lambda each: each.name)
+        return {**self.fixed, **{each.name: each for each in made if each.name not in self.fixed}}
 
     async def visible(self, who: Principal) -> dict[str, tuple[Namespace, Right]]:
         """What there is for a principal."""

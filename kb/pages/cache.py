@@ -8,17 +8,22 @@ from __future__ import annotations
 import hashlib
 import pickle
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from kb.pages import front, page
 from kb.pages.page import Page, parse_bytes
-from kb.pages.source import Blob, Source
+from kb.pages.source import Source
 
 _CHUNK = 500
-MAX_ROWS = 100_000
+MAX_ROWS = 250_000
+LARGE = 2_000
+"""Pages of a knowledge base beyond which not all are held whole: one takes ten times its file's size."""
+_SLIM = "~"
+"""Follows the content id of what is kept for a large knowledge base."""
 
 
 @cache
@@ -29,28 +34,37 @@ def _version() -> str:
 
 
 def load_pages(
-    source: Source, folder: Path | None, before: Mapping[str, tuple[str, Page]] | None = None
+    source: Source,
+    folder: Path | None,
+    before: Mapping[str, tuple[str, Page]] | None = None,
+    keep: Callable[[Page], bool] | None = None,
 ) -> dict[str, Page]:
     """Every page of a source by path; parsed once for each content where there is a cache folder.
 
-    `before` has pages of the former commit by path, with their content ids.
+    `before` has pages of the former commit by path, with their content ids. Of more than `LARGE` pages, those that are not
+    to `keep` come without their text and sections.
     """
     blobs = [blob for blob in source.files().values() if blob.path.lower().endswith(".md")]
     before = before or {}
     kept = {blob.path: held[1] for blob in blobs if (held := before.get(blob.path)) and held[0] == blob.id}
     new = [blob for blob in blobs if blob.path not in kept]
-    known = _read(folder, new) if folder is not None and new else {}
-    pages: dict[str, Page] = {}
-    fresh: list[tuple[Blob, Page]] = []
-    for blob in blobs:
-        found = kept.get(blob.path) or known.get((blob.id, blob.path))
-        if found is None:
-            found = parse_bytes(blob.path, source.read(blob))
-            fresh.append((blob, found))
-        pages[blob.path] = found
-    if fresh and folder is not None:
-        _write(folder, fresh)
-    return pages
+    slim = keep is not None and len(blobs) > LARGE
+    mark = _SLIM if slim else ""
+    for start in range(0, len(new), _CHUNK):
+        chunk = new[start : start + _CHUNK]
+        known = _read(folder, [f"{blob.id}{mark}" for blob in chunk]) if folder is not None else {}
+        fresh: list[tuple[str, Page]] = []
+        for blob in chunk:
+            found = known.get((f"{blob.id}{mark}", blob.path))
+            if found is None:
+                found = parse_bytes(blob.path, source.read(blob))
+                if slim and keep is not None and not keep(found):
+                    found = replace(found, description=(), sections=(), text="")
+                fresh.append((f"{blob.id}{mark}", found))
+            kept[blob.path] = found
+        if fresh and folder is not None:
+            _write(folder, fresh)
+    return {blob.path: kept[blob.path] for blob in blobs}
 
 
 def _open(folder: Path) -> sqlite3.Connection:
@@ -64,30 +78,28 @@ def _open(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def _read(folder: Path, blobs: list[Blob]) -> dict[tuple[str, str], Page]:
-    """What the cache holds of these blobs. Anything damaged is parsed again; the folder is ours alone (0700)."""
+def _read(folder: Path, ids: list[str]) -> dict[tuple[str, str], Page]:
+    """What the cache holds of these contents. Anything damaged is parsed again; the folder is ours alone (0700)."""
     found: dict[tuple[str, str], Page] = {}
     try:
         with closing(_open(folder)) as connection:
-            for start in range(0, len(blobs), _CHUNK):
-                ids = [blob.id for blob in blobs[start : start + _CHUNK]]
-                marks = ",".join("?" * len(ids))
-                rows = connection.execute(f"SELECT id, path, sum, page FROM pages WHERE id IN ({marks})", ids)  # noqa: S608
-                for id, path, checksum, data in rows:
-                    if hashlib.sha256(data).digest() == checksum:
-                        found[id, path] = pickle.loads(data)  # noqa: S301 — written by us, checked, in our own folder
+            marks = ",".join("?" * len(ids))
+            rows = connection.execute(f"SELECT id, path, sum, page FROM pages WHERE id IN ({marks})", ids)  # noqa: S608
+            for id, path, checksum, data in rows:
+                if hashlib.sha256(data).digest() == checksum:
+                    found[id, path] = pickle.loads(data)  # noqa: S301 — written by us, checked, in our own folder
     except (sqlite3.Error, OSError, pickle.PickleError, AttributeError, EOFError, ImportError, TypeError):
         return found
     return found
 
 
-def _write(folder: Path, fresh: list[tuple[Blob, Page]]) -> None:
+def _write(folder: Path, fresh: list[tuple[str, Page]]) -> None:
     try:
         with closing(_open(folder)) as connection:
             connection.execute("BEGIN")
-            for blob, each in fresh:
+            for id, each in fresh:
                 data = pickle.dumps(each, protocol=5)
-                row = (blob.id, blob.path, hashlib.sha256(data).digest(), data)
+                row = (id, each.path, hashlib.sha256(data).digest(), data)
                 connection.execute("INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)", row)
             connection.execute("COMMIT")
             (count,) = connection.execute("SELECT COUNT(*) FROM pages").fetchone()

@@ -24,7 +24,7 @@ class Conflict(WriteError):
     `places` are `path:line` of each clash."""
 
     def __init__(self, message: str, hint: str, *, etag: str | None = None, places: Sequence[str] = ()):
-        super().__init__(message, hint)
+        super().__init__(message, f"{hint} Its etag is now {etag}." if etag else hint)
         self.etag, self.places = etag, tuple(places)
 
 

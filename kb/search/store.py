@@ -13,7 +13,7 @@ import shutil
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -43,22 +43,31 @@ def _version() -> str:
     return hashlib.sha256(whole + version("tantivy").encode()).hexdigest()[:12]
 
 
-@lru_cache(4096)
-def _sum(path: str, inode: int, changed: int, size: int) -> int:
-    with open(path, "rb") as file:
-        found = 0
-        while block := file.read(1 << 20):
-            found = zlib.crc32(block, found)
-    return found
+_seen: dict[tuple[int, int, int, int], int] = {}
+"""The checksums of files by device, number, time and size: hard links are one file."""
 
 
 def _sums(folder: Path) -> dict[str, int]:
-    """The checksum of each file; of hard links, and of a file that was seen before, only once."""
+    """The checksum of each file; a file that this process has seen before is not read again."""
     found: dict[str, int] = {}
     for entry in os.scandir(folder):
-        if entry.name != _WHOLE and not entry.name.endswith(".lock"):
-            status = entry.stat()
-            found[entry.name] = _sum(entry.path, status.st_ino, status.st_mtime_ns, status.st_size)
+        if entry.name == _WHOLE or entry.name.endswith(".lock"):
+            continue
+        status = entry.stat()
+        key = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+        if key not in _seen:
+            if len(_seen) > 4096:
+                _seen.clear()
+            _seen[key] = _sum(entry.path)
+        found[entry.name] = _seen[key]
+    return found
+
+
+def _sum(path: str) -> int:
+    found = 0
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            found = zlib.crc32(block, found)
     return found
 
 

@@ -19,10 +19,10 @@ from typing import Any
 import uvicorn
 from mcp.server import MCPServer
 
+from mcp_server.catalog import Catalog
 from mcp_server.daemon.lines import Lines
 from mcp_server.daemon.opening import Opening
 from mcp_server.server import server
-from mcp_server.tools.served import Served
 from mcp_server.web.app import Site, create
 from rulebound.app import App, between_turns, open_app
 from rulebound.settings import Settings
@@ -71,8 +71,12 @@ async def serve(
     opening = Opening()
 
     @cache
+    def catalog_for(named: Sequence[str]) -> Catalog:
+        return Catalog(opening.app, (*named, *options.worlds))
+
+    @cache
     def server_for(named: Sequence[str]) -> MCPServer[Any]:
-        mcp = server(opening.app, Served.of((*named, *options.worlds)))
+        mcp = server(opening.app, catalog_for(named))
         mcp.middleware.append(opening.gate)
         return mcp
 
@@ -83,7 +87,7 @@ async def serve(
         background = await stack.enter_async_context(between_turns(app))
         http = _Http(
             uvicorn.Config(
-                create(app, server_for(()), Served.of(options.worlds), options.site, background),
+                create(app, server_for(()), catalog_for(()), options.site, background),
                 http="httptools",
                 ws="websockets-sansio",
                 log_config=None,

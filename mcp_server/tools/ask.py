@@ -13,7 +13,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.answers import READ, Answer, data, result, typed_errors
-from mcp_server.tools.served import Name, Served
+from mcp_server.catalog import Catalog
 from mcp_server.who import who
 from router import knowledge, route
 from rulebound.app import App
@@ -32,14 +32,14 @@ class Asked(Answer):
     cost: float = 0
 
 
-def add(mcp: MCPServer[Any], app: App, served: Served) -> None:
+def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
     """Adds the tool to a server."""
 
     @mcp.tool(title="Ask about a world", annotations=READ)
     async def ask(
         ctx: Context,
         question: Annotated[str, Field(min_length=1, max_length=1_000)],
-        world: Name = "",
+        world: Annotated[str, Field(max_length=200)] = "",
         handle: Annotated[str, Field(description="Of a game that the question is about.", max_length=64)] = "",
     ) -> Annotated[CallToolResult, Asked]:
         """Answer a question from rules and pages, with citations."""
@@ -50,7 +50,7 @@ def add(mcp: MCPServer[Any], app: App, served: Served) -> None:
                 game = await app.games.game(handle, asker.id)
                 opened, decision = game.world, route(question, game)
             else:
-                opened = app.worlds(served(world))
+                opened = await catalog.world(asker, world)
                 decision = knowledge(question, opened.index)
             cited = decision.citations
             parts = [(hit, opened.index.read(hit.path, first=hit.line, characters=SECTION)) for hit in cited]

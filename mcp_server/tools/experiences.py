@@ -13,7 +13,7 @@ from pydantic import Field
 from agents.worlds import Where
 from kb import library
 from mcp_server.answers import READ, Answer, clip, data, result, typed_errors
-from mcp_server.tools.served import Served
+from mcp_server.catalog import Catalog
 from mcp_server.who import who
 from rulebound.app import App
 
@@ -29,7 +29,7 @@ class Experiences(Answer):
     next: int | None
 
 
-def add(mcp: MCPServer[Any], app: App, served: Served) -> None:
+def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
     """Adds the tool to a server."""
 
     @mcp.tool(title="List worlds and games", annotations=READ)
@@ -40,14 +40,15 @@ def add(mcp: MCPServer[Any], app: App, served: Served) -> None:
         with typed_errors():
             player = who(ctx)
             player.need("game:play")
-            named = {where: name for name, where in served.worlds.items()}
-            worlds = [{"name": name, "about": _about(where)} for where, name in list(named.items())[first:][:PAGE]]
+            seen = await catalog.service.namespaces(player)
+            named = {Where.of(each.location).location: each.name for each in seen}
+            worlds = [{"name": each.name, "about": _about(each.location)} for each in seen[first:][:PAGE]]
             wanted = min(first + PAGE + 1, REMEMBERED)
             seats = (await app.games.mine(player.id, wanted))[first:]
         games = [
             {
                 "handle": seat.handle,
-                "world": named.get(Where(game.world, game.revision, game.experience), "no longer served"),
+                "world": named.get(game.world, "no longer served"),
                 "player": seat.name,
                 "turn": game.version,
                 "played": game.updated.isoformat(timespec="seconds"),
@@ -64,11 +65,11 @@ def add(mcp: MCPServer[Any], app: App, served: Served) -> None:
         return result(data("\n".join(lines)) + (f"\nMore: first={found.next}." if more else ""), found)
 
 
-def _about(where: Where) -> str:
+def _about(location: str) -> str:
     """A line on a world without opening it: the title of its README."""
-    folder = library.worlds().get(where.location)
+    folder = library.worlds().get(location)
     try:
-        readme = ((folder or Path(where.location)) / "README.md").open(encoding="utf-8", errors="replace")
+        readme = ((folder or Path(location)) / "README.md").open(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     with readme:

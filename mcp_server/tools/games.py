@@ -15,7 +15,7 @@ from agents.access import Principal
 from agents.game import GameError, Reply
 from mcp_server.answers import ADD, READ, Answer, Sure, agreed, clip, data, few, result, short, typed_errors
 from mcp_server.answers import confirm as ask_user
-from mcp_server.tools.served import Name, Served
+from mcp_server.catalog import Catalog
 from mcp_server.who import who
 from router import route
 from rulebound.app import App
@@ -69,21 +69,22 @@ class Why(Answer):
     actions: list[Given]
 
 
-def add(mcp: MCPServer[Any], app: App, served: Served) -> None:
+def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
     """Adds the tools to a server."""
 
     @mcp.tool(title="Start a game", annotations=ADD)
     async def start(
         ctx: Context,
-        world: Name = "",
+        world: Annotated[str, Field(description="From experiences; default: the first.", max_length=200)] = "",
         player: Annotated[str, Field(description="The player's name.", min_length=1, max_length=80)] = "you",
+        branch: Annotated[str, Field(description="A draft of the world.", max_length=120)] = "",
         seed: Annotated[int | None, Field(description="The same seed, the same game.")] = None,
         resume: Annotated[bool, Field(description="Go on with the last game there.")] = False,
     ) -> Annotated[CallToolResult, Started]:
         """Start a game and get its handle, which the other tools need."""
         with typed_errors():
             player_of = _player(ctx)
-            where = served(world)
+            where = await catalog.where(player_of, world, branch)
             handle = await app.games.resume(where, player_of.id, player) if resume else None
             if handle is None:
                 handle, text = await app.games.start(where, player_of.id, name=player, seed=seed)

@@ -1,6 +1,6 @@
 """Owns the HTTP application of one worker: which path is served by what, and what stands before all of them.
 
-`create(app, mcp, served, site, background)`. It must not know processes or sockets.
+`create(app, mcp, catalog, site, background)`. It must not know processes or sockets.
 """
 
 from __future__ import annotations
@@ -20,16 +20,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from agents.access import Principal
 from agents.background import Background
 from agents.players import PlayerService
+from mcp_server.catalog import Catalog
 from mcp_server.tools import may_ask
-from mcp_server.tools.served import Served
-from mcp_server.web import admin, health, identity, live, metrics, openapi
+from mcp_server.web import admin, health, identity, live, metrics, openapi, webhook
 from mcp_server.web.entrance import Entrance
-from mcp_server.web.limits import Limited
 from mcp_server.web.peers import Peers, Relay, Sender
-from mcp_server.web.requests import Errors, Requests
+from mcp_server.web.requests import Errors, Requests, failed
 from mcp_server.web.transport import Asks, Transport
 from rulebound.app import App
 from storage.fenced import FencedStore
@@ -51,7 +49,7 @@ class Site:
 def create(
     app: App,
     mcp: MCPServer[Any],
-    served: Served,
+    catalog: Catalog,
     site: Site,
     background: Background | None = None,
     *,
@@ -69,13 +67,6 @@ def create(
     players = PlayerService(store, app.games, now=partial(datetime.now, UTC))
     desk = admin.Desk(store, app.access.granting, players, entrance.tickets)
 
-    async def take(who: Principal, _: str) -> float:
-        try:
-            await entrance.limiter.take(who)
-        except Limited as error:
-            return error.wait
-        return 0.0
-
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         async with transport.run():
@@ -84,14 +75,15 @@ def create(
 
     routes = [
         Route("/mcp", Relay(transport, peers)),
-        *live.routes(live.Live(app, served, measures, errors, take)),
+        *live.routes(live.Live(app, catalog, measures, errors, entrance.limiter.wait)),
         *admin.routes(desk, entrance.gate),
         *health.routes(health.Health(app, errors, background=background)),
         *metrics.routes(app, measures, partial(_expositions, peers) if len(peers) > 1 else None),
         *identity.metadata(entrance.gate),
+        webhook.route(catalog, app.secret),
         openapi.route(admin.OPERATIONS, app.settings.url),
     ]
-    inner = entrance.guard(Starlette(routes=routes, lifespan=lifespan))
+    inner = entrance.guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: failed}))
     own = Starlette(routes=[Route("/metrics", partial(_own, app, measures))])
     return Sender(Requests(inner, measures, errors), own, peers)
 

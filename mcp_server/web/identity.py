@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 METADATA = "/.well-known/oauth-protected-resource"
 OPEN = ("/health", "/webhook", "/openapi.json", "/.well-known/")
 """What is served without a credential whatever the operator says; the webhook has a signature of its own."""
-LONG = frozenset({"/mcp", "/webhook"})
+LONG = frozenset({"/mcp"})
 """Where a page may be in the body."""
 
 
@@ -102,7 +102,8 @@ class Guard:
         host, origin, path = headers.get(b"host", ""), headers.get(b"origin"), scope["path"]
         self._gate.doors.check(host, origin)
         most = bodies.PAGE if path in LONG else bodies.COMMAND
-        bodies.declared(headers.get(b"content-length"), most)
+        if not path.startswith("/webhook/"):
+            bodies.declared(headers.get(b"content-length"), most)
         peer, port = scope.get("client") or ("", 0)
         address = self._gate.doors.address(peer, headers.get(b"x-forwarded-for", ""))
         scope["client"] = address, port
@@ -118,7 +119,8 @@ class Guard:
                 scope[RECOGNISE_KEY] = self._again(credential, address)
             return receive
         later = watched(receive, self._still(credential, who)) if credential else receive
-        if scope["method"] in ("GET", "HEAD"):
+        # The body of a webhook may be large, and is hashed as it comes.
+        if scope["method"] in ("GET", "HEAD") or path.startswith("/webhook/"):
             if limited is not None:
                 raise limited
             return later

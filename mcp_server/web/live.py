@@ -1,6 +1,6 @@
 """Owns `/ws`: playing over a WebSocket. Commands are answered in order, and what others do is told as it happens.
 
-`routes(Live(app, served, measures, errors))`; `docs/operators/live.md` has the protocol. Any worker serves any connection: what
+`routes(Live(app, catalog, measures, errors))`; `docs/operators/live.md` has the protocol. Any worker serves any connection: what
 it knows it has from the store and its channels. It must not know how turns are resolved, nor how a principal is recognised.
 """
 
@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from agents.access import Principal
 from agents.game import Game, opening
 from agents.hearing import Heard
-from mcp_server.tools.served import Served
+from mcp_server.catalog import Catalog
 from mcp_server.web.messages import Ask, Bad, Command, Message, Observe, Ping, Resume, Start, Why, read, refusal
 from mcp_server.web.metrics import Measures
 from mcp_server.web.refusal import only, principal
@@ -38,11 +38,11 @@ MOST_MISSED = 100_000
 """Turns of a world after which nobody is told what they missed."""
 
 Recognise = Callable[[], Awaitable[Principal | None]]
-Take = Callable[[Principal, str], Awaitable[float]]
-"""A rate limit: the seconds that a principal has to wait for something of a class; 0: go on."""
+Take = Callable[[Principal], Awaitable[float]]
+"""A rate limit: the seconds that a principal has to wait before they are heard; 0: go on."""
 
 
-async def unlimited(_: Principal, __: str) -> float:
+async def unlimited(_: Principal) -> float:
     """No limit."""
     return 0.0
 
@@ -64,7 +64,7 @@ class Live:
     """What all connections of a worker share."""
 
     app: App
-    served: Served
+    catalog: Catalog
     measures: Measures
     errors: Errors
     take: Take = unlimited
@@ -162,6 +162,9 @@ class _Connection:
     async def _put(self, type: str, id: Any = None, **rest: Any) -> None:
         """Hands a message to the writer. Where the client reads nothing, waits a while and then ends the connection."""
         text = orjson.dumps({"type": type, **({} if id is None else {"id": id}), **rest}).decode()
+        if not self._out.full():
+            self._out.put_nowait(text)
+            return
         try:
             async with asyncio.timeout(self._live.times.slow):
                 await self._out.put(text)
@@ -190,7 +193,7 @@ class _Connection:
             try:
                 message = read(frame.get("text"))
                 type, id = message.type, message.id
-                wait = await self._live.take(self._who, "player")
+                wait = await self._live.take(self._who)
                 if wait > 0:
                     raise Bad("rate_limited", "That was too much at once", f"Wait {wait:.1f} s.", id)
                 status = await self._do(message)
@@ -221,7 +224,9 @@ class _Connection:
             case Ping():
                 await self._put("pong", asked.id)
             case Start():
-                handle, _ = await games.start(self._live.served(asked.world), who, name=asked.player, seed=asked.seed)
+                handle, _ = await games.start(
+                    await self._live.catalog.where(self._who, asked.world), who, name=asked.player, seed=asked.seed
+                )
                 await self._enter(asked, await games.game(handle, who), None)
             case Resume():
                 handle = asked.handle or await self._last(asked)
@@ -246,7 +251,9 @@ class _Connection:
     async def _last(self, asked: Resume) -> str:
         if not asked.world:
             raise Bad("bad_message", "Which game is meant?", "Name its handle, or a world and the player.")
-        handle = await self._games.resume(self._live.served(asked.world), self._who.id, asked.player)
+        handle = await self._games.resume(
+            await self._live.catalog.where(self._who, asked.world), self._who.id, asked.player
+        )
         if handle is None:
             raise Bad("no_such_game", f"{asked.player} has no game in {asked.world}", "Send start.")
         return handle

@@ -91,16 +91,14 @@ def gathered(texts: Mapping[str, str]) -> str:
 
 
 def routes(app: App, measures: Measures, gather: Gather | None = None) -> list[Route]:
-    """`/metrics`, of all workers where `gather` asks them, and `/metrics/worker`, of this one; for admins."""
+    """`/metrics` for admins: of all workers where `gather` asks them, else of this one."""
 
-    async def own(request: Request) -> Response:
-        return only(request, "admin") or _text(await exposition(app, measures))
+    async def told(request: Request) -> Response:
+        if (refused := only(request, "admin")) is not None:
+            return refused
+        return _text(gathered(await gather()) if gather else await exposition(app, measures))
 
-    async def every(request: Request) -> Response:
-        assert gather is not None, "this is the route only then"
-        return only(request, "admin") or _text(gathered(await gather()))
-
-    return [Route("/metrics", every if gather else own), Route("/metrics/worker", own)]
+    return [Route("/metrics", told)]
 
 
 def _text(text: str) -> Response:

@@ -1,7 +1,7 @@
 """Owns what is done for every request: its id, its line in the log, its measurement, and errors that nobody expected.
 
-`Middleware(Requests, measures=…, errors=…)` is pure ASGI and the first of the application's. It must not know routes, and
-never writes what was said or shown: no bodies, no headers, no queries, no messages of errors.
+`Requests(app, measures, errors)` is pure ASGI and goes around everything; `failed` is its handler of exceptions for Starlette.
+It must not know routes, and never writes what was said or shown: no bodies, no headers, no queries, no messages of errors.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agents.access import PUBLIC, Principal
@@ -75,16 +77,18 @@ class Requests:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         id = given.decode() if _ID.fullmatch(given) else new_id()
         scope[ID_KEY] = id
-        status, begin, web = 0, time.perf_counter(), scope["type"] == "http"
+        status, whole, begin, web = 0, False, time.perf_counter(), scope["type"] == "http"
 
         async def outward(message: Message) -> None:
-            nonlocal status
+            nonlocal status, whole
             type = message["type"]
             if type in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
                 status = message.get("status", 101)
                 message = {**message, "headers": [*message.get("headers", ()), (b"x-request-id", id.encode())]}
             elif type == "websocket.close" and not status:
                 status = 403
+            elif type == "http.response.body":
+                whole = not message.get("more_body", False)
             await send(message)
 
         failed: dict[str, Any] = {}
@@ -92,9 +96,10 @@ class Requests:
             await self._app(scope, receive, outward)
         except Exception as error:
             failed = self._errors.note(error, id, route_of(scope))
-            if web and status:
+            if web and status and not whole:
                 raise BrokenOff(id) from None
-            await _sorry(outward, web=web, begun=bool(status), id=id)
+            if not whole:
+                await _sorry(outward, web=web, id=id)
         finally:
             seconds = time.perf_counter() - begin
             route = route_of(scope)
@@ -120,13 +125,22 @@ def route_of(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "") or "none"
 
 
-async def _sorry(send: Send, *, web: bool, begun: bool, id: str) -> None:
-    """Answers in place of what failed."""
+async def failed(request: Request, _: Exception) -> JSONResponse:
+    """Answers in place of what failed, for Starlette's `exception_handlers`: it would say something of its own."""
+    return JSONResponse(_internal(request.scope[ID_KEY]), 500)
+
+
+def _internal(id: str) -> dict[str, Any]:
     message = f"This failed, and it is our fault. Tell an operator this id: {id}"
+    return {"error": {"code": "internal", "message": message, "hint": "Try again."}}
+
+
+async def _sorry(send: Send, *, web: bool, id: str) -> None:
+    """Answers in place of what failed outside of Starlette, or closes."""
     if web:
-        body = orjson.dumps({"error": {"code": "internal", "message": message, "hint": "Try again."}})
+        body = orjson.dumps(_internal(id))
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 500, "headers": headers})
         await send({"type": "http.response.body", "body": body})
     else:
-        await send({"type": "websocket.close", "code": 1011, "reason": message[:120]})
+        await send({"type": "websocket.close", "code": 1011, "reason": f"This failed, and it is our fault: {id}"})

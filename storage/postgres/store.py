@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from storage.channels import Channels, LocalChannels
+from storage.expiring import Expiring, LocalExpiring
 from storage.ids import is_id, new_id
 from storage.metrics import Histogram
 from storage.postgres import audit, privacy
@@ -102,6 +103,7 @@ class PostgresStore:
         self.access = PostgresAccess(connections)
         self.work = PostgresWork(connections)
         self.channels: Channels = LocalChannels()
+        self.expiring: Expiring = LocalExpiring()
         self._commits = GroupCommit(connections.single, guard)
         self.writes = Histogram(
             "player_progress_write_latency_seconds", "From a turn's commit being asked for to durable."

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from mcp_server.catalog import Catalog
 from mcp_server.daemon.place import Place
 from mcp_server.server import server as mcp_server
-from mcp_server.tools.served import Served
 from rulebound.app import PRINCIPAL, open_app
 from rulebound.settings import Settings
 from storage.embedded import Servers
@@ -40,11 +40,12 @@ class Npm:
     def run(
         self, script: str, *arguments: str, environment: dict[str, str], cwd: Path
     ) -> subprocess.CompletedProcess[str]:
-        """A script of a package, in Node, without any way out of the machine for clients that obey proxies."""
+        """A script of a package in Node, or its program; without a way out of the machine for clients that obey proxies."""
         nowhere = {f"{kind}_PROXY": "http://127.0.0.1:9" for kind in ("HTTP", "HTTPS", "ALL")}
         local = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
         path = {"PATH": f"{Path(self.node).parent}{os.pathsep}/usr/bin{os.pathsep}/bin"}
-        command = [self.node, str(self.folder / "node_modules" / script), *arguments]
+        file = self.folder / "node_modules" / script
+        command = [*([self.node] if "js" in file.suffix else []), str(file), *arguments]
         return subprocess.run(
             command,
             env={**nowhere, **local, **path, **environment},
@@ -111,7 +112,7 @@ class Server:
 
         async def read() -> set[str]:
             async with open_app(self.settings) as app:
-                return {tool.name for tool in await mcp_server(app, Served.of(())).list_tools()}
+                return {tool.name for tool in await mcp_server(app, Catalog(app)).list_tools()}
 
         return asyncio.run(read())
 

@@ -6,6 +6,8 @@ wins. What counts is the state at the server, not what a client shows.
 
 import importlib.metadata
 import json
+import platform
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +131,8 @@ CHATS = {
     ),
     "opencode": Chat(
         "opencode-ai",
-        "bin/opencode",
+        # The package's own script would put this program in its place; scripts of packages are not run here.
+        f"../opencode-{sys.platform}-{'x64-baseline' if platform.machine() == 'x86_64' else 'arm64'}/bin/opencode",
         "OpenAI chat completions",
         ("run",),
         lambda url: {"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_LSP_DOWNLOAD": "1"},

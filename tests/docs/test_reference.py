@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mcp_server.catalog import Catalog
 from mcp_server.server import server
-from mcp_server.tools.served import Served
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage import MemoryStore
@@ -43,7 +43,8 @@ async def test_every_tool_and_argument_is_documented_and_the_snippets_are_json(
 ) -> None:
     page = (DOCS / "clients/mcp.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", page, re.MULTILINE))
-    tools = await server(build(Settings(tmp_path), store=MemoryStore()), Served.of(())).list_tools()
+    app = build(Settings(tmp_path), store=MemoryStore())
+    tools = await server(app, Catalog(app)).list_tools()
     assert set(rows) == {tool.name for tool in tools}
     for tool in tools:
         assert set(re.findall(r"`(\w+)`", rows[tool.name])) == set(tool.input_schema["properties"])

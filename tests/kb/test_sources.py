@@ -138,3 +138,16 @@ def test_the_content_of_a_folder_is_found_in_its_history(tmp_path: Path) -> None
     (root / "c.md").write_text("# never committed\n")
     assert history.commit_of(open_source(root).commit) is None
     repo.close()
+
+
+def test_a_large_folder_is_read_from_disk_and_never_mixes_two_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("kb.pages.source.MAX_HELD", 4)
+    (tmp_path / "a.md").write_text("# One\n", encoding="utf-8")
+    source = open_source(tmp_path)
+    blob = source.files()["a.md"]
+    assert source.read(blob) == b"# One\n"
+    (tmp_path / "a.md").write_text("# Two\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="changed while"):
+        source.read(blob)
+    again = source.again()
+    assert again.read(again.files()["a.md"]) == b"# Two\n"

@@ -17,7 +17,7 @@ from typing import Any, Self
 import httpx2
 import pytest
 
-from mcp_server.bridge import DIED
+from mcp_server.bridge import DIED, LEAVE
 from mcp_server.daemon.place import DaemonError, Place
 from storage.embedded import Servers
 
@@ -96,11 +96,11 @@ class Chat:
         self._say({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return self
 
-    def leave(self) -> tuple[int, str]:
+    def leave(self, patience: float = PATIENCE) -> tuple[int, str]:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.stdin = None
-        _, told = self.process.communicate(timeout=PATIENCE)
+        _, told = self.process.communicate(timeout=patience)
         return self.process.returncode, told.decode()
 
     def _say(self, message: dict[str, Any]) -> None:
@@ -187,6 +187,14 @@ def test_a_client_that_leaves_at_once_still_gets_its_answers(home: Home) -> None
         chat.send("tools/call", name="start", arguments={"world": "cloak"})
         status, _ = chat.leave()
         assert status == 0
+
+
+def test_a_client_that_leaves_while_it_listens_does_not_have_to_wait(home: Home) -> None:
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+    with Chat(home) as chat:
+        chat.send("subscriptions/listen", _meta=meta, notifications={"toolsListChanged": True})
+        assert chat.hear()["method"] == "notifications/subscriptions/acknowledged"
+        chat.leave(LEAVE / 2)
 
 
 def test_a_world_that_cannot_be_served_is_told_on_standard_error(home: Home, tmp_path: Path) -> None:

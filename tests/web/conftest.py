@@ -12,16 +12,15 @@ from typing import Any
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 
 from agents.access import PUBLIC, Principal
-from mcp_server.tools.served import Served
+from mcp_server.catalog import Catalog
 from mcp_server.web import health, live, metrics
 from mcp_server.web.live import RECOGNISE_KEY, Live, Recognise
-from mcp_server.web.requests import Errors, Requests
+from mcp_server.web.requests import Errors, Requests, failed
 from mcp_server.who import SCOPE_KEY
 from rulebound.app import App, between_turns, build
 from rulebound.settings import Settings
@@ -98,20 +97,23 @@ async def serve(fresh_database: str, servers: Servers, tmp_path: Path, inn: Path
             background = await stack.enter_async_context(between_turns(app))
             measures = metrics.Measures()
             worker = Worker(app, "", measures, Errors(measures))
-            served = Served.of([str(inn)])
+            catalog = Catalog(app, [str(inn)])
             starlette = Starlette(
                 routes=[
                     *routes,
-                    *live.routes(Live(app, served, measures, worker.errors, **options)),
+                    *live.routes(Live(app, catalog, measures, worker.errors, **options)),
                     *metrics.routes(app, measures, gather),
                     *health.routes(health.Health(app, worker.errors, background=background)),
                 ],
-                middleware=[
-                    Middleware(Requests, measures, worker.errors, lambda line: worker.lines.append(json.loads(line))),
-                    Middleware(Recognised, known, recognise),
-                ],
+                exception_handlers={Exception: failed},
             )
-            worker.url = await stack.enter_async_context(serving(starlette))
+            around = Requests(
+                Recognised(starlette, known, recognise),
+                measures,
+                worker.errors,
+                lambda line: worker.lines.append(json.loads(line)),
+            )
+            worker.url = await stack.enter_async_context(serving(around))
             return worker
 
         yield start

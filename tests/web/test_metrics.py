@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from mcp_server.web.metrics import gathered
+from mcp_server.web.metrics import exposition, gathered
 from storage.postgres.connections import Connections
 
 pytestmark = pytest.mark.anyio
@@ -75,7 +75,7 @@ async def test_the_metrics_of_all_workers_are_one_exposition_with_the_worker_as_
     workers: dict[str, Any] = {}
 
     async def gather() -> dict[str, str]:
-        return {name: (await get(each, "/metrics/worker")).text for name, each in workers.items()}
+        return {name: await exposition(each.app, each.measures) for name, each in workers.items()}
 
     workers = {"0": await serve(gather=gather), "1": await serve()}
     await get(workers["1"], "/health")
@@ -106,9 +106,8 @@ def test_gathering_keeps_every_value_and_label() -> None:
 
 async def test_only_admins_read_metrics(serve: Any) -> None:
     worker = await serve()
-    for path in ("/metrics", "/metrics/worker"):
-        assert (await get(worker, path, "")).status_code == 401
-        assert (await get(worker, path, "ann")).status_code == 403
+    assert (await get(worker, "/metrics", "")).status_code == 401
+    assert (await get(worker, "/metrics", "ann")).status_code == 403
 
 
 @pytest.mark.requirement("2.12")

@@ -19,6 +19,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts.base import AssistantMessage, Message, UserMessage
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INTERNAL_ERROR,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     AudioContent,
     ClientCapabilities,
@@ -38,6 +39,8 @@ from mcp_types import (
     TextContent,
     TextResourceContents,
 )
+
+from mcp_server.tasks import Support
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -95,6 +98,7 @@ def add(mcp: MCPServer[Any]) -> None:
     _changing(mcp)
     _resources(mcp)
     _prompts(mcp)
+    _tasks(mcp)
 
 
 def _contents(mcp: MCPServer[Any]) -> None:
@@ -379,6 +383,68 @@ def _prompts(mcp: MCPServer[Any]) -> None:
             ask = _asked("What context should the prompt use?", context=STRING)
             return InputRequiredResult(input_requests={"user_context": ask})
         return [UserMessage("Use the given context."), AssistantMessage("I will.")]
+
+
+TASKS: dict[str, Support] = {
+    "slow_compute": "optional",
+    "failing_job": "required",
+    "protocol_error_job": "optional",
+    "confirm_delete": "optional",
+    "multi_input": "optional",
+    "test_tool_with_task": "required",
+}
+"""What takes longer than the patience of the test's server becomes a task."""
+LONG = 0.3
+
+
+def _tasks(mcp: MCPServer[Any]) -> None:
+    @mcp.tool(structured_output=False)
+    def greet(name: str) -> str:
+        """Greets at once."""
+        return f"Hello, {name}!"
+
+    @mcp.tool(structured_output=False)
+    async def slow_compute(seconds: float, label: str = "") -> str:
+        """Takes so long."""
+        await anyio.sleep(seconds)
+        return f"Computed {label}"
+
+    @mcp.tool(structured_output=False)
+    async def failing_job() -> str:
+        """Fails after a while."""
+        await anyio.sleep(1)
+        raise ToolError("The job failed")
+
+    @mcp.tool(structured_output=False)
+    async def protocol_error_job() -> str:
+        """Ends in an error of the protocol."""
+        await anyio.sleep(LONG)
+        raise MCPError(INTERNAL_ERROR, "The job broke")
+
+    async def asking(ctx: Context, ask: InputRequests) -> str | InputRequiredResult:
+        """Asks after a while, when the call is a task already."""
+        if all(key in (ctx.input_responses or {}) for key in ask):
+            return "Done."
+        await anyio.sleep(LONG)
+        return InputRequiredResult(input_requests=ask)
+
+    @mcp.tool(structured_output=False)
+    async def confirm_delete(ctx: Context, filename: str) -> str | InputRequiredResult:
+        """Asks whether to delete."""
+        return await asking(ctx, {"sure": _asked(f"Delete {filename}?", confirm=BOOLEAN)})
+
+    @mcp.tool(structured_output=False)
+    async def multi_input(ctx: Context) -> str | InputRequiredResult:
+        """Asks two things at once."""
+        return await asking(ctx, {"one": _asked("Your name?", name=STRING), "two": _asked("Sure?", confirm=BOOLEAN)})
+
+    @mcp.tool(structured_output=False)
+    async def test_tool_with_task(ctx: Context) -> str | InputRequiredResult:
+        """Asks at once, and takes its time with the answer."""
+        if "user_name" not in (ctx.input_responses or {}):
+            return InputRequiredResult(input_requests={"user_name": _asked("What is your name?", name=STRING)})
+        await anyio.sleep(LONG)
+        return f"Hello, {(ctx.input_responses or {})['user_name']}"
 
 
 def asks(tool: str) -> bool:

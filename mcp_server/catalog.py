@@ -1,0 +1,53 @@
+"""Owns what clients may name: the knowledge bases of the command line, the bundled worlds, and those that were made here.
+
+`Catalog(app, named)`; each of them is a world to play where it has an experience. What a principal may not read is answered like
+what is not there. It must not know tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from agents.access import Principal
+from agents.knowledge import KnowledgeService
+from agents.worlds import Where, World, WorldError
+from kb import library
+from rulebound.app import App
+
+
+class Catalog:
+    """The first is the one that a client means who names none. The app may not be open yet. Raises `WorldError`."""
+
+    def __init__(self, app: App, named: Sequence[str] = ()):
+        self._app = app
+        self.locations = _located(named)
+
+    @property
+    def default(self) -> str:
+        return next(iter(self.locations))
+
+    @cached_property
+    def service(self) -> KnowledgeService:
+        """Reading and writing them."""
+        return self._app.knowledge(self.locations)
+
+    async def where(self, who: Principal, name: str = "", branch: str = "") -> Where:
+        """Where a world is, or a draft of it. Raises `KnowledgeError`."""
+        return await self.service.where(who, name or self.default, branch=branch)
+
+    async def world(self, who: Principal, name: str = "") -> World:
+        """Raises `KnowledgeError`, `WorldError`."""
+        return self._app.worlds(await self.where(who, name))
+
+
+def _located(named: Sequence[str]) -> Mapping[str, str]:
+    """Locations: those of the command line by their last part, then the bundled worlds."""
+    found: dict[str, str] = {}
+    for each in named:
+        location = Where.of(each).location
+        name = location.rstrip("/").replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".git")
+        if name in found:
+            raise WorldError(f"Two worlds are called {name!r}", "Rename one of the folders.")
+        found[name] = location
+    return {**found, **{name: name for name in library.worlds() if name not in found}}
