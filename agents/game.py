@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from agents import resets
-from agents.hearing import Heard, listening
+from agents.hearing import POLL, Heard, listening
 from agents.held import Held, read, whole
 from agents.lanes import Step
 from agents.progress import came, experience_of, progress_of
@@ -484,14 +484,14 @@ class GameService:
         return await self._store.seats(storable(principal), limit=limit)
 
     async def listen(
-        self, handle: str, principal: str, since: int | None = None, at: int | None = None
+        self, handle: str, principal: str, since: int | None = None, at: int | None = None, *, poll: float = POLL
     ) -> AbstractAsyncContextManager[AsyncIterator[Heard]]:
         """What the player hears from others and from time after turn `since` (now), or place `at` in it: see
         `agents.hearing`."""
         seat = await self._seat(handle, principal)
         if since is None:
             since = (await self.game(handle, principal)).record.version
-        return listening(self._store, seat, since, at)
+        return listening(self._store, seat, since, at, poll=poll)
 
     async def lately(self, handle: str, principal: str) -> list[str]:
         """Who came and went where the player is, oldest first; in a shared world. Nothing where nobody can tell."""

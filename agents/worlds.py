@@ -73,9 +73,15 @@ def with_libraries(pages: Mapping[str, Page]) -> dict[str, Page]:
 def index_of(
     source: Source, cache: Path | None, *, before: SearchIndex | None = None, tell: Tell | None = None
 ) -> SearchIndex:
-    """The search index of a knowledge base and the bundled libraries that it uses, without compiling anything."""
+    """The search index of a knowledge base and the bundled libraries that it uses, without compiling anything.
+
+    Raises `WorldError` where a folder changes meanwhile.
+    """
     libraries = {name: partial(bundled_pages, name) for name in library.libraries()}
-    return SearchIndex.of(source, cache=cache, libraries=libraries, before=before, tell=tell)
+    try:
+        return SearchIndex.of(source, cache=cache, libraries=libraries, before=before, tell=tell)
+    except SourceError as error:
+        raise WorldError(str(error), error.hint) from None
 
 
 class World:

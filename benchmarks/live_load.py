@@ -11,12 +11,17 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks.processes import Watch
+
 LINES = ("w", "x hook", "i", "e", "look")
-WALK = ("look", "take all", "inventory", "n", "s", "e", "w")
+WALK = ("w", "look", "e", "i")
+SETTLE = 2.0
+"""Seconds in which everybody hears who came."""
 CONNECTIONS = 50
 """Connections for requests, kept alive."""
 
@@ -25,10 +30,14 @@ CONNECTIONS = 50
 class Found:
     """Latencies in seconds, and what went wrong."""
 
-    paced: list[float] = field(default_factory=list)
-    burst: list[float] = field(default_factory=list)
-    http: list[float] = field(default_factory=list)
+    paced: list[float] = field(default_factory=list[float])
+    burst: list[float] = field(default_factory=list[float])
+    http: list[float] = field(default_factory=list[float])
     events: int = 0
+    processors: list[float] = field(default_factory=list[float])
+    """Seconds of processors for the paced commands and the requests, by process."""
+    others: float = 0.0
+    """How many processors others on the machine used meanwhile."""
     errors: dict[str, int] = field(default_factory=dict[str, int])
     """How many, by the code of the error or the status of the response."""
     lost: int = 0
@@ -74,38 +83,34 @@ class Player:
         return await self.ask(type="command", command=self._lines[self._number % len(self._lines)])
 
 
-async def players(
-    addresses: Sequence[str], count: int, shared: int, found: Found, every: float, seconds: float
-) -> None:
-    """So many players, some of them in a shared world: paced commands, then all at once."""
+async def joined(addresses: Sequence[str], count: int, shared: int, found: Found) -> list[Player]:
+    """So many players, some of them in a shared world."""
     gate = asyncio.Semaphore(50)
 
     async def enter(number: int) -> Player:
-        address = addresses[number % len(addresses)]
+        url, headers = f"ws://{addresses[number % len(addresses)]}/ws", {"x-who": f"player-{number}"}
         world, lines = ("commons", WALK) if number < shared else ("cloak", LINES)
         async with gate:
-            headers = {"x-who": f"player-{number}"}
-            socket = await connect(f"ws://{address}/ws", additional_headers=headers, compression=None)
+            socket = await connect(url, additional_headers=headers, compression=None, open_timeout=60)
             player = Player(socket, found, lines)
             await player.ask(type="start", world=world, player=f"Player {number}")
             return player
 
-    there = await asyncio.gather(*map(enter, range(count)))
+    return await asyncio.gather(*map(enter, range(count)))
+
+
+async def paced(there: Sequence[Player], every: float, seconds: float, found: Found) -> None:
+    """A command of each player every few seconds, spread evenly."""
     end = time.perf_counter() + seconds
 
-    async def pace(number: int, player: Player) -> None:
-        await asyncio.sleep(every * number / count)
+    async def one(number: int, player: Player) -> None:
+        await asyncio.sleep(every * number / len(there))
         while time.perf_counter() < end:
             spent = await player.command()
             found.paced.append(spent)
             await asyncio.sleep(max(0.0, every - spent))
 
-    await asyncio.gather(*(pace(number, each) for number, each in enumerate(there)))
-    found.burst += await asyncio.gather(*(each.command() for each in there))
-    found.lost += sum(each.listening.done() for each in there)
-    for each in there:
-        each.listening.cancel()
-        each.socket.transport.abort()
+    await asyncio.gather(*(one(number, each) for number, each in enumerate(there)))
 
 
 async def requests(addresses: Sequence[str], rate: float, seconds: float, found: Found) -> None:
@@ -134,13 +139,23 @@ async def requests(addresses: Sequence[str], rate: float, seconds: float, found:
     await asyncio.gather(*tasks)
 
 
-async def load(asked: dict[str, float], addresses: Sequence[str]) -> Found:
-    """Players, with requests at the same time."""
-    found = Found()
-    work = [players(addresses, int(asked["players"]), int(asked["shared"]), found, asked["every"], asked["seconds"])]
-    if asked["rate"]:
-        work.append(requests(addresses, asked["rate"], asked["seconds"], found))
-    await asyncio.gather(*work)
+async def load(asked: dict[str, Any]) -> Found:
+    """Paced commands with requests at the same time, then a command of everybody at once."""
+    found, addresses, seconds = Found(), asked["addresses"], asked["seconds"]
+    there = await joined(addresses, asked["players"], asked["shared"], found)
+    await asyncio.sleep(SETTLE)
+    watches = [Watch(pid) for pid in asked["pids"]]
+    await asyncio.gather(
+        paced(there, asked["every"], seconds, found), requests(addresses, asked["rate"], seconds, found)
+    )
+    spent = [each.spent() for each in watches]
+    found.processors = [each.server for each in spent]
+    found.others = (spent[0].others + spent[0].server - sum(found.processors)) / spent[0].wall
+    found.burst += await asyncio.gather(*(each.command() for each in there))
+    found.lost += sum(each.listening.done() for each in there)
+    for each in there:
+        each.listening.cancel()
+        each.socket.transport.abort()
     return found
 
 
@@ -148,8 +163,7 @@ def main(asked: str) -> None:
     """Prints what was found. `asked` is JSON."""
     given = json.loads(asked)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        found = runner.run(load(given, given["addresses"]))
-    print(json.dumps(asdict(found)))
+        print(json.dumps(asdict(runner.run(load(given)))))
 
 
 if __name__ == "__main__":

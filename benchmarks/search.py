@@ -1,5 +1,5 @@
-"""Search over a large knowledge base in Git: building, a one-page commit, words of every kind, links; the floors are the same
-engine's bare query, and `git grep`.
+"""Search over a large knowledge base in Git: building, a one-page commit, words of every kind, links; the floors are the
+same engine's bare query, SQLite's FTS5 and `git grep`.
 
     python tasks.py bench search [pages]     (20,000 pages; the design's figure is 100,000)
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -106,6 +107,17 @@ def bare(engine: Engine) -> Callable[[str], object]:
     return ask
 
 
+def fts5(file: Path, engine: Engine) -> Callable[[str], object]:
+    """The same parts in SQLite's full-text index, which ranks everything that has any of the words."""
+    table = sqlite3.connect(file)
+    table.execute("CREATE VIRTUAL TABLE parts USING fts5(words, tokenize = 'porter unicode61')")
+    rows = engine.rows(tantivy.Query.all_query(), engine.size)
+    table.executemany("INSERT INTO parts VALUES (?)", ((f"{row.heading} {row.text}",) for row in rows))
+    table.commit()
+    find = "SELECT rowid FROM parts WHERE parts MATCH ? ORDER BY rank LIMIT 10"
+    return lambda query: table.execute(find, (" OR ".join(query.split()),)).fetchall()
+
+
 def queries(language: Language) -> dict[str, list[str]]:
     rank = language.rank
     kinds: dict[str, Callable[[], str]] = {
@@ -170,6 +182,9 @@ def measure(folder: Path, pages: int) -> None:
     line("  a page read", index.read, [f"p{language.rng.randrange(pages)}" for _ in range(QUERIES)])
     line("  neighbours, two links away", lambda name: index.neighbours(name, 2), [f"p{n}" for n in range(50)])
     line("  hostile: 100 kB of words", index.search, [" ".join(language.some(15_000))] * 20)
+    other = fts5(folder / "fts.sqlite", engine)
+    for name, asked in list(queries(language).items())[:3]:
+        line(f"  SQLite FTS5: {name}", other, asked[:40])
     word = language.words[1_000]
     grep = ["git", "-C", str(store), "grep", "-l", word, "main"]
     spent = [timed(lambda: subprocess.run(grep, stdout=subprocess.DEVNULL, check=True)) for _ in range(3)]

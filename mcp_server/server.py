@@ -14,6 +14,7 @@ from mcp.server.request_state import AESGCMRequestStateCodec, RequestStateSecuri
 from mcp_types import Tool
 
 from mcp_server import completion, fresh, prompts, terse, who
+from mcp_server.apps import SHOWN, apps
 from mcp_server.catalog import Catalog
 from mcp_server.pages import Pages
 from mcp_server.pages import add as add_pages
@@ -40,7 +41,11 @@ class Server(MCPServer[Any]):
     async def list_tools(self) -> list[Tool]:
         return [
             tool.model_copy(
-                update={"input_schema": terse.given(tool.input_schema), "output_schema": terse.made(tool.output_schema)}
+                update={
+                    "input_schema": terse.given(tool.input_schema),
+                    "output_schema": terse.made(tool.output_schema),
+                    "meta": {"ui": {"resourceUri": SHOWN[tool.name]}} if tool.name in SHOWN else tool.meta,
+                }
             )
             for tool in await super().list_tools()
         ]
@@ -73,7 +78,7 @@ def server(
         version=__version__,
         instructions=INSTRUCTIONS,
         log_level="ERROR",
-        extensions=[Skills(), tasks],
+        extensions=[Skills(), apps(), tasks],
         request_state_security=RequestStateSecurity(
             codec=_Sealed(app), bind_principal=lambda ctx: who.of(ctx.request).id
         ),

@@ -332,13 +332,16 @@ def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     path: KbOption = ".",
     limit: Annotated[int, typer.Option(min=1, max=50, help="How many results.")] = 10,
+    kind: Annotated[Optional[str], typer.Option(help="Only pages of this kind (`item`, `lore`).")] = None,
+    under: Annotated[str, typer.Option(help="Only below this folder.")] = "",
+    where: Annotated[Optional[list[str]], typer.Option(help="Only pages whose front matter has `key=value`.")] = None,
     at: AtOption = None,
 ) -> None:
-    """Find sections by words."""
+    """Find sections by words. Words that no page has are mended; the last one may be half typed."""
     from agents.worlds import Where
     from rulebound.commands.knowledge import search as run
 
-    _exit(run(Where.of(path, at), query, limit))
+    _exit(run(Where.of(path, at), query, limit, kind, under, where or []))
 
 
 @kb_app.command()

@@ -55,6 +55,21 @@ class Snapshot:
             return index_of(self.source, self._cache, before=self._indexed)
         return SearchIndex(with_libraries(self.pages), self.commit)
 
+    def resolve(self, name: str) -> str | None:
+        """The path that a path, a page's id or a file's name means; a path asks for nothing to be read."""
+        if name in self.source.files():
+            return name
+        if len(self.source.files()) > SMALL:
+            return self.index.resolve(name)
+        return self._names.get(name) or self.index.resolve(name)
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        """Ids and file names of a small knowledge base's pages, of which an index need not be made to find one."""
+        files = {path.rsplit("/", 1)[-1].removesuffix(".md"): path for path in reversed(list(self.pages))}
+        firsts = {path: next(iter(page.front.entries.values()), None) for path, page in self.pages.items()}
+        return files | {str(first.value): path for path, first in firsts.items() if first is not None and first.value}
+
     @cached_property
     def checked(self) -> Checked:
         found = check(self.source, cache=self._cache, before=self._before)

@@ -51,7 +51,7 @@ def _new_text(entered: Entered, path: str, text: str, copy_of: str, kind: str, a
     if text:
         return text
     if copy_of:
-        original = at.index.resolve(copy_of) if at else None
+        original = at.resolve(copy_of) if at else None
         if at is None or original is None:
             raise no_page(entered, copy_of)
         if original not in at.pages:
@@ -117,7 +117,7 @@ def _path(entered: Entered, page: str, branch: str) -> str:
     """The path of a page by its name, on the branch that is written or, before there is such a draft, the live one."""
     name = entered.branch(branch, writing=True)
     at = entered.base.at(name) or entered.base.at(entered.base.live)
-    path = page if at is None or at.etag(page) else at.index.resolve(page)
+    path = at.resolve(page) if at else None
     if at is None or path is None or not at.etag(path):
         raise no_page(entered, page)
     return path

@@ -14,7 +14,9 @@ from agents.knowledge.errors import NotThere
 from agents.knowledge.graph import Graph
 from agents.knowledge.results import Analysis, Draft, Hits, Linked, PageRead, Past
 from kb.pages.repository import Repository
-from kb.search import CursorError
+from kb.search import CursorError, Excerpt
+from kb.search.documents import of_bytes
+from kb.search.excerpts import excerpt
 
 CHARACTERS = 8_000
 """The most text that one answer holds, some 2,000 tokens."""
@@ -46,13 +48,24 @@ def read(entered: Entered, page: str, *, branch: str, section: str | None, chara
     at, name = snapshot(entered, branch)
     question = f"{page}\0{section}"
     first = max(1, offset(after, at.commit, question))
-    found = at.index.read(page, section=section, first=first, characters=min(characters, CHARACTERS))
+    path = at.resolve(page)
+    found = _part(at, path, section, first, min(characters, CHARACTERS)) if path else None
     if found is None:
         raise no_page(entered, page, section)
     more = cursor(at.commit, question, found.next) if found.next else ""
-    heading = section or (at.pages[found.path].title if found.path in at.pages else "")
-    etag = at.etag(found.path)
+    heading, etag = section or found.title, at.etag(found.path)
     return PageRead(found.path, heading, found.text, found.first, found.last, more, etag, name, at.commit)
+
+
+def _part(at: Snapshot, path: str, section: str | None, first: int, characters: int) -> Excerpt | None:
+    """A part of a page. One of the knowledge base's own is read as it is: no index is made for it."""
+    blob = at.source.files().get(path)
+    if blob is None:
+        return at.index.read(path, section=section, first=first, characters=characters)
+    page = of_bytes(path, blob.id, at.source.read(blob))
+    headings = [(part.heading, part.line) for part in page.parts]
+    lines = "\n".join([*([page.head] if page.head else []), *(part.text for part in page.parts)]).split("\n")
+    return excerpt(path, lines, headings, at.commit, section=section, first=first, characters=characters)
 
 
 def paths(entered: Entered, branch: str) -> list[str]:
@@ -68,8 +81,8 @@ def no_page(entered: Entered, page: str, section: str | None = None) -> NotThere
 def links(entered: Entered, page: str, *, branch: str) -> Linked:
     """What a page links to, and every place that names it: by wiki link, exit or front matter."""
     at, _ = snapshot(entered, branch)
-    path = at.index.resolve(page)
-    found = at.index.links(page)
+    path = at.resolve(page)
+    found = at.index.links(path) if path else None
     if path is None or found is None:
         raise no_page(entered, page)
     graph = Graph(at.pages)
@@ -82,7 +95,7 @@ def links(entered: Entered, page: str, *, branch: str) -> Linked:
 def history(entered: Entered, page: str, *, branch: str, limit: int, after: str) -> Past:
     """The commits that changed a page, or all of them, from a cursor on."""
     at, _ = snapshot(entered, branch)
-    path = (at.index.resolve(page) or page) if page else None
+    path = (at.resolve(page) or page) if page else None
     start = offset(after, at.commit, f"history {path}")
     repository = entered.base.repository
     found = list(islice(repository.history(at.commit, path), start, start + limit + 1)) if repository else []

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from agents.knowledge.errors import KnowledgeError
+from kb.compiler.builtin import RESERVED
 from kb.rulebook import Rulebook
 from kb.suggest import suggest
 
@@ -47,6 +48,7 @@ def template(kind: str, path: str, rulebook: Rulebook | None) -> str:
     """The text of a new page. Raises `KnowledgeError` for a kind that is not known."""
     id = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(path).stem.lower()).strip("-") or "page"
     id = id if id[0].isalpha() else f"{kind}-{id}"
+    id = f"{id}-1" if id in RESERVED else id
     name = id.replace("-", " ").capitalize()
     start = rulebook.settings.start if rulebook else ""
     text = _TEMPLATES.get(kind)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections import Counter
 from collections.abc import Generator
@@ -162,36 +163,18 @@ class _Cut(Response):
         await send({"type": "http.response.body", "body": bytes(self.body), "more_body": True})
 
 
-class _Server(uvicorn.Server):
-    """A uvicorn that tells when and where it listens."""
-
-    def __init__(self, app: Starlette, host: str, port: int):
-        super().__init__(uvicorn.Config(app, host=host, port=port, log_level="critical", lifespan="off"))
-        self.listening = threading.Event()
-        self.address = ""
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            self.address = f"http://{host}:{port}"
-            self.listening.set()
-
-
 @contextmanager
 def serving(decide: Decide, *, host: str = "127.0.0.1", port: int = 0) -> Generator[Scripted]:
     """Runs a scripted model in a thread; its `url` is the address without a path. Raises `OSError` where it cannot listen."""
     model = Scripted(decide)
-    server = _Server(model.app, host, port)
-    # The server exits its thread where the port is taken; it has then logged why, and we say where.
-    thread = threading.Thread(target=server.run, name="scripted model", daemon=True)
-    thread.start()
-    while not server.listening.wait(0.05):
-        if not thread.is_alive():
-            raise OSError(f"Nothing can listen at {host}:{port}")
-    model.url = server.address
-    try:
-        yield model
-    finally:
-        server.should_exit = True
-        thread.join()
+    # It listens from here on, so whoever connects before the thread is ready just waits.
+    with socket.create_server((host, port)) as listener:
+        model.url = f"http://{host}:{listener.getsockname()[1]}"
+        server = uvicorn.Server(uvicorn.Config(model.app, log_level="critical", lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([listener],), name="scripted model", daemon=True)
+        thread.start()
+        try:
+            yield model
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -59,6 +59,9 @@ from kb.rulebook import (
 from kb.suggest import suggest
 from kb.types import UNKNOWN, Choice, Ref, Type, joined
 
+MAX_SUGGESTED = 200
+"""Dead links of an experience for which a near name is looked for; each takes a millisecond."""
+
 
 @dataclass
 class Unit:
@@ -408,16 +411,20 @@ def _links(folder: Folder, world: World) -> list[Diagnostic]:
     stems = {path.rsplit("/", 1)[-1].removesuffix(".md") for path in paths} | {p.removesuffix(".md") for p in paths}
     ids = {id for group in world.declarations.categories.values() for id in group}
     known = stems | ids | set(world.declarations.instances) | set(world.declarations.templates)
+    dead = [
+        link
+        for page in folder.pages
+        for link in page.links
+        if link.target.split("#")[0].removesuffix(".md") not in known
+    ]
     return [
         problem(
             "RB111",
             link.span,
             f"The link leads nowhere: no page is `{link.target}`",
-            suggest(link.target, known) or "Link a page by its id or file name.",
+            suggest(link.target, known if number < MAX_SUGGESTED else ()) or "Link a page by its id or file name.",
         )
-        for page in folder.pages
-        for link in page.links
-        if link.target.split("#")[0].removesuffix(".md") not in known
+        for number, link in enumerate(dead)
     ]
 
 

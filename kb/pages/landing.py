@@ -129,7 +129,9 @@ def _finish(repository: Repository, left: bytes) -> None:
         return  # killed while it wrote this: nothing had been moved
     _foreign(repository, branch, killed=True)
     if repository.checkout is not None and branch == repository.live and repository.head(branch) == new:
-        _take_along(repository, [each for each in repository.deltas(old, new) if _unchanged(repository, each)])
+        _take_along(
+            repository, [each for each in repository.deltas(old, new) if _unchanged(repository, each, half=True)]
+        )
 
 
 def _foreign(repository: Repository, branch: str, killed: bool = False) -> None:
@@ -169,8 +171,8 @@ def _unsaved(repository: Repository, deltas: Sequence[Delta]) -> None:
             raise Conflict(f"{each.path} has changes in the working folder that are not committed", hint)
 
 
-def _unchanged(repository: Repository, delta: Delta) -> bool:
-    """Whether the working file, and the index, hold what was committed before."""
+def _unchanged(repository: Repository, delta: Delta, *, half: bool = False) -> bool:
+    """Whether the working file, and the index, hold what was committed before; or, of a `half` done change, what was after."""
     path = _file(repository, delta.path)
     if any(parent.is_symlink() for parent in [path, *path.parents][: delta.path.count("/") + 1]):
         return False
@@ -180,7 +182,8 @@ def _unchanged(repository: Repository, delta: Delta) -> bool:
     index = repository.git.index
     index.read(False)
     staged = str(index[delta.path].id) if delta.path in index else None
-    return on_disk == delta.before and staged == delta.before
+    known = (delta.before, delta.after) if half else (delta.before,)
+    return on_disk in known and staged in known
 
 
 def _take_along(repository: Repository, deltas: Sequence[Delta]) -> None:
@@ -194,10 +197,11 @@ def _take_along(repository: Repository, deltas: Sequence[Delta]) -> None:
         if each.after is None:
             path.unlink(missing_ok=True)
             _prune(path.parent, _file(repository, ""))
-            index.remove(each.path)
+            if each.path in index:
+                index.remove(each.path)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_name(f".{path.name}.{os.getpid()}.rulebound")
+            new = path.with_name(f".{path.name}.rulebound")
             new.write_bytes(repository.content(each.after))
             entry = _entry(repository, each)
             new.chmod(0o755 if entry.mode & 0o100 else 0o644)

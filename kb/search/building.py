@@ -1,6 +1,6 @@
 """Owns making an index from files: only what changed since a former one, in memory where a knowledge base is small.
 
-`built(source, cache, …)` gives an engine. It must not know how pages are asked for.
+`in_memory(source, …)` and `on_disk(source, cache, …)` give an engine. It must not know how pages are asked for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from kb.search.documents import Document, of_bytes, of_page
 from kb.search.engine import LARGE_HEAP, SMALL_HEAP, Engine
 from kb.search.results import Libraries, Tell
 from kb.search.store import Store
+from kb.types import storable
 
 MANY_CHANGES = 2_000
 _TOLD_EACH = 1_000
@@ -105,4 +106,5 @@ def _documents(source: Source, blobs: Collection[Blob], tell: Tell | None) -> It
 
 
 def _is_page(path: str) -> bool:
-    return path.lower().endswith(".md")
+    """Whether a file is searched: one whose name is no Unicode text cannot be named in an answer."""
+    return path.lower().endswith(".md") and storable(path) == path

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kb.pages.page import Page
 from kb.pages.source import Source
 from kb.search.documents import of_page
+from kb.search.excerpts import excerpt
 from kb.search.results import CursorError, Excerpt, Found, Hit, Libraries, Tell
 from kb.types import storable
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 SMALL = 500
 """Files of a knowledge base that is indexed in memory, anew for each commit; a larger one's index lies on disk."""
-MAX_CHARACTERS = 8_000
 MAX_LIMIT = 50
 MAX_OFFSET = 1_000
 MAX_SECTIONS = 10_000
@@ -71,7 +71,8 @@ class SearchIndex:
             from kb.search.building import Built
             from kb.search.engine import Engine
 
-            self._built = Built(Engine.memory([of_page(page) for page in self._pages.values()]))
+            pages = [of_page(page) for page in self._pages.values() if storable(page.path) == page.path]
+            self._built = Built(Engine.memory(pages))
             self._pages = dict[str, Page]()
         return self._built.engine
 
@@ -95,14 +96,14 @@ class SearchIndex:
         letters' case does not matter). A query is words only. Raises `CursorError`.
         """
         from kb.search.snippets import snippet
-        from kb.search.words import ask, narrowed
+        from kb.search.words import ask, narrowed, said
 
         offset = self._offset(cursor)
         limit = max(1, min(limit, MAX_LIMIT))
         engine = self._engine
         meaning = ask(engine, storable(query))
         if meaning.query is None:
-            return Found((), None, meaning.mended)
+            return Found(())
         rows = engine.ranked(narrowed(engine, meaning.query, kind, under, where or {}), limit + 1, offset)
         hits = tuple(
             Hit(
@@ -116,9 +117,11 @@ class SearchIndex:
             )
             for score, row in rows[:limit]
         )
+        shown = " ".join(f"{row.heading} {row.text}" for _, row in rows[:5])
+        mended = {said(engine, word, query): said(engine, term, shown) for word, term in meaning.mended.items()}
         following = offset + limit
         more = len(rows) > limit and following <= MAX_OFFSET
-        return Found(hits, f"{following}@{self.commit[:12]}" if more else None, meaning.mended)
+        return Found(hits, f"{following}@{self.commit[:12]}" if more else None, mended)
 
     def _offset(self, cursor: str | None) -> int:
         if cursor is None:
@@ -140,22 +143,8 @@ class SearchIndex:
         if path is None:
             return None
         rows = sorted(self._engine.rows(f"p:{path}", MAX_SECTIONS), key=lambda row: row.line)
-        lines = _lines(rows)
-        end = len(lines)
-        if section is not None:
-            at = next((n for n, row in enumerate(rows) if row.heading.casefold() == section.casefold()), None)
-            if at is None:
-                return None
-            first = max(first, rows[at].line)
-            end = rows[at + 1].line - 1 if at + 1 < len(rows) else end
-        budget, taken = max(200, min(characters, MAX_CHARACTERS)), list[str]()
-        for line in lines[first - 1 : end]:
-            if taken and len(line) >= budget:
-                break
-            taken.append(line[:budget])
-            budget -= len(taken[-1]) + 1
-        last = first + len(taken) - 1
-        return Excerpt(path, "\n".join(taken), first, last, last + 1 if last < end else None, self.commit)
+        headings = [(row.heading, row.line) for row in rows]
+        return excerpt(path, _lines(rows), headings, self.commit, section=section, first=first, characters=characters)
 
     def links(self, name: str, limit: int = 1_000) -> tuple[list[str], list[str]] | None:
         """(pages that this one links to, pages that link to it), as paths, at most `limit` of each."""

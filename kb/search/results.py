@@ -57,3 +57,5 @@ class Excerpt:
     last: int
     next: int | None
     commit: str
+    title: str = ""
+    """The page's."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,12 +17,13 @@ from kb.search.engine import Engine, fact
 MAX_CHARACTERS, MAX_WORDS, MAX_MENDED = 2_000, 12, 3
 MANY = 10_000
 """In so many parts or more, a word that a third of them have says nothing beside a rarer one, and costs most of the time."""
+_WORD = re.compile(r"[^\W_]+")
 _ENDINGS, _CANDIDATES, _LOOKED_AT = 8, 20, 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What is looked for: `query` is None where no page has any of the words."""
+    """What is looked for: `query` is None where no page has any of the words; `mended` holds terms, as the engine has them."""
 
     query: Query | None
     terms: frozenset[str]
@@ -45,6 +47,12 @@ def ask(engine: Engine, query: str) -> Meaning:
         return Meaning(None, frozenset(), mended)
     each = [(Occur.Should, Query.term_query(engine.schema, "words", word, "freq")) for word in rarest]
     return Meaning(Query.boolean_query(each), frozenset(rarest), mended)
+
+
+def said(engine: Engine, term: str, text: str) -> str:
+    """The word of a text that is looked for as a term; the term where the text has none."""
+    words = _WORD.findall(text[:_LOOKED_AT])
+    return next((word for word in words if engine.analyzer.analyze(word) == [term]), term)
 
 
 def _endings(engine: Engine, start: str) -> dict[str, int]:

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agents.access import Principal
 from agents.game import Game, opening
-from agents.hearing import Heard
+from agents.hearing import POLL, Heard
 from mcp_server.catalog import Catalog
 from mcp_server.web.messages import Ask, Bad, Command, Message, Observe, Ping, Resume, Start, Why, read, refusal
 from mcp_server.web.metrics import Measures
@@ -32,6 +32,8 @@ from storage.records import Json
 RECOGNISE_KEY = "rulebound.recognise"
 """Where the web app's middleware puts what recognises a connection's credential again: the principal, or None where it has
 ended. It is not there for those whose credential never ends."""
+LONELY = 60.0
+"""Seconds after which the store is asked what time did in a game that nobody else is in, in case no channel told it."""
 QUEUE = 64
 """Messages that wait for a client to read them."""
 MOST_MISSED = 100_000
@@ -309,11 +311,12 @@ class _Connection:
             ended=row["ended"] or None,
             turn=now,
         )
-        self._hearing = self._begin(self._hear(self._handle, int(turn), int(at) if at else None))
+        poll = LONELY if game.record.scope is None else POLL
+        self._hearing = self._begin(self._hear(self._handle, int(turn), int(at) if at else None, poll))
 
-    async def _hear(self, handle: str, turn: int, at: int | None) -> None:
+    async def _hear(self, handle: str, turn: int, at: int | None, poll: float) -> None:
         begun, measures = time.time(), self._live.measures
-        async with await self._games.listen(handle, self._who.id, turn, at) as heard:
+        async with await self._games.listen(handle, self._who.id, turn, at, poll=poll) as heard:
             async for each in heard:
                 await self._tell(each)
                 measures.events.labels(each.type).inc()

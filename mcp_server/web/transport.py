@@ -24,11 +24,11 @@ from starlette.types import Message, Receive, Scope, Send
 Asks = Callable[[str, Mapping[str, Any]], bool]
 """Whether a call of a tool may ask the user something while it runs: its name, its arguments."""
 
-MAX_BODY = 4 * 1024 * 1024
-"""Bytes of a request."""
-MAX_SESSIONS = 10_000
+MAX_BODY = 1024 * 1024
+"""Bytes of a request: a page, with room to spare."""
+MAX_SESSIONS = 2_000
 """Sessions of the 2025 era in one worker; one more is refused with 503."""
-IDLE = 30 * 60.0
+IDLE = 600.0
 """Seconds without a request after which a session of the 2025 era ends; its client is told 404 and begins another."""
 
 

@@ -22,14 +22,17 @@ def _tell(done: int, total: int) -> None:
     print(f"\rIndexing: {done:,} of {total:,} pages", end="", file=sys.stderr, flush=True)
 
 
-def search(where: Where, query: str, limit: int) -> int:
+def search(where: Where, query: str, limit: int, kind: str | None, under: str, facts: list[str]) -> int:
     """Prints the sections that fit, best first; 1 when none does."""
-    hits = _index(where).search(query, limit)
-    for hit in hits:
+    narrow = {key: value for key, _, value in (fact.partition("=") for fact in facts)}
+    found = _index(where).find(query, limit, kind=kind, under=under, where=narrow)
+    for word, read in found.mended.items():
+        print(f"rulebound: no page has {word!r}; looked for {read!r}.", file=sys.stderr)
+    for hit in found.hits:
         print(f"{hit.citation}\n    {hit.snippet}")
-    if not hits:
+    if not found.hits:
         print(f"rulebound: no page has the words {query!r}. Try others.", file=sys.stderr)
-    return 0 if hits else 1
+    return 0 if found.hits else 1
 
 
 def read(where: Where, page: str, section: str | None) -> int:

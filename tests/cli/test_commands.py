@@ -101,6 +101,9 @@ def test_no_other_package_has_our_names_here() -> None:
 def test_pages_are_searched_read_and_their_links_shown(rulebound: Run, world: Path) -> None:
     at = ("--kb", str(world))
     assert rulebound("kb", "search", "shiny", *at).out.startswith("coin.md#Gold coin:5@folder-")
+    assert rulebound("kb", "search", "shiny", "--kind", "place", *at).status == 1
+    assert rulebound("kb", "search", "shiny", "--where", "item=coin", "--kind", "item", *at).out.startswith("coin.md#")
+    assert "looked for 'Shiny'" in rulebound("kb", "search", "shyny", *at).err
     assert "Shiny." in rulebound("kb", "read", "coin", *at).out
     assert rulebound("kb", "links", "coin", *at).out == "linked from world.md\n"
     assert rulebound("kb", "links", "world.md", *at).out == "links to    coin.md\n"

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from mcp_server.catalog import Catalog
 from mcp_server.daemon.place import Place
 from mcp_server.server import server as mcp_server
-from rulebound.app import PRINCIPAL, open_app
+from rulebound.app import PRINCIPAL, build, open_app
 from rulebound.settings import Settings
 from storage.embedded import Servers
 
@@ -109,12 +110,10 @@ class Server:
 
     def tools(self) -> set[str]:
         """The names of all tools."""
-
-        async def read() -> set[str]:
-            async with open_app(self.settings) as app:
-                return {tool.name for tool in await mcp_server(app, Catalog(app)).list_tools()}
-
-        return asyncio.run(read())
+        app = build(self.settings)
+        listed = mcp_server(app, Catalog(app)).list_tools
+        with ThreadPoolExecutor(1) as thread:  # because a client's own loop may run in this one
+            return {tool.name for tool in thread.submit(lambda: asyncio.run(listed())).result()}
 
     def game(self, handle: str) -> tuple[int, int, bool]:
         """How many turns it has had, its score, and whether it has ended."""

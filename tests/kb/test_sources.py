@@ -151,3 +151,26 @@ def test_a_large_folder_is_read_from_disk_and_never_mixes_two_moments(tmp_path: 
         source.read(blob)
     again = source.again()
     assert again.read(again.files()["a.md"]) == b"# Two\n"
+
+
+def test_a_large_knowledge_base_is_checked_without_holding_its_lore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files = {
+        "w.md": "---\nexperience: w\nstart: hall\n---\n# W\n",
+        "hall.md": "---\nplace: hall\n---\n# Hall\n\nA hall.\n",
+        "ship.md": "---\nkind: ship\nis: item\n---\n# Ship\n",
+        "cog.md": "---\nship: cog\n---\n# Cog\n\nA small ship.\n",
+        "lore.md": "---\ntitle: Lore\n---\n# Lore\n\nIt was long ago; see [[hall]] and [[nowhere]].\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    whole = check(open_source(tmp_path))
+    monkeypatch.setattr("kb.pages.cache.LARGE", 2)
+    large = check(open_source(tmp_path), cache=tmp_path / "cache")
+    warm = check(open_source(tmp_path), cache=tmp_path / "cache")
+    assert large.problems == warm.problems == whole.problems
+    assert [each.code for each in large.problems] == ["RB111"]
+    assert large.pages == warm.pages
+    assert (large.pages["lore.md"].text, large.pages["cog.md"]) == ("", whole.pages["cog.md"])
+    assert {path: page.front for path, page in large.pages.items()} == {
+        path: page.front for path, page in whole.pages.items()
+    }

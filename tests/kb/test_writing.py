@@ -3,6 +3,7 @@
 import fcntl
 import os
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -315,3 +316,53 @@ def test_threads_that_write_to_one_page_lose_no_write(bare: Repository) -> None:
     for thread in threads:
         thread.join()
     assert len((text(bare, "a.md") or "").splitlines()) == 40
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+import pygit2
+from kb.pages import landing
+from kb.pages.repository import Repository
+from kb.pages.writing import put
+folder, step = sys.argv[1:]
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+def lock_and_die(repository, *_, **__):
+    (repository.shared / "refs/heads/main.lock").touch()
+    (repository.shared / "index.lock").touch()
+    die()
+if step == "said":
+    landing._foreign = die
+elif step == "locked":
+    landing._foreign = lock_and_die
+elif step == "moved":
+    landing._take_along = die
+elif step == "half the files":
+    pygit2.Index.write = die
+repository = Repository.of(Path(folder))
+with landing.locked(repository, "main"):
+    head = repository.head("main")
+    new = put(repository, head, {"lamp.md": "# Lamp\\nNew.\\n", "bell.md": "# Bell\\n"}, "ann", "")
+    if step == "made":
+        die()
+    landing.land(repository, "main", head, new)
+"""
+
+
+@pytest.mark.parametrize("step", ["made", "said", "locked", "moved", "half the files"])
+def test_a_writer_that_is_killed_at_any_step_leaves_a_commit_or_nothing_and_holds_up_nobody(
+    checkout: Repository, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setattr(landing, "FOREIGN", 0.05)
+    folder = checkout.checkout
+    assert folder is not None
+    killed = subprocess.run([sys.executable, "-c", _KILLED, str(folder), step], capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    landed = step in ("moved", "half the files")
+    assert (text(checkout, "bell.md") is not None) is landed
+    write(checkout, {"other.md": "# Other\n"})
+    assert (folder / "bell.md").exists() is landed
+    assert (folder / "lamp.md").read_text() == ("# Lamp\nNew.\n" if landed else "# Lamp\n")
+    assert git(folder, "status", "--porcelain") == ""
+    assert git(folder, "fsck", "--strict", "--no-dangling") == ""

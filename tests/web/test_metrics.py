@@ -195,6 +195,8 @@ async def test_an_error_is_answered_with_its_id_counted_and_told_to_admins_witho
 @pytest.mark.requirement("4.45")
 async def test_alerts_and_the_dashboard_use_metrics_that_are_exported(serve: Any) -> None:
     exported = names((await get(await serve(), "/metrics")).text)
+    documented = (DEPLOY.parent / "docs" / "operators" / "live.md").read_text()
+    assert exported <= set(re.findall(r"`([a-z_]+)`", documented))
     alerts = yaml.safe_load((DEPLOY / "alerts.yaml").read_text())
     panels = json.loads((DEPLOY / "dashboard.json").read_text())["panels"]
     queries = [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]

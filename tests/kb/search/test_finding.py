@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,20 +58,17 @@ def test_case_accents_endings_and_aliases_do_not_matter(index: SearchIndex, quer
     assert paths(index, query)[0] == path
 
 
-@pytest.mark.parametrize(
-    ("query", "word", "read"),
-    [("celar", "celar", "cellar"), ("ecllar", "ecllar", "cellar"), ("misterious", "misteri", "mysteri")],
-)
-def test_a_mistyped_word_is_mended_and_the_answer_says_so(index: SearchIndex, query: str, word: str, read: str):
+@pytest.mark.parametrize(("query", "read"), [("Celar", "Cellar"), ("ecllar", "Cellar"), ("misterious", "mysterious")])
+def test_a_mistyped_word_is_mended_and_the_answer_says_so(index: SearchIndex, query: str, read: str):
     found = index.find(query)
     assert found.hits[0].path == "rooms/cellar.md"
-    assert [(from_[: len(word)], to[: len(read)]) for from_, to in found.mended.items()] == [(word, read)]
+    assert found.mended == {query: read}
 
 
 def test_the_last_word_may_be_half_typed(index: SearchIndex):
     found = index.find("brass bat")
     assert found.hits[0].path == "lamp.md"
-    assert found.mended == {"bat": "batteri"}
+    assert found.mended == {"bat": "battery"}
 
 
 def test_filters_by_kind_folder_path_and_front_matter(index: SearchIndex):
@@ -127,6 +125,14 @@ def test_a_long_line_is_shown_around_the_word():
     (hit,) = SearchIndex({"a.md": parse_page("a.md", text)}, COMMIT).search("needle")
     assert "needle" in hit.snippet
     assert len(hit.snippet) <= 200
+
+
+def test_a_file_whose_name_is_no_text_is_left_out(tmp_path: Path):
+    (tmp_path / "a.md").write_text("# A\n\nword\n", encoding="utf-8")
+    (tmp_path / os.fsdecode(b"\xff.md")).write_text("# B\n\nword\n", encoding="utf-8")
+    source = open_source(tmp_path)
+    for index in (SearchIndex.of(source), SearchIndex(load_pages(source, None), COMMIT)):
+        assert [hit.path for hit in index.search("word")] == ["a.md"]
 
 
 def test_nothing_to_find_in_no_pages():

