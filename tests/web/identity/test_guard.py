@@ -276,7 +276,7 @@ async def test_a_ticket_of_a_key_that_was_revoked_meanwhile_opens_nothing(site: 
     assert not any(key.encode() in value for value in [
         await site.store.redis.call("GET", name) for name in await site.store.redis.call("KEYS", "ticket:*")
     ])  # fmt: skip
-    await site.entrance.granting.revoke_key(LOCAL, kept.id)
+    await site.granting.revoke_key(LOCAL, kept.id)
     with pytest.raises(InvalidStatus) as refused:
         async with connect(f"{site.url.replace('http', 'ws')}/ws?ticket={ticket}"):
             pass
@@ -299,7 +299,7 @@ async def test_a_connection_that_is_open_hears_that_its_key_was_revoked(site: An
         await socket.recv()
         await socket.send("?")
         assert json.loads(await socket.recv()) == {"principal": who}
-        await site.entrance.granting.revoke_key(LOCAL, kept.id)
+        await site.granting.revoke_key(LOCAL, kept.id)
         await socket.send("?")
         assert json.loads(await socket.recv()) == {"principal": None}
 

@@ -21,7 +21,7 @@ MATRIX, CALLERS, BAD = FOUND["MATRIX"], FOUND["CALLERS"], FOUND["BAD"]
 async def ids(site: Any) -> AsyncIterator[dict[str, str]]:
     """What the acts are about, made anew."""
     site.entrance.limiter._figures = dict.fromkeys(FIGURES, Figure(1e6, 1e6))
-    granting = site.entrance.granting
+    granting = site.granting
     key, text = await granting.create_key(LOCAL, "somebody's", roles=["designer"], scopes=["kb:read"])
     site.said.append(text)
     for role in ("designer", "admin"):
@@ -50,7 +50,7 @@ async def credential(site: Any, caller: str) -> str:
     if caller == "revoked":
         text = await site.key("owner")
         found = await site.store.access.key(text.split("_")[1])
-        await site.entrance.granting.revoke_key(LOCAL, found.key.id)
+        await site.granting.revoke_key(LOCAL, found.key.id)
         return text
     return await site.key(caller)
 
