@@ -27,7 +27,7 @@ TURNS = [
 ]
 LAST = ["look", "read message"]
 PLAYED, WON = (20, 1, False), (22, 2, True)
-FIND = ("kb_search", {"query": "velvet cloak", "world": "cloak"})
+FIND = ("kb_search", {"query": "velvet cloak", "kb": "cloak"})
 START = ("start", {"world": "cloak", "seed": 7})
 
 pytestmark = pytest.mark.requirement("0.30")
