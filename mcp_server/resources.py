@@ -16,7 +16,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from agents.access import Principal, Refused
 from agents.game import GameError
 from agents.worlds import WorldError
-from mcp_server.answers import clip, few, short
+from mcp_server.answers import clip, data, few, short
 from mcp_server.who import who
 from rulebound.app import App
 from storage import NoSuchGame, StoreError
@@ -58,7 +58,8 @@ class Resources:
                 told = await self._app.games.transcript(handle, who.id)
                 lines = [f"> {clip(said, 1_000, '')}\n{clip(text, 4_000, '')}\n" for said, text in told[-TURNS:]]
                 left = len(told) - len(lines)
-                return "\n".join([*([f"({left:,} earlier turns)\n"] if left else []), *lines])[-LONGEST:]
+                head = f"{left:,} earlier turns are not shown.\n" if left else ""
+                return head + data("\n".join(lines)[-LONGEST:], f"game {handle}")
             case _:
                 raise LookupError(part)
 

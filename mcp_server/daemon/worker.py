@@ -95,6 +95,7 @@ async def serve(
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # the guard believes the operator's proxies, and no others
                 timeout_graceful_shutdown=GRACE,
             )
         )

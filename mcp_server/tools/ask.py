@@ -35,7 +35,7 @@ class Asked(Answer):
 def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
     """Adds the tool to a server."""
 
-    @mcp.tool(title="Ask about a world", annotations=READ)
+    @mcp.tool(annotations=READ)
     async def ask(
         ctx: Context,
         question: Annotated[str, Field(min_length=1, max_length=1_000)],

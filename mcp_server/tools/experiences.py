@@ -32,7 +32,7 @@ class Experiences(Answer):
 def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
     """Adds the tool to a server."""
 
-    @mcp.tool(title="List worlds and games", annotations=READ)
+    @mcp.tool(annotations=READ)
     async def experiences(
         ctx: Context, first: Annotated[int, Field(description="`next` of the former answer.", ge=0, le=10_000)] = 0
     ) -> Annotated[CallToolResult, Experiences]:

@@ -72,7 +72,7 @@ class Why(Answer):
 def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
     """Adds the tools to a server."""
 
-    @mcp.tool(title="Start a game", annotations=ADD)
+    @mcp.tool(annotations=ADD)
     async def start(
         ctx: Context,
         world: Annotated[str, Field(description="From experiences; default: the first.", max_length=200)] = "",
@@ -113,7 +113,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
                 )
         return ask_user(ctx, question, confirm, app.secret)
 
-    @mcp.tool(title="Act in a game", annotations=ADD)
+    @mcp.tool(annotations=ADD)
     async def act(
         ctx: Context,
         handle: Handle,
@@ -147,7 +147,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         cited = [hit.citation for hit in decision.citations] if decision else []
         return _told(reply, handle, decision.route if decision else "action", cited)
 
-    @mcp.tool(title="Look at a game", annotations=READ)
+    @mcp.tool(annotations=READ)
     async def observe(
         ctx: Context,
         handle: Handle,
@@ -172,7 +172,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         shown = scene({**seen, **observed.model_dump()})
         return result(f"turn {observed.turn}\n{data(chr(10).join([shown, *told]))}{more}", observed)
 
-    @mcp.tool(title="Explain a turn", annotations=READ)
+    @mcp.tool(annotations=READ)
     async def why(
         ctx: Context,
         handle: Handle,
@@ -248,12 +248,8 @@ def _told(reply: Reply, handle: str, by: str, cited: list[str]) -> CallToolResul
         citations=cited,
     )
     ended = " The game is over." if reply.ended else ""
-    lines = [
-        data("\n".join([*acted.notes, acted.text])),
-        f"{reply.status}; turn {reply.turn}, score {reply.score}.{ended}",
-        *(f"See {citation}" for citation in cited),
-    ]
-    return result("\n".join(lines), acted)
+    told = data("\n".join([*acted.notes, acted.text, *(f"See {citation}" for citation in cited)]))
+    return result(f"{told}\n{reply.status}; turn {reply.turn}, score {reply.score}.{ended}", acted)
 
 
 def _fitting(turns: list[Given], next: int | None) -> tuple[list[Given], int | None]:

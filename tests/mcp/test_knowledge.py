@@ -110,7 +110,7 @@ async def test_a_page_is_found_read_changed_published_and_rolled_back_through_th
         await desk.call("kb_patch", revert=published["commit"])
         assert (await desk.call("kb_read", page="coin"))["etag"] == read["etag"]
         links = await desk.call("kb_links", page="coin")
-        assert links == {"out": ["hall.md"], "back": ["hall.md:6"]}
+        assert (links["out"], links["back"]) == (["hall.md"], ["hall.md:6"])
 
 
 async def test_a_mistake_is_told_with_its_line_the_pages_that_say_so_and_what_to_do(desk: Desk) -> None:

@@ -94,7 +94,7 @@ async def test_a_server_that_is_not_public_asks_for_a_credential_and_says_where_
 
 @pytest.mark.parametrize("headers", [
     {"x-forwarded-for": "203.0.113.9"}, {"forwarded": "for=203.0.113.9"}, {"via": "1.1 proxy"},
-    {"origin": "http://localhost:3000"},
+    {"origin": "http://localhost:3000"}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"},
 ])  # fmt: skip
 async def test_the_owner_is_trusted_on_this_machine_but_not_through_a_proxy_or_another_page(
     serve: Any, headers: dict[str, str]

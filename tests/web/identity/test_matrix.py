@@ -3,11 +3,11 @@
 import runpy
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 
-from agents.access import LOCAL, SCOPES, Namespace, Scope
+from agents.access import LOCAL, SCOPES, Namespace, Role, Scope
 from mcp_server.web.admin import OPERATIONS
 from mcp_server.web.limits import FIGURES, Figure
 from storage.postgres import audit
@@ -60,7 +60,7 @@ def expected(act: Any, caller: str) -> tuple[int, ...]:
         return (401,)
     if caller == "nobody":
         return (200,) if not act.scope else (401,)
-    scopes = {"kb:read"} if caller == "reader" else SCOPES[caller]
+    scopes = {"kb:read"} if caller == "reader" else SCOPES[cast("Role", caller)]
     return (200, 204) if not act.scope or act.scope in scopes else (403,)
 
 
