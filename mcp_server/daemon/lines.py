@@ -10,7 +10,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -50,8 +50,9 @@ class Lines:
         assert task is not None
         self._clients.add(task)
         try:
-            with suppress(OSError, ValueError, asyncio.CancelledError):
-                await self._serve(reader, writer)
+            await self._serve(reader, writer)
+        except* (OSError, ValueError, asyncio.CancelledError):
+            pass  # the client left, or said what is no line
         finally:
             self._clients.discard(task)
             writer.close()

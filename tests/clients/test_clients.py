@@ -27,7 +27,7 @@ TURNS = [
 ]
 LAST = ["look", "read message"]
 PLAYED, WON = (20, 1, False), (22, 2, True)
-FIND = ("kb_search", {"query": "velvet cloak", "world": "cloak"})
+FIND = ("kb_search", {"query": "velvet cloak", "kb": "cloak"})
 START = ("start", {"world": "cloak", "seed": 7})
 
 pytestmark = pytest.mark.requirement("0.30")
@@ -41,6 +41,11 @@ def script(when: str, calls: Sequence[tuple[str, dict[str, Any]]]) -> Script:
 
 def acts(handle: str, said: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
     return [("act", {"handle": handle, "text": text}) for text in said]
+
+
+def later(handle: str) -> list[tuple[str, dict[str, Any]]]:
+    """What a model does that has only been told to go on: the games are listed with their handles."""
+    return [("experiences", {}), ("observe", {"handle": handle}), *acts(handle, LAST)]
 
 
 def searched(calls: Sequence[tuple[str, dict[str, Any]]], by: str = "ToolSearch") -> list[tuple[str, dict[str, Any]]]:
@@ -197,8 +202,10 @@ def test_a_chat_client_plays_a_game_and_goes_on_with_it_later(
     handle = handle_of(last)
     assert server.game(handle) == PLAYED
     assert [each["params"]["name"] for each in command.asked("tools/call")] == ["kb_search", "start", *["act"] * 20]
-    talk(f"Go on with my game {handle}", [("observe", {"handle": handle}), *acts(handle, LAST)])
+    last = talk("Go on with my game", later(handle))
     assert server.game(handle) == WON
+    results = [each.text for message in last.conversation.messages for each in message.results]
+    assert any(handle in text for text in results), "The model could not know which game."
     assert command.tools == server.tools()
     table.add(CLIENTS[name].title, npm.version(chat.package), "stdio", command.protocol, chat.speaks)
 
@@ -216,10 +223,6 @@ def said(model: Scripted) -> str:
 
 
 FIRST = [FIND, START, *acts("$handle", TURNS)]
-
-
-def later(handle: str) -> list[tuple[str, dict[str, Any]]]:
-    return [("observe", {"handle": handle}), *acts(handle, LAST)]
 
 
 @pytest.mark.parametrize("transport", ["stdio", "HTTP"])
@@ -240,7 +243,8 @@ def test_the_typescript_client_plays_a_game_and_goes_on_with_it_later(
     found = run(FIRST)
     handle = found["answers"][1]["handle"]
     assert server.game(handle) == PLAYED
-    run(later(handle))
+    [listed, *_] = run(later(handle))["answers"]
+    assert listed["games"][0]["handle"] == handle
     assert server.game(handle) == WON
     assert set(found["tools"]) == server.tools()
     table.add(f"TypeScript `{package}`", npm.version(package), transport, found["protocol"])
@@ -293,7 +297,8 @@ def test_the_inspector_finds_nothing_to_mend_and_plays_each_turn_in_a_process_of
 
     def call(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         pairs = [f"{key}={value}" for key, value in arguments.items()]
-        return run("--method", "tools/call", "--tool-name", tool, "--tool-arg", *pairs)["structuredContent"]
+        given = ("--tool-arg", *pairs) if pairs else ()
+        return run("--method", "tools/call", "--tool-name", tool, *given)["structuredContent"]
 
     tools = run("--method", "tools/list", "--strict")["tools"]
     assert {tool["name"] for tool in tools} == server.tools()

@@ -197,6 +197,20 @@ def test_a_client_that_leaves_while_it_listens_does_not_have_to_wait(home: Home)
         chat.leave(LEAVE / 2)
 
 
+def test_a_client_that_breaks_off_is_no_error_of_the_daemons(home: Home) -> None:
+    with Chat(home).greet() as ada:
+        hello = {"rulebound": "0", "worlds": []}
+        asked = [{"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": SPOKEN}]
+        asked += [{"jsonrpc": "2.0", "id": id, "method": "ping"} for id in range(1, 200)]
+        with socket.socket(socket.AF_UNIX) as ben:
+            ben.connect(str(home.place.socket))
+            ben.sendall(b"".join(json.dumps(each).encode() + b"\n" for each in (hello, *asked)))
+        for _ in range(20):
+            ada.ask("tools/list")
+        log = home.place.log.read_text()
+    assert "rror" not in log, log
+
+
 def test_a_world_that_cannot_be_served_is_told_on_standard_error(home: Home, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name / "twice").mkdir(parents=True)
