@@ -7,7 +7,6 @@ when what it would read is another text than before. It must not know what games
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
@@ -180,10 +179,9 @@ class Updates:
     async def _etag(self, watched: _Watched) -> str:
         """Of what would be read now; empty where it cannot be."""
         try:
-            text = await self._resources.game(watched.who, watched.handle, watched.part)
+            return await self._resources.etag(watched.who, watched.handle, watched.part)
         except (Refused, GameError, StoreError, WorldError):
             return ""
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _mapping(value: Any) -> dict[str, Any]:
