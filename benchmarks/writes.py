@@ -41,6 +41,9 @@ def prepare(folder: Path) -> Path:
 async def _client(folder: Path, number: int, patches: int) -> None:
     """Patches its own page, and each eighth time the one that all share; says on standard output what became of each."""
     service = KnowledgeService(MemorySpaces(), {"tiny": str(folder)}, home=folder.parent, cache=folder.parent / "cache")
+    await service.analyse(LOCAL, "tiny")
+    _say("ready")
+    await asyncio.to_thread(sys.stdin.readline)
     for patch in range(patches):
         page = "shared.md" if patch % 8 == 0 else f"own-{number}.md"
         start = time.perf_counter()
@@ -80,12 +83,19 @@ class Ran:
 def run(folder: Path, clients: int, patches: int, kill_after: int) -> Ran:
     """Runs clients in processes of their own; the last one is killed once it was told of so many patches."""
     command = [sys.executable, "-m", "benchmarks.writes", str(folder), str(patches)]
-    start = time.perf_counter()
     processes = [
-        subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True) for number in range(clients)
+        subprocess.Popen([*command, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for number in range(clients)
     ]
     ran = Ran()
     try:
+        for process in processes:
+            assert process.stdout is not None
+            process.stdout.readline()
+        start = time.perf_counter()
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()
         _kill(processes[-1], kill_after, ran)
         for process in processes:
             assert process.stdout is not None
@@ -93,13 +103,13 @@ def run(folder: Path, clients: int, patches: int, kill_after: int) -> Ran:
                 _heard(line, ran)
             if process.wait() not in (0, -9):
                 raise RuntimeError(f"a client failed with {process.returncode}")
+        ran.seconds = time.perf_counter() - start
     finally:
         for process in processes:
             process.kill()
             process.wait()
             if process.stdout is not None:
                 process.stdout.close()
-    ran.seconds = time.perf_counter() - start
     return ran
 
 

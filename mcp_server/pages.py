@@ -38,7 +38,7 @@ class Pages:
         name, _, branch = kb.partition("@")
         found = await self._catalog.service.paths(who, name, branch=branch)
         more = f"… and {len(found) - MAX_PAGES:,} more" if len(found) > MAX_PAGES else ""
-        return "\n".join([*(f"kb://{name}/{path}" for path in found[:MAX_PAGES]), more]).rstrip()
+        return data("\n".join([*(f"kb://{name}/{path}" for path in found[:MAX_PAGES]), more]).rstrip(), name)
 
     async def page(self, who: Principal, kb: str, path: str) -> str:
         """The beginning of a page, with its etag; `PATH@BRANCH` is of a draft."""
@@ -55,7 +55,7 @@ class Pages:
             told = problems_text(found.problems[:MAX_PROBLEMS])
             counts = ", ".join(f"{count} {kind}" for kind, count in found.kinds.items())
             orphans = f"\norphans: {', '.join(found.orphans[:MAX_PROBLEMS])}" if found.orphans else ""
-            return f"{counts}; {len(found.problems)} problems\n{data(told, name)}{orphans}"
+            return f"{counts}; {len(found.problems)} problems\n{data(told + orphans, name)}"
         if what == "drafts":
             drafts = await self._catalog.service.drafts(who, name)
             return "\n".join(f"{each.branch} {each.commit[:12]} +{each.ahead} -{each.behind}" for each in drafts)

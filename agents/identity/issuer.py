@@ -77,13 +77,19 @@ class IssuerKeys:
 
     async def key(self, id: str) -> tuple[str, PyJWK] | None:
         """The algorithm and the key; None where the issuer has none of this id. Raises `IssuerAway`."""
-        if self._clock() - self._read > FRESH or id not in self._keys:
+        # Whoever knows a key does not wait while somebody else reads them again.
+        if self._due(id) and not (id in self._keys and self._reading.locked()):
             async with self._reading:
-                if self._clock() - self._asked > PAUSE and (self._clock() - self._read > FRESH or id not in self._keys):
+                if self._due(id):
                     await self._again()
         if self._clock() - self._read > STALE:
             raise IssuerAway("the issuer's keys cannot be read")
         return self._keys.get(id)
+
+    def _due(self, id: str) -> bool:
+        """Whether the keys may and should be read again for this one."""
+        now = self._clock()
+        return now - self._asked > PAUSE and (now - self._read > FRESH or id not in self._keys)
 
     async def _again(self) -> None:
         """Reads the keys; where that fails, the old ones stay."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agents.access import RIGHTS, Namespace, Principal, Refused, Right, right
 from agents.knowledge.base import Base
-from agents.knowledge.errors import NotThere
+from agents.knowledge.errors import KnowledgeError, NotThere
 from agents.knowledge.results import Seen
 from agents.knowledge.spaces import Spaces
 from kb.pages.names import draft_name
@@ -82,8 +82,8 @@ class Doors:
     def __init__(self, spaces: Spaces, fixed: Mapping[str, str], cache: Path):
         self.spaces, self.cache = spaces, cache
         self.fixed = {name: Namespace(name, location) for name, location in fixed.items()}
-        self._open: dict[Namespace, Base] = {}
-        self._lock = threading.Lock()
+        self._open: dict[str, Base] = {}
+        self._lock, self._opening = threading.Lock(), dict[str, threading.Lock]()
 
     async def all(self) -> dict[str, Namespace]:
         """Every namespace, seen by nobody in particular."""
@@ -115,15 +115,21 @@ class Doors:
     def base(self, namespace: Namespace) -> Base:
         """The open base of a namespace; one that moved to another location or owner is opened anew."""
         with self._lock:
-            if namespace not in self._open:
-                self._open = {each: base for each, base in self._open.items() if each.name != namespace.name}
-                self._open[namespace] = Base.open(namespace, self.cache)
-            return self._open[namespace]
+            opening = self._opening.setdefault(namespace.name, threading.Lock())
+        with opening:  # cloning one keeps nobody from the others
+            known = self._open.get(namespace.name)
+            if known is None or known.namespace != namespace:
+                known = self._open[namespace.name] = Base.open(namespace, self.cache)
+            return known
 
     async def list(self, who: Principal) -> list[Seen]:
         """The knowledge bases that a principal may read."""
         found: list[Seen] = []
         for name, (namespace, most) in (await self.visible(who)).items():
-            base = await asyncio.to_thread(self.base, namespace)
-            found.append(Seen(name, namespace.visibility, most, base.repository is not None and not base.remote))
+            try:
+                base = await asyncio.to_thread(self.base, namespace)
+                writable = base.repository is not None and not base.remote
+            except KnowledgeError:  # a host that does not answer hides no other knowledge base
+                writable = False
+            found.append(Seen(name, namespace.visibility, most, writable))
         return sorted(found, key=lambda each: each.name)

@@ -106,6 +106,8 @@ class Base:
                 repository = Repository.of(Path(where.path))
             except WriteError:
                 return Base(namespace, open_location(where, cache), None, cache)
+            if not repository.committed:
+                return Base(namespace, open_location(where, cache), None, cache)
         except (WorldError, WriteError) as error:
             raise KnowledgeError(str(error), error.hint) from None
         return Base(namespace, None, repository, cache)
@@ -128,7 +130,10 @@ class Base:
                 raise KnowledgeError(
                     f"{name} is written at its own repository", "Push there; it is taken up from there."
                 )
-            hint = f"Ask an admin for a copy of it: `rulebound kb create my-{name} --like {name}`."
+            if self.namespace.location in library.worlds():
+                hint = f"Ask an admin for a copy of it: `rulebound kb create my-{name} --like {name}`."
+            else:
+                hint = "Commit its pages to a Git repository, and start the server again."
             raise KnowledgeError(f"{name} is only read here", hint)
         return self.repository
 

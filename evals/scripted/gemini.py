@@ -1,9 +1,14 @@
-"""Owns Gemini's generateContent. `DIALECT`; it must not know scripts."""
+"""Owns Gemini's generateContent. `DIALECT`; it must not know scripts.
+
+Names in requests come as `functionCall` or as `function_call`: both are this API's.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from evals.scripted.conversation import Call, Conversation, Message, Result
 from evals.scripted.dialect import Body, Dialect, Reply, parsed, pieces, texts
@@ -14,19 +19,23 @@ def _read(body: Body) -> Conversation:
     for content in body.get("contents", ()):
         role = "assistant" if content.get("role") == "model" else "user"
         for part in content.get("parts", ()):
-            if call := part.get("functionCall"):
+            if call := _either(part, "functionCall"):
                 made = Call(call["name"], call.get("args") or {}, call.get("id") or "")
                 parts.append(Message(role, calls=(made,)))
-            elif result := part.get("functionResponse"):
+            elif result := _either(part, "functionResponse"):
                 told: Body = result.get("response") or {}
                 text = told.get("output")
                 text = text if isinstance(text, str) else json.dumps(told)
                 parts.append(Message(role, results=(Result(result.get("id") or "", result["name"], text),)))
             elif part.get("text"):
                 parts.append(Message(role, part["text"]))
-    system = texts((body.get("systemInstruction") or {}).get("parts"))
-    declared = [each for tool in body.get("tools") or () for each in tool.get("functionDeclarations") or ()]
+    system = texts((_either(body, "systemInstruction") or {}).get("parts"))
+    declared = [each for tool in body.get("tools") or () for each in _either(tool, "functionDeclarations") or ()]
     return Conversation.of(system, [each["name"] for each in declared], parts)
+
+
+def _either(found: Body, name: str) -> Any:
+    return found.get(name) or found.get(re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name))
 
 
 def _answer(reply: Reply, parts: list[Body], *, last: bool) -> Body:

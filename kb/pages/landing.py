@@ -6,10 +6,10 @@ that was acknowledged and leaves nothing that others must wait for. It must not 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -21,8 +21,15 @@ from kb.pages.names import WriteError
 from kb.pages.repository import Delta, Repository
 from kb.pages.writing import Conflict
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 WAIT = 30.0
 """Seconds that a writer waits for those before it."""
+PAUSE = 0.002
+"""Seconds between two looks: shorter than what lies between two writes of one client, so that it lets others in."""
 FOREIGN = 2.0
 """Seconds that a writer waits for a lock of Git's own, of which it cannot know whether its owner lives."""
 
@@ -90,16 +97,26 @@ def _held(repository: Repository, name: str) -> Generator[int]:
 
 
 def _wait(held: int) -> None:
-    until, pause = time.monotonic() + WAIT, 0.001
-    while True:
+    until = time.monotonic() + WAIT
+    while not _taken(held):
+        if time.monotonic() > until:
+            raise Conflict("Others are still writing to this branch", "Try again in a minute.")
+        time.sleep(PAUSE)
+
+
+def _taken(held: int) -> bool:
+    """Whether the lock could be had at once."""
+    if sys.platform == "win32":
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise Conflict("Others are still writing to this branch", "Try again in a minute.") from None
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.02)
+            msvcrt.locking(held, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

@@ -140,6 +140,12 @@ class Repository:
         common = path / "commondir"
         return (path / common.read_text().strip()).resolve() if common.exists() else path
 
+    @property
+    def committed(self) -> bool:
+        """Whether the live branch holds the folder at all."""
+        head = self.head(self.live)
+        return head is not None and (not self.inner or self._folder(head) is not None)
+
     def head(self, branch: str) -> str | None:
         """The commit that a branch is at; None where there is no such branch."""
         try:

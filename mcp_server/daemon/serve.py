@@ -26,6 +26,8 @@ from mcp_server.web.app import Site
 from rulebound import __version__
 from rulebound.settings import Settings
 
+UNREAD = 60_000
+"""Milliseconds after which a connection breaks whose client takes nothing of what was sent."""
 PAUSE = 1.0
 """Seconds before a worker that died is started again."""
 
@@ -124,10 +126,14 @@ class _Workers:
 def _port(site: Site) -> socket.socket:
     family = socket.AF_INET6 if ":" in site.host else socket.AF_INET
     try:
-        return socket.create_server((site.host, site.port), family=family, backlog=2048)
+        port = socket.create_server((site.host, site.port), family=family, backlog=2048)
     except OSError as error:
         what = f"{site.host}:{site.port} cannot be listened on: {os.strerror(error.errno or 0)}"
         raise DaemonError(what, "Choose another with --host and --port.") from None
+    if sys.platform == "linux":
+        # Its connections inherit it. A client that reads nothing would keep one that we closed for ever.
+        port.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
+    return port
 
 
 def _url(host: str, port: int) -> str:

@@ -90,9 +90,12 @@ async def serve(
                 create(app, server_for(()), catalog_for(()), options.site, background),
                 http="httptools",
                 ws="websockets-sansio",
+                ws_max_size=2**16,  # what is longer than it may be is answered up to here, and then closed
+                ws_per_message_deflate=False,  # messages are small, and each connection would keep two windows
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # the guard believes the operator's proxies, and no others
                 timeout_graceful_shutdown=GRACE,
             )
         )

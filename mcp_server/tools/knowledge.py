@@ -224,19 +224,17 @@ def _told(written: Written) -> CallToolResult:
     where = "live" if written.live else f"on {written.branch}"
     commit = "" if written.dry_run else f" at {written.commit[:12]}"
     valid = "valid" if written.valid else "NOT valid"
-    lines = [f"{', '.join(few(written.paths, TOLD))} {did} {where}{commit}: {valid}."]
-    if written.etag:
-        lines.append(f"etag {written.etag}")
     problems = problems_text(written.problems[:TOLD]).splitlines()
-    if problems:
-        lines.append(data("\n".join(problems), "check"))
-    for name, found in (
-        ("checked against", written.cites),
-        ("named at", written.dangling),
-        ("orphans", written.orphans),
-    ):
-        if found:
-            lines.append(f"{name}: {', '.join(few(found, TOLD))}")
+    # Names of pages are their writers' words as well.
+    named = {
+        "pages": written.paths,
+        "checked against": written.cites,
+        "named at": written.dangling,
+        "orphans": written.orphans,
+    }
+    told = [f"{name}: {', '.join(few(found, TOLD))}" for name, found in named.items() if found]
+    lines = [f"It {did} {where}{commit}: {valid}.", *([f"etag {written.etag}"] if written.etag else [])]
+    lines.append(data("\n".join([*told, *problems]), written.kb))
     extra = {
         "branch": written.branch,
         "commit": "" if written.dry_run else written.commit,

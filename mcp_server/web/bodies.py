@@ -1,6 +1,6 @@
 """Owns how much a request may say: its body in bytes, and how deep its JSON goes.
 
-`receive, body = await read(receive, length, most)`. It must not know what is said.
+`body, last = await read(receive, most)`, `receive = again(last, receive)`. It must not know what is said.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ def declared(length: str | None, most: int) -> None:
         raise too_large(most)
 
 
-async def read(receive: Receive, most: int) -> tuple[Receive, bytes]:
-    """The whole body, and a `receive` that gives it again. Raises `Refusal` where it is too large or too deep."""
+async def read(receive: Receive, most: int) -> tuple[bytes, Message]:
+    """The whole body, and the message that gives it `again`. Raises `Refusal` where it is too large or too deep."""
     body = b""
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return _again([message], receive), body
+            return body, message
         body = body + message["body"] if body else message.get("body", b"")
         if len(body) > most:
             raise too_large(most)
         if not message.get("more_body", False):
             break
     shallow(body)
-    return _again([{"type": "http.request", "body": body, "more_body": False}], receive), body
+    return body, {"type": "http.request", "body": body, "more_body": False}
 
 
 def shallow(body: bytes) -> None:
@@ -69,8 +69,11 @@ def too_large(most: int) -> Refusal:
     return Refusal(413, "too_large", f"The request is larger than {most} bytes")
 
 
-def _again(first: list[Message], receive: Receive) -> Receive:
+def again(first: Message, receive: Receive) -> Receive:
+    """A `receive` that gives a message before all others."""
+    waiting = [first]
+
     async def replay() -> Message:
-        return first.pop(0) if first else await receive()
+        return waiting.pop() if waiting else await receive()
 
     return replay

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 from urllib.parse import parse_qs
 
-import orjson
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.requests import Request
@@ -29,7 +28,7 @@ from mcp_server.web.doors import LOOPBACK, Doors, same_page
 from mcp_server.web.lasting import watched
 from mcp_server.web.limits import Limited, Limiter
 from mcp_server.web.live import RECOGNISE_KEY, Recognise
-from mcp_server.web.refusals import Refusal
+from mcp_server.web.refusals import Refusal, tool_error
 from mcp_server.who import SCOPE_KEY
 from storage.redis import RedisAway
 from storage.redis.tickets import Tickets
@@ -118,18 +117,21 @@ class Guard:
             if credential:
                 scope[RECOGNISE_KEY] = self._again(credential, address)
             return receive
-        if path.startswith("/webhook/"):
+        later = watched(receive, self._still(credential, who)) if credential else receive
+        # The body of a webhook may be large, and is hashed as it comes.
+        if scope["method"] in ("GET", "HEAD") or path.startswith("/webhook/"):
             if limited is not None:
                 raise limited
-            return receive  # a push may be large, and is hashed as it comes
-        if scope["method"] not in ("GET", "HEAD"):
-            small = path == "/mcp" and not who.may("kb:write")
-            receive, body = await bodies.read(receive, bodies.COMMAND if small else most)
-            if limited is not None:
-                return _told_the_model(path, headers, body, limited)
-        elif limited is not None:
-            raise limited
-        return watched(receive, self._still(credential, who)) if credential else receive
+            return later
+        small = path == "/mcp" and not who.may("kb:write")
+        body, first = await bodies.read(receive, bodies.COMMAND if small else most)
+        if limited is not None:
+            return (
+                tool_error(body, headers.get(b"mcp-protocol-version", ""), limited)
+                if path == "/mcp"
+                else limited.response
+            )
+        return bodies.again(first, later)
 
     async def _counted(self, scope: Scope, who: Principal) -> Refusal | None:
         if self._gate.relayed(scope):
@@ -154,9 +156,11 @@ class Guard:
 
     def _stranger(self, scope: Scope, headers: Mapping[bytes, str], peer: str) -> Principal:
         """Who shows no credential. Raises `Refusal`."""
-        # A proxy on this machine has a loopback address too, and whoever is behind it is not the owner.
-        forwarded = b"x-forwarded-for" in headers or b"forwarded" in headers or b"via" in headers
-        own = peer in LOOPBACK and not forwarded and same_page(headers.get(b"host", ""), headers.get(b"origin"))
+        # A proxy on this machine has a loopback address too, and so has the browser of whoever looks at a foreign page.
+        passed_on = {b"x-forwarded-for", b"forwarded", b"via"} & headers.keys()
+        foreign = headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin")
+        foreign = foreign or not same_page(headers.get(b"host", ""), headers.get(b"origin"))
+        own = peer in LOOPBACK and not passed_on and not foreign
         if self._gate.trust_loopback and own:
             return LOCAL
         if self._gate.public or scope["path"].startswith(OPEN):
@@ -264,20 +268,6 @@ def too_many(error: Limited) -> Refusal:
 
 def away(what: str) -> Refusal:
     return Refusal(503, "away", f"{what} cannot be checked at present", "Try again.", {"retry-after": "5"})
-
-
-def _told_the_model(path: str, headers: Mapping[bytes, str], body: bytes, refusal: Refusal) -> Response:
-    """A tool call that came too soon is answered as a tool's error, which a model can read; anything else by its status."""
-    try:
-        asked: Any = orjson.loads(body) if path == "/mcp" else None
-        if not (isinstance(asked, dict) and asked["method"] == "tools/call" and isinstance(asked["id"], int | str)):  # pyright: ignore
-            raise refusal
-    except (orjson.JSONDecodeError, KeyError):
-        raise refusal from None
-    result: dict[str, Any] = {"content": [{"type": "text", "text": f"{refusal}. {refusal.hint}"}], "isError": True}
-    if headers.get(b"mcp-protocol-version", "") >= "2026":
-        result["resultType"] = "complete"
-    return JSONResponse({"jsonrpc": "2.0", "id": asked["id"], "result": result}, headers=refusal.headers)
 
 
 def _user(who: Principal) -> AuthenticatedUser:

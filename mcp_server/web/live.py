@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -22,8 +22,9 @@ from agents.hearing import POLL, Heard
 from mcp_server.catalog import Catalog
 from mcp_server.web.messages import Ask, Bad, Command, Message, Observe, Ping, Resume, Start, Why, read, refusal
 from mcp_server.web.metrics import Measures
-from mcp_server.web.refusal import only, principal
+from mcp_server.web.refusal import only, principal, refusal_of
 from mcp_server.web.requests import ID_KEY, Errors
+from mcp_server.web.wire import TIMES, Ended, Times, Wire
 from router import route
 from rulebound.app import App
 from storage import StoreError
@@ -34,8 +35,8 @@ RECOGNISE_KEY = "rulebound.recognise"
 ended. It is not there for those whose credential never ends."""
 LONELY = 60.0
 """Seconds after which the store is asked what time did in a game that nobody else is in, in case no channel told it."""
-QUEUE = 64
-"""Messages that wait for a client to read them."""
+MOST_CONNECTIONS = 32
+"""Connections of one principal to a worker; the owner of this machine may have more."""
 MOST_MISSED = 100_000
 """Turns of a world after which nobody is told what they missed."""
 
@@ -50,18 +51,6 @@ async def unlimited(_: Principal) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
-    """Seconds."""
-
-    check: float = 25.0
-    """Between two looks whether the credential still holds."""
-    slow: float = 10.0
-    """How long a client may leave everything unread."""
-    close: float = 5.0
-    """How long we try to say why we close."""
-
-
-@dataclass(frozen=True, slots=True)
 class Live:
     """What all connections of a worker share."""
 
@@ -70,108 +59,57 @@ class Live:
     measures: Measures
     errors: Errors
     take: Take = unlimited
-    times: Times = Times()
+    times: Times = TIMES
+    connected: Counter[str] = field(default_factory=Counter[str])
+    """How many connections each principal has."""
 
 
 def routes(live: Live) -> list[WebSocketRoute]:
     """`/ws`, for who may play."""
 
     async def ws(websocket: WebSocket) -> None:
-        if (refused := only(websocket, "game:play")) is not None:
+        who = principal(websocket)
+        refused = only(websocket, "game:play")
+        if refused is None and who.kind != "local" and live.connected[who.id] >= MOST_CONNECTIONS:
+            refused = refusal_of(
+                429, "too_many_connections", "You have too many connections", "Close one of them first."
+            )
+        if refused is not None:
             await websocket.send_denial_response(refused)
             return
-        await websocket.accept()
+        live.connected[who.id] += 1
         live.measures.connections.inc()
         try:
+            await websocket.accept()
             await _Connection(live, websocket).run()
         finally:
             live.measures.connections.dec()
+            live.connected[who.id] -= 1
+            if not live.connected[who.id]:
+                del live.connected[who.id]
 
     return [WebSocketRoute("/ws", ws)]
 
 
-class _Ended(Exception):
-    """The connection ends: a label for the metrics, and what the client is told; 0: it went by itself."""
-
-    def __init__(self, label: str, code: int = 0, reason: str = ""):
-        super().__init__(reason)
-        self.label, self.code, self.reason = label, code, reason
-
-
 class _Connection:
-    """One client. Its tasks run until the first of them ends it."""
+    """One client, and the game that it plays."""
 
     def __init__(self, live: Live, websocket: WebSocket):
         self._live, self._websocket, self._games = live, websocket, live.app.games
         self._who = principal(websocket)
-        self._out = asyncio.Queue[str](QUEUE)
+        self._wire = Wire(websocket, live.times, lambda label: live.measures.closed.labels(label).inc(), self._note)
         self._handle, self._event = "", "0"
         self._hearing: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._over: asyncio.Future[_Ended] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """Serves until the connection ends."""
-        for each in (self._read(), self._write(), self._watch()):
-            self._begin(each)
-        try:
-            ended = await self._over
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        if ended.code:
-            try:
-                async with asyncio.timeout(self._live.times.close):
-                    await self._websocket.close(ended.code, ended.reason)
-            except (TimeoutError, WebSocketDisconnect, RuntimeError):
-                pass  # nobody is there to be told
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        async def guarded() -> None:
-            try:
-                await work
-            except _Ended as ended:
-                self._end(ended)
-            except WebSocketDisconnect:
-                self._end(_Ended("client"))
-            except Exception as error:
-                self._note(error)
-                self._end(_Ended("error", 1011, "This failed, and it is our fault"))
-
-        task = asyncio.create_task(guarded())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    def _end(self, ended: _Ended) -> None:
-        if not self._over.done():
-            self._over.set_result(ended)
-            self._live.measures.closed.labels(ended.label).inc()
+        await self._wire.run(self._read(), self._watch())
 
     def _note(self, error: Exception) -> str:
         """Keeps an error that nobody expected; the id under which it is found."""
         id = str(self._websocket.scope.get(ID_KEY, ""))
         self._live.errors.note(error, id, "/ws")
         return id
-
-    # --- in and out
-
-    async def _write(self) -> None:
-        while True:
-            await self._websocket.send({"type": "websocket.send", "text": await self._out.get()})
-
-    async def _put(self, type: str, id: Any = None, **rest: Any) -> None:
-        """Hands a message to the writer. Where the client reads nothing, waits a while and then ends the connection."""
-        text = orjson.dumps({"type": type, **({} if id is None else {"id": id}), **rest}).decode()
-        if not self._out.full():
-            self._out.put_nowait(text)
-            return
-        try:
-            async with asyncio.timeout(self._live.times.slow):
-                await self._out.put(text)
-        except TimeoutError:
-            raise _Ended("slow", 1013, "Too much was left unread; read faster, and resume") from None
 
     async def _watch(self) -> None:
         """Ends the connection when its credential has ended."""
@@ -183,23 +121,21 @@ class _Connection:
             except StoreError:
                 continue  # nobody can tell; it is asked again
             if who is None or who.id != self._who.id or not who.may("game:play"):
-                raise _Ended("credential", 1008, "The credential has ended")
+                raise Ended("credential", 1008, "The credential has ended")
             self._who = who
 
     async def _read(self) -> None:
         while True:
-            frame = await self._websocket.receive()
-            if frame["type"] == "websocket.disconnect":
-                raise _Ended("client")
+            text = await self._wire.receive()
             begin, type, id = time.perf_counter(), "unknown", None
             try:
-                message = read(frame.get("text"))
+                message = read(text)
                 type, id = message.type, message.id
                 wait = await self._live.take(self._who)
                 if wait > 0:
                     raise Bad("rate_limited", "That was too much at once", f"Wait {wait:.1f} s.", id)
                 status = await self._do(message)
-            except (_Ended, WebSocketDisconnect):
+            except (Ended, WebSocketDisconnect):
                 raise
             except Exception as error:
                 status = await self._refuse(error, id)
@@ -214,7 +150,7 @@ class _Connection:
             told = "internal", "This failed, and it is our fault", f"Tell an operator this id: {self._note(error)}"
         code, message, hint = told
         id = error.id if isinstance(error, Bad) and error.id is not None else id
-        await self._put("error", id, code=code, message=message, hint=hint)
+        await self._wire.put("error", id, code=code, message=message, hint=hint)
         return code
 
     # --- what is asked
@@ -224,7 +160,7 @@ class _Connection:
         games, who = self._games, self._who.id
         match asked:
             case Ping():
-                await self._put("pong", asked.id)
+                await self._wire.put("pong", asked.id)
             case Start():
                 handle, _ = await games.start(
                     await self._live.catalog.where(self._who, asked.world), who, name=asked.player, seed=asked.seed
@@ -261,7 +197,7 @@ class _Connection:
         return handle
 
     async def _answer(self, asked: Message, status: str = "done", **rest: Any) -> None:
-        await self._put("response", asked.id, status=status, **rest, event=self._event)
+        await self._wire.put("response", asked.id, status=status, **rest, event=self._event)
 
     async def _command(self, asked: Command) -> str:
         handle, who = self._seat(), self._who.id
@@ -312,7 +248,7 @@ class _Connection:
             turn=now,
         )
         poll = LONELY if game.record.scope is None else POLL
-        self._hearing = self._begin(self._hear(self._handle, int(turn), int(at) if at else None, poll))
+        self._hearing = self._wire.begin(self._hear(self._handle, int(turn), int(at) if at else None, poll))
 
     async def _hear(self, handle: str, turn: int, at: int | None, poll: float) -> None:
         begun, measures = time.time(), self._live.measures
@@ -327,4 +263,4 @@ class _Connection:
         if heard.at is not None:
             self._event = f"{heard.turn}.{heard.at}"
         type = "user_event" if heard.type == "quest_update" else "room_message"
-        await self._put(type, kind=heard.type, text=heard.text, turn=heard.turn, event=self._event)
+        await self._wire.put(type, kind=heard.type, text=heard.text, turn=heard.turn, event=self._event)

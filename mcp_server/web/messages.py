@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from agents.access import Refused
 from agents.game import GameError
+from agents.knowledge.errors import KnowledgeError
 from agents.worlds import WorldError
+from kb.pages.source import SourceError
 from storage import NoSuchGame, StoreAway, StoreError
 
 MAX_INPUT = 10_000
@@ -139,7 +141,7 @@ def refusal(error: Exception) -> tuple[str, str, str] | None:
             return "no_such_game", "There is no such game, or it is somebody else's", error.hint
         case GameError():
             return "refused", str(error), error.hint
-        case WorldError():
+        case WorldError() | KnowledgeError() | SourceError():
             return "no_such_world", str(error), error.hint
         case StoreAway():
             return "unavailable", "The database does not answer", error.hint

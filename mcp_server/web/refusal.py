@@ -20,8 +20,13 @@ def only(connection: HTTPConnection, scope: Scope) -> JSONResponse | None:
     try:
         who.need(scope)
     except Refused as refused:
-        body = {"error": {"code": "forbidden", "message": str(refused), "hint": refused.hint}}
-        if who.kind == "public":
-            return JSONResponse(body, 401, {"www-authenticate": "Bearer"})
-        return JSONResponse(body, 403)
+        public = who.kind == "public"
+        answer = refusal_of(401 if public else 403, "forbidden", str(refused), refused.hint)
+        if public:
+            answer.headers["www-authenticate"] = "Bearer"
+        return answer
     return None
+
+
+def refusal_of(status: int, code: str, message: str, hint: str) -> JSONResponse:
+    return JSONResponse({"error": {"code": code, "message": message, "hint": hint}}, status)

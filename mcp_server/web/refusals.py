@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import orjson
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
@@ -30,3 +32,18 @@ class Refusal(Exception):
         else:
             await receive()
             await send({"type": "websocket.close", "code": 4000 + self.status, "reason": self.error})
+
+
+def tool_error(body: bytes, version: str, refusal: Refusal) -> JSONResponse:
+    """The refusal of a message of MCP: a tool call gets a tool's error, which a model can read; anything else the status."""
+    try:
+        asked: Any = orjson.loads(body)
+        called = asked["method"] == "tools/call" and isinstance(asked["id"], int | str)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return refusal.response
+    if not called:
+        return refusal.response
+    result: dict[str, Any] = {"content": [{"type": "text", "text": f"{refusal}. {refusal.hint}"}], "isError": True}
+    if version >= "2026":
+        result["resultType"] = "complete"
+    return JSONResponse({"jsonrpc": "2.0", "id": asked["id"], "result": result}, headers=refusal.headers)

@@ -26,8 +26,9 @@ HELD = """
 SELECT ARRAY(SELECT role FROM roles WHERE principal = $1) AS roles,
     ARRAY(SELECT team FROM teams WHERE principal = $1) AS teams"""
 
-KEYS = f"""
-SELECT {_KEY} FROM api_keys WHERE $1::text IS NULL OR principal = $1 ORDER BY created DESC, id DESC LIMIT $2"""
+KEYS = f"SELECT {_KEY} FROM api_keys ORDER BY created DESC, id DESC LIMIT $1"
+
+KEYS_OF = f"SELECT {_KEY} FROM api_keys WHERE principal = $2 ORDER BY created DESC, id DESC LIMIT $1"
 
 BY_ID = f"SELECT {_KEY} FROM api_keys WHERE id = $1"
 
@@ -42,18 +43,19 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING RETURNING id
 
 REVOKE = "UPDATE api_keys SET revoked = $2 WHERE id = $1 AND revoked IS NULL RETURNING id"
 
-ROLES = """
-SELECT principal, role AS what, granted_by, at FROM roles WHERE $1::text IS NULL OR principal = $1
-ORDER BY principal, role LIMIT $2"""
+ROLES = "SELECT principal, role AS what, granted_by, at FROM roles ORDER BY principal, role LIMIT $1"
+
+ROLES_OF = "SELECT principal, role AS what, granted_by, at FROM roles WHERE principal = $2 ORDER BY role LIMIT $1"
 
 GRANT = """
 INSERT INTO roles (principal, role, granted_by) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING principal"""
 
 WITHDRAW = "DELETE FROM roles WHERE principal = $1 AND role = $2 RETURNING principal"
 
-MEMBERS = """
-SELECT principal, team AS what, added_by AS granted_by, at FROM teams WHERE $1::text IS NULL OR principal = $1
-ORDER BY team, principal LIMIT $2"""
+MEMBERS = "SELECT principal, team AS what, added_by AS granted_by, at FROM teams ORDER BY team, principal LIMIT $1"
+
+MEMBERS_OF = """
+SELECT principal, team AS what, added_by AS granted_by, at FROM teams WHERE principal = $2 ORDER BY team LIMIT $1"""
 
 JOIN = "INSERT INTO teams (principal, team, added_by) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING principal"
 
@@ -109,7 +111,7 @@ class PostgresAccess:
 
     async def keys(self, principal: str | None = None) -> Sequence[Key]:
         """The newest first."""
-        return [_key(row) for row in await self._connections.fetch(KEYS, principal, MOST)]
+        return [_key(row) for row in await self._listed(KEYS, KEYS_OF, principal)]
 
     async def used(self, id: str, at: datetime) -> None:
         await self._connections.fetch(USED, id, at)
@@ -130,7 +132,7 @@ class PostgresAccess:
         return tuple(row["roles"]), tuple(row["teams"])
 
     async def roles(self, principal: str | None = None) -> Sequence[Held]:
-        return [Held(**row) for row in await self._connections.fetch(ROLES, principal, MOST)]
+        return [Held(**row) for row in await self._listed(ROLES, ROLES_OF, principal)]
 
     async def grant(self, principal: str, role: str, by: str, act: Act) -> bool:
         return await self._change(act, GRANT, principal, role, by)
@@ -140,7 +142,7 @@ class PostgresAccess:
 
     async def members(self, principal: str | None = None) -> Sequence[Held]:
         """Who is in which team."""
-        return [Held(**row) for row in await self._connections.fetch(MEMBERS, principal, MOST)]
+        return [Held(**row) for row in await self._listed(MEMBERS, MEMBERS_OF, principal)]
 
     async def join(self, principal: str, team: str, by: str, act: Act) -> bool:
         return await self._change(act, JOIN, principal, team, by)
@@ -180,6 +182,11 @@ class PostgresAccess:
 
     async def unshare(self, namespace: str, kind: str, holder: str, act: Act) -> bool:
         return await self._change(act, UNSHARE, namespace, kind, holder)
+
+    async def _listed(self, every: str, of: str, principal: str | None) -> Sequence[Any]:
+        return await (
+            self._connections.fetch(every, MOST) if principal is None else self._connections.fetch(of, MOST, principal)
+        )
 
     async def _change(self, act: Act, query: str, *values: Any) -> bool:
         async def run(connection: Any) -> bool:

@@ -299,7 +299,6 @@ namespaces = Table(
     Column("owner", Text, nullable=False, comment="a principal"),
     Column("team", Text, nullable=False, server_default=""),
     Column("created", _TIME, nullable=False, server_default=_NOW),
-    Index("namespaces_owner", "owner"),
     comment="Knowledge bases that clients may name",
 )
 

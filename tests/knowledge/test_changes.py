@@ -1,12 +1,13 @@
 """Writing to knowledge bases: drafts, the live branch, checks before anything lands."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agents.access import LOCAL, Refused
-from agents.knowledge import KnowledgeError, NotThere
+from agents.knowledge import KnowledgeError, KnowledgeService, MemorySpaces, NotThere
 from agents.worlds import Where, World
 from kb.pages.names import WriteError
 from kb.pages.writing import Conflict, Edit
@@ -242,3 +243,44 @@ async def test_names_of_knowledge_bases_are_checked_and_taken_once(bench: Any) -
     assert kept.exists()
     with pytest.raises(NotThere):
         await bench.service.read(LOCAL, "tiny", "hall")
+
+
+async def test_a_folder_that_no_commit_holds_is_read_as_it_is(bench: Any, tmp_path: Path) -> None:
+    for name in ("plain", "fresh", "outer/inner"):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "lamp.md").write_text("# Lamp\nBrass.\n")
+    for repository in ("fresh", "outer"):
+        subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path / repository)], check=True)
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "none"],
+        cwd=tmp_path / "outer",
+        check=True,
+    )
+    fixed = {name: str(tmp_path / name) for name in ("plain", "fresh", "outer/inner")}
+    service = KnowledgeService(MemorySpaces(), fixed, home=tmp_path / "home", cache=tmp_path / "cache")
+    for name in fixed:
+        assert "Brass" in (await service.read(LOCAL, name, "lamp")).text
+        with pytest.raises(KnowledgeError, match="only read") as refused:
+            await service.write(LOCAL, name, "x.md", "# X\n")
+        assert "Commit its pages" in refused.value.hint
+
+
+async def test_a_folder_that_is_checked_out_is_played_as_it_is_and_a_draft_of_it_from_its_commit(
+    bench: Any, tmp_path: Path
+) -> None:
+    kb = await bench.make()
+    folder = tmp_path / "work"
+    subprocess.run(["git", "clone", "-q", str(bench.home / "knowledge" / "tiny.git"), str(folder)], check=True)
+    service = KnowledgeService(MemorySpaces(), {"work": str(folder)}, home=tmp_path / "home", cache=tmp_path / "cache")
+    world = World.open(await service.where(LOCAL, "work"))
+    await service.write(LOCAL, "work", "lamp.md", LAMP)
+    world.refresh()
+    assert "lamp" in world.rulebook.templates
+    await service.write(LOCAL, "work", "bell.md", LAMP.replace("lamp", "bell"), branch="try")
+    assert "bell" not in World.open(await service.where(LOCAL, "work")).rulebook.templates
+    assert "bell" in World.open(await service.where(LOCAL, "work", branch="try")).rulebook.templates
+    made = World.open(await bench.service.where(bench.eve, kb))
+    assert "coin" in made.rulebook.templates
+    with pytest.raises(NotThere):
+        await bench.service.where(bench.eve, kb, branch="try")

@@ -29,7 +29,7 @@ def act(action: str = "test") -> Act:
 
 
 def key(**given: Any) -> Key:
-    fields = {"id": new_id(), "prefix": new_id()[:12], "principal": new_id(), "name": "n", "scopes": ("kb:read",),
+    fields: dict[str, Any] = {"id": new_id(), "prefix": new_id()[:12], "principal": new_id(), "name": "n", "scopes": ("kb:read",),
               "created": NOW, "created_by": "local"}  # fmt: skip
     return Key(**{**fields, **given})
 

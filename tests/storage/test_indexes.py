@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from storage.cells import around, cell
-from storage.postgres import PostgresStore, audit, places, progress, store
+from storage.postgres import PostgresStore, access, audit, places, progress, store
 from storage.testing import crowd, landscape
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +35,29 @@ AUDIT = """
 INSERT INTO audit (id, at, actor, action, target)
 SELECT uuidv7(), now() - n * interval '1 minute', md5('player ' || n % 500), 'export', md5('player ' || n % 500)
 FROM generate_series(1, 10000) n"""
+ACCESS = (
+    (
+        "INSERT INTO api_keys (id, prefix, hash, principal, scopes, created_by) "
+        "SELECT md5('player ' || n)::uuid, 'prefix ' || n, '', 'principal ' || n, '{}', 'local' FROM generate_series(1, 5000) n"
+    ),
+    (
+        "INSERT INTO roles (principal, role, granted_by) "
+        "SELECT 'principal ' || n, role, 'local' FROM generate_series(1, 5000) n, unnest(ARRAY['gm', 'player']) role"
+    ),
+    (
+        "INSERT INTO teams (principal, team, added_by) "
+        "SELECT 'principal ' || n, 'team ' || n % 100, 'local' FROM generate_series(1, 5000) n"
+    ),
+    (
+        "INSERT INTO namespaces (name, location, visibility, owner) "
+        "SELECT 'namespace ' || n, '/', 'private', 'local' FROM generate_series(1, 5000) n"
+    ),
+    (
+        "INSERT INTO shares (namespace, kind, holder, may, granted_by) "
+        "SELECT 'namespace ' || n, kind, kind || ' ' || n, 'read', 'local' "
+        "FROM generate_series(1, 5000) n, unnest(ARRAY['principal', 'team']) kind"
+    ),
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +68,7 @@ def full(database: str) -> str:
         opened = await PostgresStore.open(database)
         await opened.close()
         connection = await asyncpg.connect(database)
-        for query in (GAMES, INSTANCES, TURNS, AUDIT):
+        for query in (GAMES, INSTANCES, TURNS, AUDIT, *ACCESS):
             await connection.execute(query)
         await landscape(connection, "woods", 20_000)
         await crowd(connection, PLAYERS, 20)
@@ -133,6 +156,16 @@ QUERIES: list[Any] = [
     pytest.param("turns_pkey", store.TURNS, ("{game}", 3, None, None, None), id="turns"),
     pytest.param("turns_key", store.BY_KEYS, ("{game}", ["key-3"]), id="turns by their keys"),
     pytest.param("turns_player", "SELECT number FROM turns WHERE player_id = $1", ("{player}",), id="turns of somebody"),
+    pytest.param("api_keys_prefix", access.KEY, ("prefix 7",), id="a key"),
+    pytest.param("roles_pkey", access.KEY, ("prefix 7",), id="the roles of a key's principal"),
+    pytest.param("teams_pkey", access.HELD, ("principal 7",), id="the teams of somebody"),
+    pytest.param("api_keys_pkey", access.BY_ID, ("{player}",), id="a key by its id"),
+    pytest.param("api_keys_principal", access.KEYS_OF, (1000, "principal 7"), id="the keys of somebody"),
+    pytest.param("roles_pkey", access.ROLES_OF, (1000, "principal 7"), id="the roles of somebody"),
+    pytest.param("teams_pkey", access.MEMBERS_OF, (1000, "principal 7"), id="the memberships of somebody"),
+    pytest.param("namespaces_pkey", access.DROP, ("namespace 7",), id="a namespace"),
+    pytest.param("shares_pkey", access.SHARES, ("namespace 7",), id="the shares of a namespace"),
+    pytest.param("shares_holder", access.SHARED, ("principal 7", ["team 1"], "{hour}"), id="the shares of somebody"),
     pytest.param("audit_actor", audit.OF, ("{actor}", "{month}", 100), id="what somebody did"),
     pytest.param("audit_target", audit.OF, ("{actor}", "{month}", 100), id="what was done to somebody"),
     pytest.param("audit_at", audit.ALL, ("{hour}", 100), id="what was done"),

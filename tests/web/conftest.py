@@ -90,6 +90,7 @@ async def serve(fresh_database: str, servers: Servers, tmp_path: Path, inn: Path
             recognise: Recognise | None = None,
             gather: metrics.Gather | None = None,
             redis: str = "",
+            commits: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
             **options: Any,
         ) -> Worker:
             store = await stack.enter_async_context(FencedStore.opened(fresh_database, redis or servers.redis_url))
@@ -103,7 +104,7 @@ async def serve(fresh_database: str, servers: Servers, tmp_path: Path, inn: Path
                     *routes,
                     *live.routes(Live(app, catalog, measures, worker.errors, **options)),
                     *metrics.routes(app, measures, gather),
-                    *health.routes(health.Health(app, worker.errors, background=background)),
+                    *health.routes(health.Health(app, worker.errors, background=background, commits=commits)),
                 ],
                 exception_handlers={Exception: failed},
             )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import socket
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agents.access import Principal
-from mcp_server.web.live import Times
+from mcp_server.web import live
+from mcp_server.web.wire import Times
 
 pytestmark = pytest.mark.anyio
 
@@ -110,6 +112,36 @@ async def test_whoever_comes_back_at_another_worker_is_told_what_they_missed_onc
     assert texts == 6 * ["Ben takes the gold coin.", "Ben drops the gold coin.", "Ben goes north.", "Ben comes in."]
 
 
+@pytest.mark.requirement("0.28", "2.06")
+async def test_connections_that_break_at_any_moment_lose_nothing_and_tell_nothing_twice(
+    serve: Any, joined: Any
+) -> None:
+    workers, chance = [await serve(), await serve()], random.Random(7)
+    heard: list[str] = []
+    async with joined(workers[0], "ben") as ben:
+        await start(ben, "Ben")
+        async with joined(workers[0], "ann") as ann:
+            begun = await start(ann, "Ann")
+        last = begun["event"]
+
+        async def plays() -> None:
+            for number in range(40):
+                line = ("take coin", "drop coin")[number % 2]
+                assert (await ben.ask("command", command=line))["status"] == "done"
+
+        playing = asyncio.create_task(plays())
+        while len(heard) < 40:
+            async with joined(chance.choice(workers), "ann") as ann:
+                await ann.ask("resume", handle=begun["handle"], since=last)
+                ann.told.clear()
+                for each in await ann.events(min(chance.randint(0, 7), 40 - len(heard))):
+                    heard.append(each["text"])
+                    last = each["event"]
+                ann.socket.transport.abort()
+        await playing
+    assert heard == 20 * ["Ben takes the gold coin.", "Ben drops the gold coin."]
+
+
 @pytest.mark.requirement("2.06")
 async def test_the_last_game_is_found_by_its_world_and_player(serve: Any, joined: Any) -> None:
     worker = await serve()
@@ -192,6 +224,24 @@ async def test_only_who_may_play_is_let_in(serve: Any, joined: Any) -> None:
                 pass
         assert caught.value.response.status_code == status
         assert json.loads(caught.value.response.body)["error"]["code"] == "forbidden"
+
+
+@pytest.mark.requirement("4.30")
+async def test_nobody_has_more_connections_than_their_share_and_who_closes_one_may_open_one(
+    serve: Any, joined: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_CONNECTIONS", 1)
+    worker = await serve()
+    async with joined(worker, "ann") as ann, joined(worker, "ben"):
+        with pytest.raises(InvalidStatus) as caught:
+            async with joined(worker, "ann"):
+                pass
+        assert caught.value.response.status_code == 429
+        assert (await ann.ask("ping"))["type"] == "pong"
+    while "ws_connections 0.0" not in worker.measures.render():
+        await asyncio.sleep(0.01)
+    async with joined(worker, "ann") as ann:
+        assert (await ann.ask("ping"))["type"] == "pong"
 
 
 async def test_a_credential_that_ends_ends_the_connection(serve: Any, joined: Any) -> None:

@@ -112,7 +112,10 @@ async def test_only_admins_read_metrics(serve: Any) -> None:
 
 @pytest.mark.requirement("2.12")
 async def test_health_tells_everybody_how_the_parts_are_and_admins_why(serve: Any) -> None:
-    worker = await serve(redis="unix:///nothing.sock")
+    async def commits() -> dict[str, str]:
+        return {"inn": "c0ffee"}
+
+    worker = await serve(redis="unix:///nothing.sock", commits=commits)
     assert (await get(worker, "/health/live", "")).json() == {"status": "alive"}
     response = await get(worker, "/health", "")
     assert response.status_code == 200
@@ -126,6 +129,7 @@ async def test_health_tells_everybody_how_the_parts_are_and_admins_why(serve: An
     assert full["redis"]["error"]
     assert full["errors"] == {"counts": {}, "last": []}
     assert full["between_turns"]
+    assert full["worlds"] == {"inn": "c0ffee"}
 
 
 async def test_a_worker_without_its_database_cannot_serve_and_lives(serve: Any, tmp_path: Path) -> None:

@@ -200,7 +200,11 @@ def test_a_process_killed_while_it_builds_leaves_nothing_that_is_taken_for_an_in
 
 def test_processes_that_build_at_once_build_once(pages, tmp_path: Path):
     builders = [builder(pages, tmp_path) for _ in range(3)]
-    told = [each.communicate("\n")[0].splitlines() for each in builders]
+    for each in builders:  # whichever of them builds waits for its line
+        assert each.stdin is not None
+        each.stdin.write("\n")
+        each.stdin.flush()
+    told = [each.communicate(timeout=60)[0].splitlines() for each in builders]
     assert {lines[-1] for lines in told} == {"(['lore/2.md'], ['lore/4.md'])"}
     assert sorted(len(lines) for lines in told) == [1, 1, 2]
     assert len(indexes(tmp_path)) == 1

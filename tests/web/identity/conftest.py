@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ import jwt
 import pytest
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from redis import Redis
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -47,8 +48,8 @@ KEYS: dict[str, Any] = {
     "ec": ec.generate_private_key(ec.SECP256R1()),
     "ed": ed25519.Ed25519PrivateKey.generate(),
 }
-ALGORITHMS = {"rsa": ("RS256", jwt.algorithms.RSAAlgorithm), "ec": ("ES256", jwt.algorithms.ECAlgorithm),
-              "ed": ("EdDSA", jwt.algorithms.OKPAlgorithm)}  # fmt: skip
+ALGORITHMS = {"rsa": ("RS256", RSAAlgorithm), "ec": ("ES256", ECAlgorithm),
+              "ed": ("EdDSA", OKPAlgorithm)}  # fmt: skip
 
 
 def jwk(id: str, key: Any = None) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def jwk(id: str, key: Any = None) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(app: ASGIApp) -> AsyncGenerator[str]:
     """The address at which an app is served."""
     config = uvicorn.Config(
         app, lifespan="off", log_config=None, access_log=False, proxy_headers=False, ws="websockets-sansio"

@@ -74,12 +74,12 @@ async def test_a_player_is_found_shown_exported_and_erased_and_each_is_audited(s
     ({"name": "a\0b"}, 400), ({"name": "x", "owner": True}, 400), ({"name": "x", "roles": ["king"]}, 400), ({"name": "x", "days": 9999}, 400),
 ])  # fmt: skip
 async def test_what_is_not_described_is_refused_and_not_repeated(site: Any, owner: str, body: Any, status: int) -> None:
-    before = len(await site.entrance.granting.keys(LOCAL))
+    before = len(await site.granting.keys(LOCAL))
     answer = await site.ask("POST", "/admin/keys", owner, json=body)
     assert answer.status_code == status
     assert set(answer.json()) <= {"error", "message", "hint"}
     assert "soon" not in answer.text
-    assert len(await site.entrance.granting.keys(LOCAL)) == before
+    assert len(await site.granting.keys(LOCAL)) == before
 
 
 async def test_a_form_of_another_page_is_no_request_of_an_admin(serve: Any) -> None:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def granting(site: Any) -> Any:
-    return site.entrance.granting
+    return site.granting
 
 
 def somebody(*roles: Any, **more: Any) -> Principal:

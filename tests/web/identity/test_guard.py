@@ -94,7 +94,7 @@ async def test_a_server_that_is_not_public_asks_for_a_credential_and_says_where_
 
 @pytest.mark.parametrize("headers", [
     {"x-forwarded-for": "203.0.113.9"}, {"forwarded": "for=203.0.113.9"}, {"via": "1.1 proxy"},
-    {"origin": "http://localhost:3000"},
+    {"origin": "http://localhost:3000"}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"},
 ])  # fmt: skip
 async def test_the_owner_is_trusted_on_this_machine_but_not_through_a_proxy_or_another_page(
     serve: Any, headers: dict[str, str]
@@ -276,7 +276,7 @@ async def test_a_ticket_of_a_key_that_was_revoked_meanwhile_opens_nothing(site: 
     assert not any(key.encode() in value for value in [
         await site.store.redis.call("GET", name) for name in await site.store.redis.call("KEYS", "ticket:*")
     ])  # fmt: skip
-    await site.entrance.granting.revoke_key(LOCAL, kept.id)
+    await site.granting.revoke_key(LOCAL, kept.id)
     with pytest.raises(InvalidStatus) as refused:
         async with connect(f"{site.url.replace('http', 'ws')}/ws?ticket={ticket}"):
             pass
@@ -299,7 +299,7 @@ async def test_a_connection_that_is_open_hears_that_its_key_was_revoked(site: An
         await socket.recv()
         await socket.send("?")
         assert json.loads(await socket.recv()) == {"principal": who}
-        await site.entrance.granting.revoke_key(LOCAL, kept.id)
+        await site.granting.revoke_key(LOCAL, kept.id)
         await socket.send("?")
         assert json.loads(await socket.recv()) == {"principal": None}
 

@@ -3,11 +3,11 @@
 import runpy
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 
-from agents.access import LOCAL, SCOPES, Namespace, Scope
+from agents.access import LOCAL, SCOPES, Namespace, Role, Scope
 from mcp_server.web.admin import OPERATIONS
 from mcp_server.web.limits import FIGURES, Figure
 from storage.postgres import audit
@@ -21,7 +21,7 @@ MATRIX, CALLERS, BAD = FOUND["MATRIX"], FOUND["CALLERS"], FOUND["BAD"]
 async def ids(site: Any) -> AsyncIterator[dict[str, str]]:
     """What the acts are about, made anew."""
     site.entrance.limiter._figures = dict.fromkeys(FIGURES, Figure(1e6, 1e6))
-    granting = site.entrance.granting
+    granting = site.granting
     key, text = await granting.create_key(LOCAL, "somebody's", roles=["designer"], scopes=["kb:read"])
     site.said.append(text)
     for role in ("designer", "admin"):
@@ -50,7 +50,7 @@ async def credential(site: Any, caller: str) -> str:
     if caller == "revoked":
         text = await site.key("owner")
         found = await site.store.access.key(text.split("_")[1])
-        await site.entrance.granting.revoke_key(LOCAL, found.key.id)
+        await site.granting.revoke_key(LOCAL, found.key.id)
         return text
     return await site.key(caller)
 
@@ -60,7 +60,7 @@ def expected(act: Any, caller: str) -> tuple[int, ...]:
         return (401,)
     if caller == "nobody":
         return (200,) if not act.scope else (401,)
-    scopes = {"kb:read"} if caller == "reader" else SCOPES[caller]
+    scopes = {"kb:read"} if caller == "reader" else SCOPES[cast("Role", caller)]
     return (200, 204) if not act.scope or act.scope in scopes else (403,)
 
 

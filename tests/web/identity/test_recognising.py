@@ -13,6 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm
 
 from agents.access import LOCAL
 from agents.identity import TTL, IssuerKeys, Unrecognised
@@ -131,7 +132,7 @@ async def test_roles_that_were_granted_here_add_to_those_of_a_token(site: Any) -
 
 FORGED: dict[str, Any] = {
     "signed by another key": lambda site: jwt.encode(site.issuer.claims(), OTHER, "ES256", {"kid": "ec"}),
-    "unsigned": lambda site: jwt.encode(site.issuer.claims(), None, "none", {"kid": "ec"}),
+    "unsigned": lambda site: jwt.encode(site.issuer.claims(), "", "none", {"kid": "ec"}),
     "unsigned, in other letters": lambda site: ".".join(
         [encoded({"alg": "nOnE", "kid": "ec"}), encoded(site.issuer.claims()), ""]
     ),
@@ -149,7 +150,7 @@ FORGED: dict[str, Any] = {
     "with a key id that is a path": lambda site: site.token(header={"kid": "../../dev/null"}),
     "with a key of its own": lambda site: jwt.encode(
         site.issuer.claims(), OTHER, "ES256",
-        {"kid": "ec", "jwk": json.loads(jwt.algorithms.ECAlgorithm.to_jwk(OTHER.public_key()))},
+        {"kid": "ec", "jwk": json.loads(ECAlgorithm.to_jwk(OTHER.public_key()))},
     ),
     "with an address of a key": lambda site: site.token(header={"jku": f"{site.url}/jwks"}),
     "with an address of a certificate": lambda site: site.token(header={"x5u": f"{site.url}/cert"}),
@@ -216,6 +217,7 @@ class Fetched:
         self.asked: list[str] = []
         self.away = False
         self.time = 0.0
+        self.of = IssuerKeys("https://i.example", "https://i.example/jwks", fetch=self, clock=self.clock)
 
     async def __call__(self, url: str) -> bytes:
         self.asked.append(url)
@@ -229,14 +231,12 @@ class Fetched:
 
 def _published(site: Any, name: str, **more: Any) -> dict[str, Any]:
     public = site.issuer.keys[name].public_key()
-    return {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(public)), "kid": name, **more}
+    return {**json.loads(ECAlgorithm.to_jwk(public)), "kid": name, **more}
 
 
 @pytest.fixture
 def fetched(site: Any) -> Any:
-    found = Fetched(site)
-    found.of = IssuerKeys("https://i.example", "https://i.example/jwks", fetch=found, clock=found.clock)
-    return found
+    return Fetched(site)
 
 
 async def test_tokens_with_made_up_key_ids_bring_no_load_to_the_issuer(fetched: Any) -> None:

@@ -71,8 +71,6 @@ CREATE TABLE namespaces (
     PRIMARY KEY (name)
 );
 
-CREATE INDEX namespaces_owner ON namespaces (owner);
-
 COMMENT ON TABLE namespaces IS 'Knowledge bases that clients may name';
 
 COMMENT ON COLUMN namespaces.location IS 'a folder, a URL or a bundled world';
