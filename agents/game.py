@@ -522,10 +522,10 @@ class GameService:
         ]
         return {"turn": chosen.number, "said": chosen.text, "commit": chosen.commit, "actions": actions}
 
-    async def transcript(self, handle: str, principal: str) -> list[tuple[str, str]]:
-        """Everything that the player said, with its answer."""
+    async def transcript(self, handle: str, principal: str, limit: int | None = None) -> list[tuple[str, str]]:
+        """Everything that the player said, with its answer; with a limit, among so many of the game's last turns."""
         seat = await self._seat(handle, principal)
-        turns = await self._store.turns(seat.game)
+        turns = await self._store.turns(seat.game, limit=limit)
         return [(turn.text, turn.outcome["text"]) for turn in turns if turn.instance == seat.instance]
 
     # --- what a turn is made of

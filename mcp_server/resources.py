@@ -6,6 +6,7 @@ tools.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -16,6 +17,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from agents.access import Principal, Refused
 from agents.game import GameError
 from agents.worlds import WorldError
+from kb.view import explored, view
 from mcp_server.answers import clip, data, few, short
 from mcp_server.who import who
 from rulebound.app import App
@@ -23,8 +25,8 @@ from storage import NoSuchGame, StoreError
 
 LONGEST = 32_000
 """Characters of one resource."""
-TURNS = 100
-"""Turns in a transcript, those at the end."""
+TURNS = 200
+"""The game's last turns, of which a transcript has the player's."""
 PLACES = 300
 """Places of a map."""
 
@@ -55,13 +57,24 @@ class Resources:
                 told = [{**place, "name": clip(place["name"], 200, "")} for place in places[:PLACES]]
                 return json.dumps({"places": told, "more": len(places) - len(told)}, ensure_ascii=False)
             case "transcript":
-                told = await self._app.games.transcript(handle, who.id)
-                lines = [f"> {clip(said, 1_000, '')}\n{clip(text, 4_000, '')}\n" for said, text in told[-TURNS:]]
-                left = len(told) - len(lines)
-                head = f"{left:,} earlier turns are not shown.\n" if left else ""
-                return head + data("\n".join(lines)[-LONGEST:], f"game {handle}")
+                told = await self._app.games.transcript(handle, who.id, TURNS)
+                lines = [f"> {clip(said, 1_000, '')}\n{clip(text, 4_000, '')}\n" for said, text in told]
+                return data("\n".join(lines)[-LONGEST:], f"game {handle}")
             case _:
                 raise LookupError(part)
+
+    async def etag(self, who: Principal, handle: str, part: str) -> str:
+        """What changes when the player would read something else; found with less work than reading."""
+        who.need("game:play")
+        game = await self._app.games.game(handle, who.id)
+        match part:
+            case "state":
+                shown: Any = view(game.world.session, game.state, game.player)
+            case "map":
+                shown = explored(game.world.session, game.state, game.player)
+            case _:
+                shown = game.record.version
+        return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
 
     async def game_of(self, who: Principal, handle: str) -> str:
         """The id of the game that a handle is good for."""

@@ -7,18 +7,24 @@ when what it would read is another text than before. It must not know what games
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 
 from mcp.server import MCPServer
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated
+from mcp.server.context import ServerRequestContext
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
+from mcp_types import (
+    INVALID_PARAMS,
+    EmptyResult,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+    UnsubscribeRequestParams,
+)
 
 from agents.access import Principal, Refused
 from agents.game import GameError
@@ -52,6 +58,7 @@ class Updates:
 
     def __init__(self, app: App, resources: Resources):
         self.bus = InMemorySubscriptionBus()
+        self._streams = ListenHandler(self.bus)
         self._app, self._resources = app, resources
         self._watched: dict[str, dict[str, _Watched]] = {}
         """By the game's id and the resource's address."""
@@ -59,31 +66,24 @@ class Updates:
         self._listening: asyncio.Task[None] | None = None
 
     def add(self, mcp: MCPServer[Any]) -> None:
-        """Serves subscriptions. The SDK has no public place for handlers of the older protocol."""
-        mcp.middleware.append(self._of_a_stream)
+        """Serves subscriptions. The SDK has no public place for handlers that know who asks."""
         lowlevel = mcp._lowlevel_server  # pyright: ignore[reportPrivateUsage]
+        lowlevel.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._stream)
         lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, self._subscribe)
         lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
 
     # --- 2026-07-28: a stream that names what it wants
 
-    async def _of_a_stream(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        if ctx.method != "subscriptions/listen":
-            return await call_next(ctx)
-        wanted = _mapping(_mapping(ctx.params).get("notifications"))
-        uris = [
-            each for each in cast("Iterable[Any]", wanted.get("resourceSubscriptions") or ()) if isinstance(each, str)
-        ]
-        token = object()
+    async def _stream(
+        self, ctx: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
+        wanted, token = params.notifications, object()
+        uris = [str(uri) for uri in wanted.resource_subscriptions or ()][:MOST]
         async with AsyncExitStack() as stack:
             # Of a game that is not the principal's they are told nothing, not even that somebody plays it.
-            kept = [uri for uri in uris[:MOST] if await self._watch(stack, who.of(ctx.request), uri, token, None)]
-            params = (
-                {**_mapping(ctx.params), "notifications": {**wanted, "resourceSubscriptions": kept}}
-                if uris
-                else ctx.params
-            )
-            return await call_next(replace(ctx, params=params))
+            kept = [uri for uri in uris if await self._watch(stack, who.of(ctx.request), uri, token, None)]
+            own = wanted.model_copy(update={"resource_subscriptions": kept})
+            return await self._streams(ctx, params.model_copy(update={"notifications": own}))
 
     # --- 2025: a session
 
@@ -180,11 +180,6 @@ class Updates:
     async def _etag(self, watched: _Watched) -> str:
         """Of what would be read now; empty where it cannot be."""
         try:
-            text = await self._resources.game(watched.who, watched.handle, watched.part)
+            return await self._resources.etag(watched.who, watched.handle, watched.part)
         except (Refused, GameError, StoreError, WorldError):
             return ""
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -139,11 +139,12 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
             if action in COMMANDS:
                 reply = await _command(app, player, handle, action, arguments or {}, idempotency_key)
                 return _told(reply, handle, "action", [])
-            before = await app.games.game(handle, player.id)
             reply = await app.games.act(
                 handle, player.id, text, action=action, arguments=arguments, key=idempotency_key
             )
-        decision = route(text, before) if reply.status == "not-understood" and text else None
+            # What is not understood has changed nothing, so that the game as it is now tells what it was meant for.
+            lost = reply.status == "not-understood" and text
+            decision = route(text, await app.games.game(handle, player.id)) if lost else None
         cited = [hit.citation for hit in decision.citations] if decision else []
         return _told(reply, handle, decision.route if decision else "action", cited)
 

@@ -222,6 +222,25 @@ async def test_former_turns_come_in_parts_that_fit_and_all_of_them_come(app: App
     assert told == list(range(1, 61))
 
 
+async def test_a_room_full_of_things_is_told_in_part_with_how_many_are_left_out(app: App, tmp_path: Path) -> None:
+    folder = tmp_path / "full"
+    folder.mkdir()
+    (folder / "w.md").write_text("---\nexperience: w\nuses: [adventure]\nstart: r\n---\n# W\nA world.\n")
+    (folder / "r.md").write_text(f"---\nplace: r\n---\n# Room\n{'A very long room. ' * 500}\n")
+    for number in range(100):
+        (folder / f"t{number}.md").write_text(f"---\nitem: t{number}\nin: r\n---\n# Thing {number}\nA thing.\n")
+    async with chat(app, worlds=[str(folder)]) as game:
+        started = await game.call("start", world="full")
+        seen = await game.call("observe", handle=started["handle"])
+        text = await game.text("observe", handle=started["handle"])
+    assert len(started["text"]) < 8_100
+    assert "characters more: observe)" in started["text"]
+    assert len(seen["perceived"]["things"]) == 61
+    assert seen["perceived"]["things"][-1] == "… and 40 more"
+    assert seen["perceived"]["description"].endswith("characters more)")
+    assert len(text) < 20_000
+
+
 async def test_ask_answers_from_pages_and_rules_without_a_model(app: App) -> None:
     async with chat(app) as game:
         asked = await game.call("ask", question="where is the brass hook?", world="cloak")
