@@ -71,7 +71,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         limit: int = 8,
         after: Annotated[str, Field(description="Former next.", max_length=100)] = "",
     ) -> Annotated[CallToolResult, Found]:
-        """Find sections by words, best first, with citations."""
+        """Find sections by words, with citations."""
         with typed_errors():
             found = await catalog.service.search(
                 who(ctx), kb or catalog.default, query, branch=branch, kind=kind, limit=limit, after=after
@@ -115,7 +115,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
     async def kb_links(
         ctx: Context, page: PageName, kb: Kb = "", branch: Branch = ""
     ) -> Annotated[CallToolResult, Links]:
-        """What a page names, and the lines that name it."""
+        """What a page names, and what names it."""
         with typed_errors():
             found = await catalog.service.links(who(ctx), kb or catalog.default, page, branch=branch)
         out, back = few(found.out, 100), few(found.back, 100)
@@ -125,7 +125,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
     @mcp.tool(annotations=ADD)
     async def kb_write(
         ctx: Context,
-        path: Annotated[str, Field(description="rooms/cellar.md", max_length=300)],
+        path: PageName,
         kb: Kb = "",
         text: Annotated[str, Field(max_length=TEXT)] = "",
         copy_of: Annotated[str, Field(description="Instead of text: a page.", max_length=300)] = "",
@@ -134,7 +134,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         message: Message = "",
         dry_run: Annotated[bool, Field(description="Only validate.")] = False,
     ) -> Annotated[CallToolResult, Wrote]:
-        """Create a page as a commit. What would break live is refused with its lines."""
+        """Create a page. What would break live is refused."""
         with typed_errors():
             written = await catalog.service.write(
                 who(ctx), kb or catalog.default, path, text, copy_of=copy_of, template=template, branch=branch,
@@ -148,9 +148,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         kb: Kb = "",
         page: PageName = "",
         base: Annotated[str, Field(description="Its etag.", max_length=64)] = "",
-        edits: Annotated[
-            list[dict[str, str]] | None, Field(description="Of find, which stands there once, and replace.")
-        ] = None,
+        edits: Annotated[list[dict[str, str]] | None, Field(description="find (stands once), replace.")] = None,
         text: Annotated[str | None, Field(description="The whole page.", max_length=TEXT)] = None,
         publish: Annotated[str, Field(description="Or: a draft.", max_length=120)] = "",
         revert: Annotated[str, Field(description="Or: a commit.", max_length=40)] = "",
@@ -197,9 +195,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         page: PageName,
         sure: Annotated[ElicitationResult[Sure], Resolve(sure)],
         kb: Kb = "",
-        cascade: Annotated[
-            str, Field(description="Where it is named: unlink, or delete what is inside too.", max_length=10)
-        ] = "",
+        cascade: Annotated[str, Field(description="unlink, or delete what is inside too.", max_length=10)] = "",
         branch: Branch = "",
         confirm: Annotated[str, Field(max_length=16)] = "",
     ) -> Annotated[CallToolResult, Wrote]:
