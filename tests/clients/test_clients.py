@@ -19,6 +19,7 @@ from mcp import Client, StdioServerParameters
 
 from evals.scripted import Answer, Call, Request, Scripted, serving
 from evals.scripted.script import Case, Script
+from mcp_server.answers import ORIGIN
 from mcp_server.install import CLIENTS, Machine, install
 
 TURNS = [
@@ -202,12 +203,19 @@ def test_a_chat_client_plays_a_game_and_goes_on_with_it_later(
     handle = handle_of(last)
     assert server.game(handle) == PLAYED
     assert [each["params"]["name"] for each in command.asked("tools/call")] == ["kb_search", "start", *["act"] * 20]
+    told = [text for text in results(last) if "Foyer of the Opera House" in text]
+    assert told
+    assert all("<world " in text or ORIGIN in text for text in told), "A world's words are not marked."
     last = talk("Go on with my game", later(handle))
     assert server.game(handle) == WON
-    results = [each.text for message in last.conversation.messages for each in message.results]
-    assert any(handle in text for text in results), "The model could not know which game."
+    assert any(handle in text for text in results(last)), "The model could not know which game."
     assert command.tools == server.tools()
     table.add(CLIENTS[name].title, npm.version(chat.package), "stdio", command.protocol, chat.speaks)
+
+
+def results(request: Request) -> list[str]:
+    """What tools gave, as the client told its model."""
+    return [each.text for message in request.conversation.messages for each in message.results]
 
 
 def handle_of(request: Request) -> str:
