@@ -51,6 +51,12 @@ class Worlds:
         self._cache = settings.cache
         self._open: dict[Where, World] = {}
 
+    def refresh(self) -> None:
+        """Looks for news in every world that is asked over the network."""
+        for world in list(self._open.values()):
+            if world.remote:
+                world.refresh()
+
     def __call__(self, where: Where) -> World:
         """The world at a location. Raises `agents.worlds.WorldError`."""
         if where not in self._open:
@@ -160,10 +166,27 @@ async def open_app(settings: Settings) -> AsyncGenerator[App]:
         async with FencedStore.opened(servers.database_url, servers.redis_url, revive) as store:
             access = access_of(settings, store)
             app = build(settings, store=store, sealed_with=shared, access=access)
-            async with access.identities.listening():
+            async with access.identities.listening(), _hearing(app):
                 try:
                     yield app
                 finally:
                     await app.games.close()
     finally:
         await asyncio.to_thread(supervisor.release)
+
+
+@asynccontextmanager
+async def _hearing(app: App) -> AsyncGenerator[None]:
+    """Takes up what was pushed to a Git host or written by another worker, inside an `async with`."""
+    async with app.store.channels.listen(KNOWLEDGE) as events:
+
+        async def hear() -> None:
+            async for _ in events:
+                await asyncio.to_thread(app.worlds.refresh)
+
+        task = asyncio.create_task(hear())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

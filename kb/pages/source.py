@@ -217,6 +217,7 @@ class GitSource:
     former: GitSource | None = None
 
     def __post_init__(self) -> None:
+        self._mark = self._references()
         self.commit = self._resolve()
         former, self.former = self.former, None
         self._files = (former and self._since(former)) or self._tree()
@@ -301,9 +302,32 @@ class GitSource:
         try:
             if self.remote:
                 self.repo.git.fetch("--quiet", "--prune", "--tags", "origin", "+refs/heads/*:refs/heads/*")
-            return self._resolve() != self.commit
+            mark = self._references()
+            if mark == self._mark:  # every turn asks, and Git would be a process each time
+                return False
+            moved = self._resolve() != self.commit
+            self._mark = mark
+            return moved
         except (GitError, SourceError):
             return False
+
+    def _references(self) -> list[tuple[int, int] | None]:
+        """What changes on disk when the revision may mean another commit: Git puts a new file in the place of each."""
+        folder = Path(self.repo.common_dir)
+        head = Path(self.repo.git_dir) / "HEAD"
+        names = [self.revision, f"refs/heads/{self.revision}", f"refs/tags/{self.revision}"]
+        names += [f"refs/remotes/{self.revision}", "packed-refs"]
+        if self.revision == "HEAD":
+            names.append(head.read_text().strip().removeprefix("ref: "))
+        found: list[tuple[int, int] | None] = []
+        for path in (head, folder / "reftable", *(folder / name for name in names)):
+            try:
+                status = path.stat()
+            except (OSError, ValueError):
+                found.append(None)
+            else:
+                found.append((status.st_mtime_ns, status.st_ino))
+        return found
 
     def again(self) -> GitSource:
         return GitSource(self.repo, self.revision, self.inner, self.remote, former=self)

@@ -42,7 +42,7 @@ def yard(tmp_path: Path) -> Where:
 
 async def heard(app: App, handle: str, principal: str) -> list[str]:
     """What others' turns told a player."""
-    since = (await app.games.observe(handle, principal))["since"]
+    since = (await app.games.observe(handle, principal, 0))["since"]
     return [each["text"] for each in since if not each["said"]]
 
 
