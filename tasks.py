@@ -20,7 +20,7 @@ PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 
 BENCHMARKS = (
     "expressions", "turns", "checking", "shared", "services", "hot", "storage", "progress", "contention", "replay",
-    "chaos", "soak", "live", "writes",
+    "chaos", "soak", "search", "access", "live", "writes", "mcp", "mcp.patches",
 )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def test_bread_is_baked_by_the_clock_up_to_three_loaves_and_the_bell_is_heard_by
             at += timedelta(minutes=30)
         shelf = (await app.games.act(ben, "ben", "look")).text
         rung = (await app.games.act(ann, "ann", "ring bell")).text
-        return shelf, rung, [each["text"] for each in (await app.games.observe(ben, "ben"))["since"]]
+        return shelf, rung, [each["text"] for each in (await app.games.observe(ben, "ben", 0))["since"]]
 
     shelf, rung, heard = asyncio.run(play())
     assert "three loaves" in shelf or shelf.count("loaf") == 3, shelf
