@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -51,10 +52,17 @@ def test_valkey_takes_the_options_of_the_compose_file(tmp_path: Path) -> None:
     assert "Failed opening Unix socket" in done.stdout, "it read its options and went on to open its socket"
 
 
-def test_the_application_waits_for_healthy_servers_and_publishes_none() -> None:
+def test_the_application_waits_for_healthy_servers_and_only_it_has_a_port_on_this_machine_alone() -> None:
     assert {name: wait["condition"] for name, wait in COMPOSE["rulebound"]["depends_on"].items()} == {
         "postgres": "service_healthy",
         "valkey": "service_healthy",
     }
-    assert all("ports" not in service for service in COMPOSE.values())
-    assert all("healthcheck" in COMPOSE[name] for name in ("postgres", "valkey"))
+    published = {name: service["ports"] for name, service in COMPOSE.items() if "ports" in service}
+    assert published == {"rulebound": ["127.0.0.1:8787:8787"]}
+    assert all("healthcheck" in service for service in COMPOSE.values())
+
+
+def test_the_application_is_served_by_options_that_there_are() -> None:
+    command, *options = COMPOSE["rulebound"]["command"]
+    told = subprocess.run([sys.executable, "-m", "rulebound", command, "--help"], capture_output=True, check=True)
+    assert {each for each in options if each.startswith("--")} <= set(told.stdout.decode().split())
