@@ -51,6 +51,13 @@ class Worlds:
         self._cache = settings.cache
         self._open: dict[Where, World] = {}
 
+    def commits(self) -> Mapping[str, str]:
+        """The live commit of each that is open, by its location, with the branch where one is named."""
+        return {
+            f"{where.location}@{where.revision}" if where.revision else where.location: world.commit
+            for where, world in self._open.items()
+        }
+
     def refresh(self) -> None:
         """Looks for news in every world that is asked over the network."""
         for world in list(self._open.values()):

@@ -77,7 +77,7 @@ def create(
         Route("/mcp", Relay(transport, peers)),
         *live.routes(live.Live(app, catalog, measures, errors, entrance.limiter.wait)),
         *admin.routes(desk, entrance.gate),
-        *health.routes(health.Health(app, errors, background=background)),
+        *health.routes(health.Health(app, errors, background=background, commits=app.worlds.commits)),
         *metrics.routes(app, measures, partial(_expositions, peers) if len(peers) > 1 else None),
         *identity.metadata(entrance.gate),
         webhook.route(catalog, app.secret),

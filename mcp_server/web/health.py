@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -31,7 +31,7 @@ _FRESH_HEADERS = {"cache-control": "no-store"}
 
 
 class Health:
-    """How one worker is. `commits` gives the live commit of each namespace; `background` runs between turns."""
+    """How one worker is. `commits` gives the live commit of each world that is open; `background` runs between turns."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Health:
         errors: Errors,
         *,
         background: Background | None = None,
-        commits: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
+        commits: Callable[[], Mapping[str, str]] | None = None,
     ):
         self._app, self._errors, self._background, self._commits = app, errors, background, commits
         self._begun = time.monotonic()
@@ -68,7 +68,7 @@ class Health:
         if full:
             told |= {"between_turns": trouble or "healthy", "errors": self._errors.report()}
             if self._commits is not None:
-                told["worlds"] = dict(await self._commits())
+                told["worlds"] = dict(self._commits())
         return able, told
 
     async def _stores(self) -> dict[str, Any]:

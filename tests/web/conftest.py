@@ -90,7 +90,7 @@ async def serve(fresh_database: str, servers: Servers, tmp_path: Path, inn: Path
             recognise: Recognise | None = None,
             gather: metrics.Gather | None = None,
             redis: str = "",
-            commits: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
+            commits: Callable[[], Mapping[str, str]] | None = None,
             **options: Any,
         ) -> Worker:
             store = await stack.enter_async_context(FencedStore.opened(fresh_database, redis or servers.redis_url))

@@ -112,7 +112,7 @@ async def test_only_admins_read_metrics(serve: Any) -> None:
 
 @pytest.mark.requirement("2.12")
 async def test_health_tells_everybody_how_the_parts_are_and_admins_why(serve: Any) -> None:
-    async def commits() -> dict[str, str]:
+    def commits() -> dict[str, str]:
         return {"inn": "c0ffee"}
 
     worker = await serve(redis="unix:///nothing.sock", commits=commits)
