@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from agents.background import Background
 from agents.health import health
-from mcp_server.web.refusal import principal
+from mcp_server.web.refusals import principal
 from mcp_server.web.requests import Errors
 from rulebound import __version__
 from rulebound.app import App

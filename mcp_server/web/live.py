@@ -22,7 +22,7 @@ from agents.hearing import POLL, Heard
 from mcp_server.catalog import Catalog
 from mcp_server.web.messages import Ask, Bad, Command, Message, Observe, Ping, Resume, Start, Why, read, refusal
 from mcp_server.web.metrics import Measures
-from mcp_server.web.refusal import only, principal, refusal_of
+from mcp_server.web.refusals import Refusal, only, principal
 from mcp_server.web.requests import ID_KEY, Errors
 from mcp_server.web.wire import TIMES, Ended, Times, Wire
 from router import route
@@ -71,11 +71,9 @@ def routes(live: Live) -> list[WebSocketRoute]:
         who = principal(websocket)
         refused = only(websocket, "game:play")
         if refused is None and who.kind != "local" and live.connected[who.id] >= MOST_CONNECTIONS:
-            refused = refusal_of(
-                429, "too_many_connections", "You have too many connections", "Close one of them first."
-            )
+            refused = Refusal(429, "too_many_connections", "You have too many connections", "Close one of them first.")
         if refused is not None:
-            await websocket.send_denial_response(refused)
+            await websocket.send_denial_response(refused.response)
             return
         live.connected[who.id] += 1
         live.measures.connections.inc()

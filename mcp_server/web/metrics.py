@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from agents.health import metrics as measured
-from mcp_server.web.refusal import only
+from mcp_server.web.refusals import only
 from rulebound.app import App
 from storage.metrics import BUCKETS
 from storage.postgres import PostgresStore
@@ -95,7 +95,7 @@ def routes(app: App, measures: Measures, gather: Gather | None = None) -> list[R
 
     async def told(request: Request) -> Response:
         if (refused := only(request, "admin")) is not None:
-            return refused
+            return refused.response
         return _text(gathered(await gather()) if gather else await exposition(app, measures))
 
     return [Route("/metrics", told)]

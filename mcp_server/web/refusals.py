@@ -9,8 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
+
+from agents.access import PUBLIC, Principal, Refused
+from agents.access import Scope as Permission
+from mcp_server.who import SCOPE_KEY
 
 
 class Refusal(Exception):
@@ -32,6 +37,23 @@ class Refusal(Exception):
         else:
             await receive()
             await send({"type": "websocket.close", "code": 4000 + self.status, "reason": self.error})
+
+
+def principal(connection: HTTPConnection) -> Principal:
+    """Who asks; nobody in particular where no middleware has recognised anybody."""
+    return connection.scope.get(SCOPE_KEY, PUBLIC)
+
+
+def only(connection: HTTPConnection, scope: Permission) -> Refusal | None:
+    """The refusal of a request that lacks a scope: 401 where there is no credential, else 403."""
+    who = principal(connection)
+    try:
+        who.need(scope)
+    except Refused as refused:
+        if who.kind == "public":
+            return Refusal(401, "unauthorized", str(refused), refused.hint, {"www-authenticate": "Bearer"})
+        return Refusal(403, "insufficient_scope", str(refused), refused.hint)
+    return None
 
 
 def tool_error(body: bytes, version: str, refusal: Refusal) -> JSONResponse:

@@ -132,7 +132,7 @@ async def failed(request: Request, _: Exception) -> JSONResponse:
 
 def _internal(id: str) -> dict[str, Any]:
     message = f"This failed, and it is our fault. Tell an operator this id: {id}"
-    return {"error": {"code": "internal", "message": message, "hint": "Try again."}}
+    return {"error": "internal", "message": message, "hint": "Try again."}
 
 
 async def _sorry(send: Send, *, web: bool, id: str) -> None:

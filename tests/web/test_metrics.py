@@ -184,7 +184,7 @@ async def test_an_error_is_answered_with_its_id_counted_and_told_to_admins_witho
     worker = await serve(Route("/fails", fails), Route("/breaks", breaks))
     response = await get(worker, "/fails")
     assert response.status_code == 500
-    assert response.headers["x-request-id"] in response.json()["error"]["message"]
+    assert response.headers["x-request-id"] in response.json()["message"]
     with caplog.at_level("ERROR"), pytest.raises(httpx2.RemoteProtocolError):
         await get(worker, "/breaks")
     errors = (await get(worker, "/health")).json()["errors"]
