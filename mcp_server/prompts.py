@@ -72,7 +72,7 @@ def add(mcp: MCPServer[Any], app: App) -> None:
         )
         return (
             f"We go on with the game {handle!r}, which is at turn {seen['turn']}. {first}Then narrate each turn as in play: "
-            f"`act` with my words, and nothing that the rules did not decide.\n{data(scene(seen))}\n{CARE}"
+            f"`act` with my words, and nothing that the rules did not decide.\n{data(scene(seen), f'game {handle}')}\n{CARE}"
         )
 
     @mcp.prompt(title="Design a rule")
@@ -115,5 +115,5 @@ def add(mcp: MCPServer[Any], app: App) -> None:
         return (
             "Explain to a player, in two or three sentences, why this turn came out as it did: which condition decided it, in "
             "which page and line, and what they could do so that it would be met. Do not give away what they have not "
-            f"found.\n{data(chr(10).join(explained(found)))}\n{CARE}"
+            f"found.\n{data(chr(10).join(explained(found)), f'game {handle}')}\n{CARE}"
         )

@@ -63,7 +63,8 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
             reason=decision.reason,
             citations=[hit.citation for hit in cited],
         )
-        return result(f"{decision.route}: {decision.reason}\n{data(text)}", asked)
+        source = ", ".join(asked.citations) or (f"game {handle}" if handle else world or catalog.default)
+        return result(f"{decision.route}: {decision.reason}\n{data(text, source)}", asked, source)
 
 
 _WITHOUT = {

@@ -62,7 +62,8 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
             f"game {each['handle']} in {each['world']} as {each['player']}: turn {each['turn']}, {each['played']}"
             for each in games
         ]
-        return result(data("\n".join(lines)) + (f"\nMore: first={found.next}." if more else ""), found)
+        source = "worlds and games"
+        return result(data("\n".join(lines), source) + (f"\nMore: first={found.next}." if more else ""), found, source)
 
 
 def _about(location: str) -> str:

@@ -93,7 +93,8 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
                 seen = await app.games.observe(handle, player_of.id)
                 turn, text = seen["turn"], scene(seen)
         text = clip(text, LONGEST, "observe")
-        return result(f"handle: {handle}\n{data(text)}", Started(handle=handle, text=text, turn=turn))
+        game = f"game {handle}"
+        return result(f"handle: {handle}\n{data(text, game)}", Started(handle=handle, text=text, turn=turn), game)
 
     async def sure(
         ctx: Context, handle: str, action: str, arguments: Given | None, confirm: str
@@ -171,7 +172,8 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         told = [f"> {turn['said']}\n{turn['text']}" for turn in turns]
         more = f"\nMore turns: since={next}." if next is not None else ""
         shown = scene({**seen, **observed.model_dump()})
-        return result(f"turn {observed.turn}\n{data(chr(10).join([shown, *told]))}{more}", observed)
+        game = f"game {handle}"
+        return result(f"turn {observed.turn}\n{data(chr(10).join([shown, *told]), game)}{more}", observed, game)
 
     @mcp.tool(annotations=READ)
     async def why(
@@ -188,7 +190,8 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
             commit=found["commit"],
             actions=short(found["actions"], 1_000),
         )
-        return result(data("\n".join(explained(found))), decided)
+        game = f"game {handle}"
+        return result(data("\n".join(explained(found)), game), decided, game)
 
 
 def _player(ctx: Context) -> Principal:
@@ -249,8 +252,9 @@ def _told(reply: Reply, handle: str, by: str, cited: list[str]) -> CallToolResul
         citations=cited,
     )
     ended = " The game is over." if reply.ended else ""
-    told = data("\n".join([*acted.notes, acted.text, *(f"See {citation}" for citation in cited)]))
-    return result(f"{told}\n{reply.status}; turn {reply.turn}, score {reply.score}.{ended}", acted)
+    game = f"game {handle}"
+    told = data("\n".join([*acted.notes, acted.text, *(f"See {citation}" for citation in cited)]), game)
+    return result(f"{told}\n{reply.status}; turn {reply.turn}, score {reply.score}.{ended}", acted, game)
 
 
 def _fitting(turns: list[Given], next: int | None) -> tuple[list[Given], int | None]:

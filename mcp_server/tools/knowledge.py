@@ -89,7 +89,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         lines = [f"{hit.citation}\n  {hit.snippet}" for hit in found.hits]
         more = f"\nMore: after={found.next}" if found.next else ""
         text = f"{data(chr(10).join(lines), kb or catalog.default)}{more}" if lines else "Nothing is found."
-        return result(text, Found(results=results, next=found.next))
+        return result(text, Found(results=results, next=found.next), kb or catalog.default)
 
     @mcp.tool(annotations=READ)
     async def kb_read(
@@ -109,7 +109,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         answer = PageText(etag=read.etag, text=read.text, next=read.next, **more)
         more = f"\nMore: after={read.next}" if read.next else ""
         head = f"{read.path}:{read.first}-{read.last} on {read.branch}, etag {read.etag or 'none: a library page'}"
-        return result(f"{head}\n{data(read.text, read.citation)}{more}", answer)
+        return result(f"{head}\n{data(read.text, read.citation)}{more}", answer, read.citation)
 
     @mcp.tool(annotations=READ)
     async def kb_links(
@@ -120,7 +120,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
             found = await catalog.service.links(who(ctx), kb or catalog.default, page, branch=branch)
         out, back = few(found.out, 100), few(found.back, 100)
         text = data("\n".join([*(f"to {each}" for each in out), *(f"from {each}" for each in back)]), found.path)
-        return result(text, Links(out=out, back=back))
+        return result(text, Links(out=out, back=back), found.path)
 
     @mcp.tool(annotations=ADD)
     async def kb_write(
@@ -241,4 +241,4 @@ def _told(written: Written) -> CallToolResult:
         "orphans": few(written.orphans, TOLD),
     }
     answer = Wrote(etag=written.etag, valid=written.valid, **extra)
-    return result("\n".join(lines), answer)
+    return result("\n".join(lines), answer, written.kb)
