@@ -68,7 +68,12 @@ class Principal:
     def need(self, scope: Scope) -> None:
         """Raises `Refused` where the scope is missing."""
         if scope not in self.scopes:
-            raise Refused(f"This needs the scope {scope!r}, which {self.id} does not have")
+            what = f"This needs the scope {scope!r}, which {self.id} does not have"
+            if self.kind == "public":
+                raise Refused(what, "Send a key or a token as `Authorization: Bearer …`.")
+            if any(scope in SCOPES[role] for role in self.roles):
+                raise Refused(what, f"A role has it, the key or token does not: get one with the scope {scope!r}.")
+            raise Refused(what)
 
 
 LOCAL: Final = Principal.of("local", "owner", kind="local")

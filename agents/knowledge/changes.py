@@ -254,7 +254,8 @@ def _landed(
         before = entered.base.at(name) or entered.base.at(entered.base.live)
         new = make(start, before)
         after = entered.base.snapshot(new, name)
-        brought = _brought(before, after)
+        # What a draft brings is counted from the live branch, so that a valid one can be played and published.
+        brought = _brought(before if live else entered.base.at(entered.base.live), after)
         errors = [each for each in brought if each.severity is Severity.ERROR]
         if live and errors and not dry_run:
             hint = "Mend these lines, or write it to a draft."

@@ -83,8 +83,8 @@ def _endpoint(operation: Operation, desk: Any, gate: Gate, audit: Audit) -> Call
     async def endpoint(request: Request) -> Response:
         who: Principal = request.scope[SCOPE_KEY]
         try:
-            if operation.scope is not None and not who.may(operation.scope):
-                raise Refused(f"This needs the scope {operation.scope!r}")
+            if operation.scope is not None:
+                who.need(operation.scope)
             if any("\0" in each for each in (*request.path_params.values(), *request.query_params.values())):
                 raise _nul()
             query, body = _query(operation, request), await _body(operation, request)

@@ -6,13 +6,14 @@ Whoever uses the command line is the owner of this machine.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 
-from agents.access import LOCAL, Right, Role, Scope
+from agents.access import LOCAL, SCOPES, Right, Role, Scope
 from agents.identity import TTL, Granting
-from agents.identity.granting import Holder
+from agents.identity.granting import HIGH, Holder
 from rulebound.app import open_app
 from rulebound.settings import Settings
 from storage.access import Held
@@ -34,6 +35,12 @@ def create_key(name: str, roles: Sequence[str], scopes: Sequence[str] | None, pr
     )
     print(text)
     print(f"This is shown once. It is key {key.id} of principal {key.principal}, until {key.expires:%Y-%m-%d}.")
+    held = frozenset[Scope]().union(*(SCOPES[cast("Role", role)] for role in roles))
+    if lacks := sorted(held & HIGH - set(key.scopes)) if scopes is None else []:
+        print(
+            f"rulebound: it may not do what needs the scope {' or '.join(lacks)}: a key has that only by `--scope`.",
+            file=sys.stderr,
+        )
     return 0
 
 

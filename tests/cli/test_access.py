@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.access import LOCAL, Namespace, Principal
+from agents.access import LOCAL, PUBLIC, Namespace, Principal, Refused
 from agents.identity import Unrecognised
 from rulebound.app import open_app
 from rulebound.settings import Settings
@@ -54,6 +54,26 @@ def test_a_key_is_created_listed_and_revoked(rulebound: Run, kept: None) -> None
     assert "revoked, used" in rulebound("keys", "list").out
     entries = with_app(lambda app: audit.entries(app.store.connections, "operator"))
     assert [each.action for each in entries] == ["key.revoke", "key.create", "role.grant", "role.grant"]
+
+
+@pytest.mark.requirement("4.33")
+def test_a_key_of_an_admin_that_cannot_administer_says_so(rulebound: Run, kept: None) -> None:
+    made = rulebound("keys", "create", "desk", "--role", "admin")
+    assert made.status == 0
+    assert "needs the scope admin: a key has that only by `--scope`" in made.err
+    who = with_app(lambda app: _recognised(app, made.out.splitlines()[0]))
+    with pytest.raises(Refused) as refused:
+        who.need("admin")
+    assert refused.value.hint == "A role has it, the key or token does not: get one with the scope 'admin'."
+    for said in (("--role", "admin", "--scope", "admin"), ("--role", "player")):
+        assert "--scope" not in rulebound("keys", "create", "desk", *said).err
+
+
+@pytest.mark.requirement("4.33")
+def test_who_shows_no_credential_is_told_to_send_one() -> None:
+    with pytest.raises(Refused) as refused:
+        PUBLIC.need("game:play")
+    assert refused.value.hint == "Send a key or a token as `Authorization: Bearer …`."
 
 
 @pytest.mark.requirement("4.33")

@@ -62,6 +62,9 @@ async def test_what_would_break_the_live_branch_is_refused_with_its_lines_and_al
     }
     written = await bench.service.write(bench.ada, kb, "lamp.md", bad, branch="try")
     assert (written.valid, len(written.problems)) == (False, 2)
+    # What a write before it broke is told again: the draft can be neither played nor published.
+    beside = await bench.service.write(bench.ada, kb, "hay.md", "# Hay\nDry.\n", branch="try")
+    assert (beside.valid, {each.code for each in beside.problems} >= {"RB207", "RB111"}) == (False, True)
     with pytest.raises(KnowledgeError, match="break the live branch"):
         await bench.service.publish(bench.ada, kb, "try")
     with pytest.raises(NotThere):
