@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kb import library
 from kb.check import Checked, bundled_pages, check
-from kb.diagnostics import Diagnostic
+from kb.diagnostics import Diagnostic, causes_first
 from kb.pages.page import Page
 from kb.pages.source import Source, SourceError, open_source
 from kb.rulebook import Rulebook
@@ -149,7 +149,8 @@ def chosen(checked: Checked, experience: str | None) -> Rulebook:
     if checked.errors:
         count = len(checked.errors)
         hint = "Mend what `rulebound check` lists."
-        raise WorldError(f"The rules have {count} problem{'s' * (count != 1)}", hint, checked.errors)
+        problems = tuple(causes_first(checked.errors))
+        raise WorldError(f"The rules have {count} problem{'s' * (count != 1)}", hint, problems)
     if experience is not None or len(checked.rulebooks) != 1:
         known = ", ".join(sorted(checked.rulebooks)) or "none"
         raise WorldError(f"Which experience is meant? There is {known}", "Name it with `--experience`.")

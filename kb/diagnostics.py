@@ -6,6 +6,7 @@ It must not know how pages are read, compiled or run.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -126,3 +127,8 @@ CODES: Final[dict[str, str]] = {
     "RB802": "The data row does not fit the fields",
 }
 """Every code and its title. Each has a page `docs/diagnostics/<code>.md` with examples."""
+
+
+def causes_first(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Those of a page that cannot be read as one (RB1…) before all others, which may come of them."""
+    return sorted(problems, key=lambda each: not each.code.startswith("RB1"))

@@ -10,8 +10,11 @@ from functools import cached_property
 from typing import Any
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.request_state import AESGCMRequestStateCodec, RequestStateSecurity
 from mcp_types import Tool
+from pydantic import ValidationError
 
 from mcp_server import completion, fresh, prompts, terse, who
 from mcp_server.apps import SHOWN, apps
@@ -49,6 +52,16 @@ class Server(MCPServer[Any]):
             )
             for tool in await super().list_tools()
         ]
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None) -> Any:
+        """As the SDK's, but what is wrong with arguments is told in a line for each."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.__cause__.errors()[:5]]
+            raise ToolError(f"{'; '.join(wrong)}. See the tool's schema.") from None
 
 
 LONG: Mapping[str, Support] = {

@@ -57,8 +57,9 @@ class Snapshot:
 
     def resolve(self, name: str) -> str | None:
         """The path that a path, a page's id or a file's name means; a path asks for nothing to be read."""
-        if name in self.source.files():
-            return name
+        for path in (name, f"{name}.md"):
+            if path in self.source.files():
+                return path
         if len(self.source.files()) > SMALL:
             return self.index.resolve(name)
         return self._names.get(name) or self.index.resolve(name)

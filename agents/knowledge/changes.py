@@ -17,7 +17,7 @@ from agents.knowledge.reading import no_page
 from agents.knowledge.results import Written
 from agents.knowledge.templates import template
 from agents.worlds import with_libraries
-from kb.diagnostics import Diagnostic, Severity
+from kb.diagnostics import Diagnostic, Severity, causes_first
 from kb.pages.landing import drop, land, locked
 from kb.pages.names import page_path
 from kb.pages.repository import Repository
@@ -188,7 +188,7 @@ def publish(entered: Entered, draft: str, *, message: str, dry_run: bool) -> Wri
 
     def make(before: str | None, at: Snapshot | None) -> str:
         assert before is not None, "the live branch has a commit"
-        new = merge(repository, before, head, entered.who.id, message or f"Publish {name}")
+        new = merge(repository, before, head, entered.who.id, message)
         paths[:] = _inside(repository, before, new)
         return new
 
@@ -260,14 +260,14 @@ def _landed(
         if live and errors and not dry_run:
             hint = "Mend these lines, or write it to a draft."
             what = f"That would break the live branch of {entered.name}, so nothing was written"
-            raise KnowledgeError(what, hint, errors[:MAX_PROBLEMS])
+            raise KnowledgeError(what, hint, causes_first(errors)[:MAX_PROBLEMS])
         if not dry_run:
             land(repository, name, head, new)
             entered.base.landed(name, after)
     shown = {each for each in after.checked.problems if each.span.path in paths} | set(brought)
     etag = repository.etag(new, paths[0]) if len(paths) == 1 else None
     return Written(
-        entered.name, name, live, new, tuple(paths), etag or "", tuple(sorted(shown)[:MAX_PROBLEMS]),
+        entered.name, name, live, new, tuple(paths), etag or "", tuple(causes_first(sorted(shown))[:MAX_PROBLEMS]),
         _cites(after, paths), tuple(dangling), tuple(orphans), dry_run,
     )  # fmt: skip
 

@@ -139,9 +139,13 @@ def _commit(repository: Repository, tree: pygit2.Oid, parents: list[str], author
 
 
 def merge(repository: Repository, live: str, draft: str, author: str, message: str) -> str:
-    """The commit that holds both: the draft's own where it is ahead of live, else a merge. Raises `Conflict`."""
-    if repository.git.descendant_of(draft, live) or live == draft:
+    """The commit that holds both: the draft's own where it is ahead of live and there is no message, else a merge. Raises
+    `Conflict`."""
+    if live == draft:
         return draft
+    if repository.git.descendant_of(draft, live):
+        tree = repository.git[draft].peel(pygit2.Tree).id
+        return _commit(repository, tree, [live, draft], author, message_text(message, "")) if message else draft
     tree = _merged(repository, repository.git.merge_commits(live, draft), "The draft and the live branch")
     return _commit(repository, tree, [live, draft], author, message_text(message, "Publish a draft"))
 

@@ -16,20 +16,21 @@ _NAMESAKES = 1_000
 
 
 def resolve(engine: Engine, name: str) -> str | None:
-    """The path that a path, a page's id, a file's name or a path without `.md` means.
+    """The path that a path, a path without `.md`, a page's id or a file's name means.
 
     A knowledge base's own pages go before a library's; of pages with the same id the last path counts, of files with the
     same name the first.
     """
     if not name or len(name) > MAX_NAME:
         return None
-    if engine.has(f"p:{name}"):
-        return name
+    for path in (name, f"{name}.md"):
+        if engine.has(f"p:{path}"):
+            return path
     for mark, choose in ((f"i:{name}", max), (f"n:{name}", min)):
         if rows := engine.rows(mark, _NAMESAKES):
             own = [row for row in rows if not row.library]
             return choose(row.path for row in own or rows)
-    return f"{name}.md" if engine.has(f"p:{name}.md") else None
+    return None
 
 
 def links(engine: Engine, path: str, limit: int = MAX_LINKS) -> tuple[list[str], list[str]]:

@@ -16,7 +16,7 @@ from rulebound.cli.access import keys_app, roles_app, teams_app
 from rulebound.cli.bases import kb_app
 from rulebound.cli.clients import mcp_app
 from rulebound.cli.operating import jobs_app, player_app, services_app
-from rulebound.cli.options import AtOption, PathArgument, WorldsArgument, finish
+from rulebound.cli.options import AtOption, PathArgument, WorldsArgument, finish, located
 
 app = typer.Typer(
     name="rulebound",
@@ -72,10 +72,9 @@ def play(
     ] = None,
 ) -> None:
     """Play a world in the terminal, or a script."""
-    from agents.worlds import Where
     from rulebound.commands.play import play as run
 
-    where = Where.of(world, at, experience)
+    where = located(world, at, experience)
     finish(run(where, script, seed, as_json=as_json or state, state=state, player=player))
 
 
@@ -88,10 +87,9 @@ def check(
     ] = "text",
 ) -> None:
     """Find every problem of a knowledge base. Exit 0: none, 1: problems, 2: it cannot be read."""
-    from agents.worlds import Where
     from rulebound.commands.check import check as run
 
-    finish(run(Where.of(path, at), form))
+    finish(run(located(path, at), form))
 
 
 @app.command()
@@ -101,10 +99,9 @@ def test(
     word: Annotated[str, typer.Option("-k", metavar="WORD", help="Only those whose name or page holds the word.")] = "",
 ) -> None:
     """Run every example and scenario. Exit 0: all pass, 1: some fail, 2: nothing can be run."""
-    from agents.worlds import Where
     from rulebound.commands.check import test as run
 
-    finish(run(Where.of(path, at), word))
+    finish(run(located(path, at), word))
 
 
 @app.command()
@@ -153,10 +150,9 @@ def replay(
     With --against, list the turns that would end differently there. Exit 0: nothing differs, 1: something does, 2: it
     cannot be done.
     """
-    from agents.worlds import Where
     from rulebound.commands.replay import replay as run
 
-    finish(run(player, since, against, None if world is None else Where.of(world), jobs, form))
+    finish(run(player, since, against, None if world is None else located(world), jobs, form))
 
 
 @app.command()
@@ -176,10 +172,9 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Begin a world anew. As it was before, it is kept as a backup; the last five are. Exit 1: you said no."""
-    from agents.worlds import Where
     from rulebound.commands.reset import reset as run
 
-    finish(run(Where.of(world, at, experience), player, back, yes=yes))
+    finish(run(located(world, at, experience), player, back, yes=yes))
 
 
 @app.command()

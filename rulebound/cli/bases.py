@@ -18,6 +18,7 @@ from rulebound.cli.options import (
     NamespaceArgument,
     TeamOption,
     finish,
+    located,
 )
 
 kb_app = typer.Typer(help="Search, read and write knowledge bases.", no_args_is_help=True, rich_markup_mode=None)
@@ -34,10 +35,9 @@ def search(
     at: AtOption = None,
 ) -> None:
     """Find sections by words. Words that no page has are mended; the last one may be half typed."""
-    from agents.worlds import Where
     from rulebound.commands.knowledge import search as run
 
-    finish(run(Where.of(path, at), query, limit, kind, under, where or []))
+    finish(run(located(path, at), query, limit, kind, under, where or []))
 
 
 @kb_app.command()
@@ -48,10 +48,9 @@ def read(
     at: AtOption = None,
 ) -> None:
     """Read a page or a section."""
-    from agents.worlds import Where
     from rulebound.commands.knowledge import read as run
 
-    finish(run(Where.of(path, at), page, section))
+    finish(run(located(path, at), page, section))
 
 
 @kb_app.command()
@@ -61,10 +60,9 @@ def links(
     at: AtOption = None,
 ) -> None:
     """Show what a page links to and what links to it."""
-    from agents.worlds import Where
     from rulebound.commands.knowledge import links as run
 
-    finish(run(Where.of(path, at), page))
+    finish(run(located(path, at), page))
 
 
 @kb_app.command()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
+if TYPE_CHECKING:
+    from agents.worlds import Where
 
 ClientArgument = Annotated[
     str,
@@ -50,3 +53,15 @@ def finish(status: int) -> None:
     """Ends the command with a status that is not 0."""
     if status:
         raise typer.Exit(status)
+
+
+def located(name: str, at: str | None = None, experience: str | None = None) -> Where:
+    """What a user named: a bundled world, a folder, a URL, or a knowledge base that was made here."""
+    from agents.worlds import Where
+    from rulebound.settings import Settings
+
+    where = Where.of(name, at, experience)
+    made = Settings.from_environment().home / "knowledge" / f"{name}.git"
+    if where.location == name and "/" not in name and where.path == name and made.is_dir():
+        return Where(str(made), at or "HEAD", experience)
+    return where

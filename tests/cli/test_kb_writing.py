@@ -61,6 +61,10 @@ def test_a_knowledge_base_is_made_listed_and_written(kept: None, rulebound: Run)
     assert "pump" in rulebound("kb", "history", "--kb", "inn").out
     assert rulebound("kb", "create", "inn").status == 2
     assert "no knowledge base 'outn'" in rulebound("kb", "drafts", "--kb", "outn").err
+    assert "# Pump" in rulebound("kb", "read", "pump", "--kb", "inn").out
+    assert rulebound("kb", "search", "pump", "--kb", "inn").out.startswith("pump.md#Pump:1@")
+    assert rulebound("check", "inn").status in (0, 1)
+    assert "The Crooked Kettle" in rulebound("play", "inn", "--script", "-", stdin="look\n").out
 
 
 def test_the_secret_of_a_webhook_is_of_one_knowledge_base(rulebound: Run) -> None:

@@ -287,3 +287,26 @@ async def test_a_folder_that_is_checked_out_is_played_as_it_is_and_a_draft_of_it
     assert "coin" in made.rulebook.templates
     with pytest.raises(NotThere):
         await bench.service.where(bench.eve, kb, branch="try")
+
+
+async def test_the_message_of_a_publish_is_kept_also_where_nobody_else_went_on(bench: Any) -> None:
+    await bench.make()
+    await bench.service.write(LOCAL, "tiny", "well.md", "# Well\nDeep.\n", branch="mine", message="Dig")
+    await bench.service.publish(LOCAL, "tiny", "mine", message="A well in the yard")
+    assert (await bench.service.history(LOCAL, "tiny")).revisions[0].message == "A well in the yard"
+
+
+async def test_a_path_without_its_ending_is_that_page_whatever_others_call_themselves(bench: Any) -> None:
+    await bench.make()
+    for path in ("well.md", "deep/well.md"):
+        await bench.service.write(LOCAL, "tiny", path, f"---\nitem: well\nin: hall\n---\n# At {path}\n", branch="mine")
+    assert (await bench.service.read(LOCAL, "tiny", "well", branch="mine")).path == "well.md"
+
+
+async def test_of_many_problems_the_page_that_cannot_be_read_comes_first(bench: Any) -> None:
+    await bench.make()
+    hall = await bench.service.read(LOCAL, "tiny", "hall.md")
+    broken = "---\nplace: hall\nplace: hall\n---\n# Hall\nSee [[nowhere]].\n"
+    written = await bench.service.patch(LOCAL, "tiny", "hall.md", hall.etag, text=broken, branch="mine")
+    assert len(written.problems) > 1
+    assert written.problems[0].code.startswith("RB1")

@@ -336,3 +336,11 @@ def test_a_client_that_goes_away_leaves_no_error(tmp_path: Path) -> None:
     assert ran.returncode == 0
     assert b"Traceback" not in ran.stderr
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in ran.stdout.splitlines())
+
+
+async def test_an_argument_of_the_wrong_type_is_told_in_a_line(in_memory: Connect) -> None:
+    async with in_memory() as player:
+        told = await player.refused("kb_patch", publish=True, page=["x"])
+    assert "publish: Input should be a valid string" in told
+    assert "page: Input should be a valid string" in told
+    assert "pydantic" not in told

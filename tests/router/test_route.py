@@ -45,3 +45,11 @@ async def test_routing_changes_nothing(cloak: Game) -> None:
     before = cloak.state.hash
     route("go west", cloak)
     assert cloak.state.hash == before
+
+
+async def test_the_scenarios_of_a_world_are_no_answers(cloak: Game) -> None:
+    asked = "where can I hang the cloak on a hook to win?"
+    assert any(hit.kind == "scenario" for hit in cloak.world.index.search(asked, 30)), "the question is about none"
+    decision = route(asked, cloak)
+    assert decision.citations
+    assert all(hit.kind != "scenario" for hit in decision.citations)
