@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -130,6 +131,8 @@ def site(servers: Servers, database: str, tmp_path_factory: pytest.TempPathFacto
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
     figures, limits.FIGURES = limits.FIGURES, dict.fromkeys(limits.FIGURES, limits.Figure(1e6, 1e6))  # type: ignore[misc]
     limits.Limiter.__init__.__kwdefaults__["figures"] = limits.FIGURES  # limits are not what is tried here
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)  # the server and its clients are threads of one process
     thread.start()
     assert ready.wait(60)
     app, catalog, url = found
@@ -143,6 +146,7 @@ def site(servers: Servers, database: str, tmp_path_factory: pytest.TempPathFacto
         limits.Limiter.__init__.__kwdefaults__["figures"] = figures
         loop.call_soon_threadsafe(ends.set)
         thread.join(30)
+        sys.setswitchinterval(interval)
 
 
 def _settle(site: Site) -> None:
