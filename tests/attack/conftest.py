@@ -113,7 +113,7 @@ def site(servers: Servers, database: str, tmp_path_factory: pytest.TempPathFacto
         async with open_app(Settings(home, database_url=database, redis_url=servers.redis_url)) as app:
             catalog = Catalog(app)
             config = uvicorn.Config(
-                create(app, server(app, catalog), catalog, Reached()), log_config=None, access_log=False,
+                create(app, server(app, catalog), catalog, Reached(workers=(str(home / "0.sock"), str(home / "1.sock")))), log_config=None, access_log=False,
                 proxy_headers=False, http="httptools", ws="websockets-sansio",
             )  # fmt: skip
             http = uvicorn.Server(config)
@@ -146,6 +146,7 @@ def site(servers: Servers, database: str, tmp_path_factory: pytest.TempPathFacto
         limits.Limiter.__init__.__kwdefaults__["figures"] = figures
         loop.call_soon_threadsafe(ends.set)
         thread.join(30)
+        loop.close()
         sys.setswitchinterval(interval)
 
 
