@@ -92,7 +92,9 @@ class Site:
             if space.location.endswith(".git")
         )
         names = ("seats", "api_keys", "roles", "namespaces", "shares")
-        asked = ", ".join(f"(SELECT coalesce(md5(string_agg(t::text, '' ORDER BY t::text)), '') FROM {name} t)" for name in names)
+        asked = ", ".join(
+            f"(SELECT coalesce(md5(string_agg(t::text, '' ORDER BY t::text)), '') FROM {name} t)" for name in names
+        )
         asked = asked.replace("t::text", "(to_jsonb(t) - $$used$$)::text")
         rows = self.do(self.app.store.connections.row(f"SELECT {asked}"))  # type: ignore[attr-defined]
         return {"refs": refs, **dict(zip(names, rows, strict=True))}
@@ -160,8 +162,14 @@ def _settle(site: Site) -> None:
     site.do(service.create(LOCAL, "tales", visibility="shared", like="cloak"))
     owner = replace(LOCAL, id=site.ids["other-designer"])
     site.do(service.write(owner, "secrets", f"{CANARY.lower()}.md", HIDDEN))
-    site.do(service.write(owner, "secrets", f"{CANARY.lower()}-draft.md", HIDDEN.replace("item: ", "item: d-"), branch="plan"))
-    site.do(service.write(replace(owner, scopes=owner.scopes - {"kb:publish"}), "tales", f"{CANARY.lower()}.md", HIDDEN))
+    site.do(
+        service.write(
+            owner, "secrets", f"{CANARY.lower()}-draft.md", HIDDEN.replace("item: ", "item: d-"), branch="plan"
+        )
+    )
+    site.do(
+        service.write(replace(owner, scopes=owner.scopes - {"kb:publish"}), "tales", f"{CANARY.lower()}.md", HIDDEN)
+    )
 
 
 @pytest.fixture

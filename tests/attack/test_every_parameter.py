@@ -34,9 +34,13 @@ def base(handle: str) -> dict[str, dict[str, Any]]:
 
 def instead(tool: str, name: str) -> tuple[str, ...]:
     """What must be left out, for a parameter that stands in place of another."""
-    return {"copy_of": ("text",), "template": ("text",), "publish": ("page",), "revert": ("page",), "edits": ("text",)}.get(
-        name, ()
-    )
+    return {
+        "copy_of": ("text",),
+        "template": ("text",),
+        "publish": ("page",),
+        "revert": ("page",),
+        "edits": ("text",),
+    }.get(name, ())
 
 
 def strings(schema: dict[str, Any]) -> list[str]:
@@ -76,4 +80,6 @@ def test_no_parameter_of_any_tool_reads_or_changes_what_is_anothers(site: Any, c
     assert site.http.get(f"{site.url}/health").json()["status"] == "healthy"
 
 
-UNEXPECTED = re.compile(r"Traceback|[Uu]nexpected|our fault|[Ii]nternal error|File \\?\"/|\w+Error\(|codec can't|out of range")
+UNEXPECTED = re.compile(
+    r"Traceback|[Uu]nexpected|our fault|[Ii]nternal error|File \\?\"/|\w+Error\(|codec can't|out of range"
+)

@@ -4,10 +4,9 @@ import json
 from typing import Any
 
 from pytest import mark
+from websockets.sync.client import connect
 
 from mcp_server.answers import digest
-
-SPOKEN = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 
 
 def code(told: dict[str, Any]) -> str:
@@ -37,9 +36,7 @@ def test_a_patch_of_too_many_edits_is_refused_and_not_cut(site: Any) -> None:
     site.call("designer", "kb_write", kb="tales", path="many.md", text="# Many\n0.\n", branch="edits")
     read = site.call("designer", "kb_read", kb="tales", page="many.md", branch="edits")["result"]["structuredContent"]
     edits = [{"find": f"{number}.", "replace": f"{number + 1}."} for number in range(101)]
-    told = site.call(
-        "designer", "kb_patch", kb="tales", page="many.md", base=read["etag"], edits=edits, branch="edits"
-    )
+    told = site.call("designer", "kb_patch", kb="tales", page="many.md", base=read["etag"], edits=edits, branch="edits")
     assert told["result"]["isError"]
     again = site.call("designer", "kb_read", kb="tales", page="many.md", branch="edits")["result"]["structuredContent"]
     assert again["etag"] == read["etag"]
@@ -67,6 +64,17 @@ def test_a_session_that_no_worker_has_is_not_found(site: Any, session: str) -> N
     assert answer.status_code in (400, 404)
 
 
-@mark.parametrize("host", ["127.0.0.1#x", "127.0.0.1?x", "127.0.0.1/x", "evil@127.0.0.1", "127.0.0.1.evil.example", "[::1"])
+@mark.parametrize(
+    "host", ["127.0.0.1#x", "127.0.0.1?x", "127.0.0.1/x", "evil@127.0.0.1", "127.0.0.1.evil.example", "[::1"]
+)
 def test_a_host_is_a_name_and_nothing_more(site: Any, host: str) -> None:
     assert site.http.get(f"{site.url}/whoami", headers={"host": host}).status_code == 421
+
+
+@mark.requirement("2.06")
+def test_an_id_that_cannot_be_said_again_does_not_end_a_connection(site: Any) -> None:
+    with connect(f"{site.url.replace('http', 'ws')}/ws", additional_headers=site.headers("player")) as ws:
+        ws.send('{"type": "ping", "id": %d}' % 10**40)
+        assert json.loads(ws.recv(20))["code"] == "bad_message"
+        ws.send('{"type": "ping", "id": 1}')
+        assert json.loads(ws.recv(20)) == {"type": "pong", "id": 1}

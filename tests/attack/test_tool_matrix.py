@@ -143,7 +143,9 @@ def asked(site: Any, caller: str, table: str, act: Act, filled: dict[str, str]) 
         (name, value), *context = given.items()
         ref = {"type": "ref/resource", "uri": "kb://{kb}/{+path}"}
         argument = {"name": name, "value": value}
-        answer = site.ask(caller, "completion/complete", ref=ref, argument=argument, context={"arguments": dict(context)})
+        answer = site.ask(
+            caller, "completion/complete", ref=ref, argument=argument, context={"arguments": dict(context)}
+        )
         return bool(answer["result"]["completion"]["values"]), json.dumps(answer)
     return "result" in answer, json.dumps(answer)
 
