@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-import logging
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -131,8 +130,9 @@ def site(servers: Servers, database: str, tmp_path_factory: pytest.TempPathFacto
                 await task
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
-    figures, limits.FIGURES = limits.FIGURES, dict.fromkeys(limits.FIGURES, limits.Figure(1e6, 1e6))  # type: ignore[misc]
-    limits.Limiter.__init__.__kwdefaults__["figures"] = limits.FIGURES  # limits are not what is tried here
+    figures: Any = limits.FIGURES
+    before = dict(figures)
+    figures.update(dict.fromkeys(before, limits.Figure(1e6, 1e6)))  # limits are not what is tried here
     interval = sys.getswitchinterval()
     sys.setswitchinterval(0.0005)  # the server and its clients are threads of one process
     thread.start()
@@ -144,8 +144,7 @@ def site(servers: Servers, database: str, tmp_path_factory: pytest.TempPathFacto
             _settle(site)
             yield site
     finally:
-        limits.FIGURES = figures  # type: ignore[misc]
-        limits.Limiter.__init__.__kwdefaults__["figures"] = figures
+        figures.update(before)
         loop.call_soon_threadsafe(ends.set)
         thread.join(30)
         loop.close()
@@ -170,9 +169,3 @@ def _settle(site: Site) -> None:
     site.do(
         service.write(replace(owner, scopes=owner.scopes - {"kb:publish"}), "tales", f"{CANARY.lower()}.md", HIDDEN)
     )
-
-
-@pytest.fixture
-def quiet(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    caplog.set_level(logging.DEBUG)
-    return lambda: caplog.text

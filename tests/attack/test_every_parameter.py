@@ -5,7 +5,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pytest import mark
+import pytest
 
 HIDDEN = re.compile(r"The word is")
 """Stands beside the canary, in what nobody but its owner may read; the canary itself is quoted when it is not found."""
@@ -47,8 +47,8 @@ def strings(schema: dict[str, Any]) -> list[str]:
     return [name for name, each in schema.get("properties", {}).items() if '"string"' in json.dumps(each)]
 
 
-@mark.requirement("0.25", "0.27")
-@mark.parametrize("caller", ["player", "designer"])
+@pytest.mark.requirement("0.25", "0.27")
+@pytest.mark.parametrize("caller", ["player", "designer"])
 def test_no_parameter_of_any_tool_reads_or_changes_what_is_anothers(site: Any, caller: str) -> None:
     handle = site.call(caller, "start", world="tales")["result"]["structuredContent"]["handle"]
     other = site.call("other-player", "start", world="tales")["result"]["structuredContent"]["handle"]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from pytest import mark
 
 EVERYBODY = ("public", "player", "designer", "gm", "admin", "owner")
 PLAY = ("player", "designer", "gm", "admin", "owner")
@@ -160,8 +159,8 @@ def _filled(given: Any, filled: dict[str, str]) -> Any:
 TABLES = {"tools": TOOLS, "resources": RESOURCES, "prompts": PROMPTS, "completions": COMPLETIONS}
 
 
-@mark.requirement("0.25", "0.37", "4.33")
-@mark.parametrize("caller", EVERYBODY)
+@pytest.mark.requirement("0.25", "0.37", "4.33")
+@pytest.mark.parametrize("caller", EVERYBODY)
 def test_a_role_may_do_over_mcp_what_the_table_says_and_nothing_else(
     site: Any, filled: dict[str, str], caller: str
 ) -> None:
@@ -190,13 +189,13 @@ def test_every_tool_template_and_prompt_has_a_row(site: Any) -> None:
     assert {each for each in templates if not each.startswith("skill://")} == {act.what for act in RESOURCES}
 
 
-@mark.requirement("4.31")
+@pytest.mark.requirement("4.31")
 def test_what_is_listed_is_the_same_to_the_byte_for_every_role(site: Any) -> None:
     for method in ("tools/list", "prompts/list", "resources/templates/list"):
         assert len({json.dumps(site.ask(caller, method)["result"]) for caller in EVERYBODY}) == 1
 
 
-@mark.parametrize("caller", ["public", "player", "owner"])
+@pytest.mark.parametrize("caller", ["public", "player", "owner"])
 def test_what_is_static_is_for_everybody(site: Any, caller: str) -> None:
     for each in site.ask(caller, "resources/list")["result"]["resources"]:
         assert "result" in site.ask(caller, "resources/read", uri=each["uri"]), each["uri"]
