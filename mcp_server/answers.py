@@ -55,13 +55,22 @@ def result(text: str, structured: Answer, source: str) -> CallToolResult:
 
 def data(text: str, source: str) -> str:
     """Text of pages and players between marks that it cannot itself contain: they hold a digest of it. `source` says whose."""
-    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    mark = digest(text)
     return f'<world {mark} "{_plain(source)}">\n{text}\n</world {mark}>'
 
 
 def _plain(source: str) -> str:
     """A name that cannot end what it stands in."""
     return re.sub(r'[^ -~]|[<>"]', "_", source)[:200]
+
+
+def digest(text: str, size: int = 8) -> str:
+    """A short digest of a text that does not stand in it: with enough tries a text could be made that holds its own."""
+    found, number = "", 0
+    while not found or found in text:
+        found = hashlib.sha256(f"{number}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()[:size]
+        number += 1
+    return found
 
 
 def clip(text: str, limit: int, rest: str) -> str:
@@ -106,16 +115,16 @@ class Sure(BaseModel):
     yes: bool = Field(description="Do it?")
 
 
-def confirm(ctx: Context, question: str, given: str, secret: bytes) -> Elicit[Sure] | Sure:
+def confirm(ctx: Context, question: str, given: str, secret: bytes, about: str) -> Elicit[Sure] | Sure:
     """Asks the user, for a parameter with `Resolve`: by the client's own dialogue where it has one.
 
-    Any other client is told to ask, and to call again with a code that is good for this principal and question alone
-    (`given`). Raises `ToolError` then. What comes of it is for `agreed`.
+    Any other client is told to ask, and to call again with a code (`given`) that is good for this principal and question
+    alone, and for what it is `about` as it is now: two games may have one name, and a deleted page may be written again. Raises `ToolError` then. What comes of it is for `agreed`.
     """
     capabilities = ctx.client_capabilities
     if capabilities is not None and capabilities.elicitation is not None:
         return Elicit(question, Sure)
-    asked = f"{who(ctx).id}\0{question}".encode("utf-8", "surrogatepass")
+    asked = f"{who(ctx).id}\0{question}\0{about}".encode("utf-8", "surrogatepass")
     code = hmac.new(secret, asked, "sha256").hexdigest()[:16]
     if hmac.compare_digest(given.encode("utf-8", "surrogatepass"), code.encode()):
         return Sure(yes=True)

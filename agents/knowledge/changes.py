@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from agents.knowledge.access import Entered
 from agents.knowledge.base import Snapshot
@@ -134,12 +135,15 @@ def delete(
     dangling: list[str] = []
     orphans: list[str] = []
     paths: list[str] = []
+    before = ""
 
     def make(head: str | None, at: Snapshot | None) -> str:
+        nonlocal before
         repository = _repository(entered)
         there = repository.etag(head, path)
         if there is None or at is None:
             raise no_page(entered, page)
+        before = there
         if base:
             _based(path, base, there)
         graph = Graph(at.pages)
@@ -157,7 +161,7 @@ def delete(
         paths[:] = changes
         return put(repository, head, changes, entered.who.id, message or f"Delete {', '.join(sorted(gone))}")
 
-    return _landed(entered, branch, make, paths, dry_run, dangling, orphans)
+    return replace(_landed(entered, branch, make, paths, dry_run, dangling, orphans), before=before)
 
 
 def _without(

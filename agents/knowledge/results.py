@@ -76,6 +76,8 @@ class Written:
     dangling: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
     dry_run: bool = False
+    before: str = ""
+    """The etag of a deleted page."""
 
     @property
     def valid(self) -> bool:

@@ -104,15 +104,17 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
             return Sure(yes=True)
         with typed_errors():
             game = await app.games.game(handle, _player(ctx).id)
+            about = game.record.id  # a world of many goes on while its director is asked
             name = game.world.rulebook.settings.name
             if (arguments or {}).get("scope") == "world":
                 who(ctx).need("game:direct")
                 question = f"Begin the shared world {name!r} anew for everyone who plays in it?"
             else:
+                about += f" {game.record.version} {game.record.hash}"
                 question = (
                     f"Begin {name!r} anew, from turn {game.record.version}? A backup is kept of a world of one's own."
                 )
-        return ask_user(ctx, question, confirm, app.secret)
+        return ask_user(ctx, question, confirm, app.secret, about)
 
     @mcp.tool(annotations=ADD)
     async def act(

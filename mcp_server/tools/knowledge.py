@@ -108,7 +108,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         more = {"path": read.path, "commit": read.commit, "branch": read.branch}
         answer = PageText(etag=read.etag, text=read.text, next=read.next, **more)
         more = f"\nMore: after={read.next}" if read.next else ""
-        head = f"{read.path}:{read.first}-{read.last} on {read.branch}, etag {read.etag or 'none: a library page'}"
+        head = f"Lines {read.first}-{read.last} on {read.branch}, etag {read.etag or 'none: a library page'}"
         return result(f"{head}\n{data(read.text, read.citation)}{more}", answer, read.citation)
 
     @mcp.tool(annotations=READ)
@@ -157,6 +157,8 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         dry_run: bool = False,
     ) -> Annotated[CallToolResult, Wrote]:
         """Change a page, publish a draft, or take a commit back."""
+        if len(edits or ()) > EDITS:
+            raise ToolError(f"A patch has at most {EDITS} edits. Nothing was done: send them as several patches.")
         if sum(map(bool, (page, publish, revert))) != 1:
             raise ToolError("Give one of page, publish and revert.")
         with typed_errors():
@@ -168,7 +170,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
                     asks, name, revert, branch=branch, message=message, dry_run=dry_run
                 )
             else:
-                wanted = [_edit(each) for each in (edits or ())[:EDITS]]
+                wanted = [_edit(each) for each in edits or ()]
                 written = await catalog.service.patch(
                     asks, name, page, base, edits=wanted, text=text, branch=branch, message=message, dry_run=dry_run
                 )
@@ -186,8 +188,9 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
                 broken = data(problems_text(trial.problems[:TOLD]), "check")
                 raise ToolError(f"That would break the live branch. Mend these lines first, or use a draft.\n{broken}")
             named = f", which {len(trial.dangling)} lines name" if trial.dangling else ""
+            about = "\0".join((cascade, trial.before, *trial.paths))
             question = f"Delete {clip(', '.join(trial.paths), 300, '')} from {name} ({trial.branch}){named}?"
-        return ask_user(ctx, question, confirm, app.secret)
+        return ask_user(ctx, question, confirm, app.secret, about)
 
     @mcp.tool(annotations=DESTROY)
     async def kb_delete(

@@ -86,7 +86,8 @@ def _name(host: str) -> str:
 def _page(url: str) -> str:
     try:
         parts = urlsplit(url)
-        return "" if parts.username is not None or parts.path else (parts.hostname or "")
+        more = parts.path or parts.query or parts.fragment
+        return "" if parts.username is not None or more else (parts.hostname or "")
     except ValueError:
         return ""
 

@@ -20,7 +20,8 @@ from storage import NoSuchGame, StoreAway, StoreError
 MAX_INPUT = 10_000
 """Bytes of a message."""
 
-Id = Annotated[str, Field(max_length=100)] | int
+Id = Annotated[str, Field(max_length=100)] | Annotated[int, Field(ge=-(2**53), le=2**53)]
+"""As large as every reader of JSON can say it again."""
 Key = Annotated[str, Field(max_length=100)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 

@@ -61,9 +61,10 @@ class Relay:
             return
         headers = MutableHeaders(scope=scope)
         number, _, session = headers.get(SESSION, "").partition("-")
-        if session and number.isdecimal() and int(number) != self._peers.mine:
-            if int(number) < len(self._peers) and not self._peers.private(scope):
-                await self._pass_on(int(number), scope, receive, send)
+        # No more digits than a worker's number may have: Python refuses to read very many.
+        if session and number.isdecimal() and int(number[:9]) != self._peers.mine:
+            if int(number[:9]) < len(self._peers) and not self._peers.private(scope):
+                await self._pass_on(int(number[:9]), scope, receive, send)
             else:
                 await _gone(scope, receive, send)
             return
