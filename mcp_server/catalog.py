@@ -14,6 +14,7 @@ from agents.knowledge import KnowledgeService
 from agents.worlds import Where, World, WorldError
 from kb import library
 from rulebound.app import App
+from storage import NoSuchGame
 
 
 class Catalog:
@@ -35,6 +36,16 @@ class Catalog:
     async def where(self, who: Principal, name: str = "", branch: str = "") -> Where:
         """Where a world is, or a draft of it. Raises `KnowledgeError`."""
         return await self.service.where(who, name or self.default, branch=branch)
+
+    async def play(self, who: Principal, handle: str) -> None:
+        """Who has a place in a game also needs to read its pages still. Raises `NoSuchGame`, `Refused`."""
+        who.need("game:play")
+        if who.kind == "local":
+            return
+        game = await self._app.games.game(handle, who.id)
+        read = {Where.of(each.location).location for each in await self.service.namespaces(who)}
+        if game.record.world not in read:
+            raise NoSuchGame(f"there is no game {handle!r}")
 
     async def world(self, who: Principal, name: str = "") -> World:
         """Raises `KnowledgeError`, `WorldError`."""

@@ -18,6 +18,7 @@ from mcp_types import INVALID_PARAMS
 from pydantic import Field
 
 from mcp_server.answers import data, typed_errors
+from mcp_server.catalog import Catalog
 from mcp_server.tools.games import explained, scene
 from mcp_server.who import who
 from rulebound.app import App
@@ -41,7 +42,7 @@ def _errors() -> Generator[None]:
         raise MCPError(INVALID_PARAMS, str(error)) from None
 
 
-def add(mcp: MCPServer[Any], app: App) -> None:
+def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
     """Adds the prompts to a server."""
 
     @mcp.prompt(title="Play a world")
@@ -63,7 +64,7 @@ def add(mcp: MCPServer[Any], app: App) -> None:
     ) -> str:
         """Take a game up where it stands."""
         with _errors():
-            who(ctx).need("game:play")
+            await catalog.play(who(ctx), handle)
             seen = await app.games.observe(handle, who(ctx).id)
         first = (
             f"First call `act` with the text {command!r}. "
@@ -110,7 +111,7 @@ def add(mcp: MCPServer[Any], app: App) -> None:
     ) -> str:
         """Say which rule decided a turn, and what would change it."""
         with _errors():
-            who(ctx).need("game:play")
+            await catalog.play(who(ctx), handle)
             found = await app.games.why(handle, who(ctx).id, int(turn) if turn else None)
         return (
             "Explain to a player, in two or three sentences, why this turn came out as it did: which condition decided it, in "

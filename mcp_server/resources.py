@@ -1,6 +1,6 @@
 """Owns what clients read by address: a game's state, transcript and map; and the addresses that it completes.
 
-`Resources(app)`, `add(mcp, resources)`. What is not the principal's is answered like what is not there. It must not know
+`Resources(app, catalog)`, `add(mcp, resources)`. What is not the principal's is answered like what is not there. It must not know
 tools.
 """
 
@@ -19,6 +19,7 @@ from agents.game import GameError
 from agents.worlds import WorldError
 from kb.view import explored, view
 from mcp_server.answers import clip, data, few, short
+from mcp_server.catalog import Catalog
 from mcp_server.who import who
 from rulebound.app import App
 from storage import NoSuchGame, StoreError
@@ -34,12 +35,12 @@ PLACES = 300
 class Resources:
     """Reads for a principal. Everything raises `Refused`, `NoSuchGame`, `WorldError` or `LookupError` for what is not there."""
 
-    def __init__(self, app: App):
-        self._app = app
+    def __init__(self, app: App, catalog: Catalog):
+        self._app, self._catalog = app, catalog
 
     async def game(self, who: Principal, handle: str, part: str) -> str:
         """The state or map as JSON, or the transcript as text."""
-        who.need("game:play")
+        await self._catalog.play(who, handle)
         match part:
             case "state":
                 seen = await self._app.games.observe(handle, who.id)
@@ -65,7 +66,7 @@ class Resources:
 
     async def etag(self, who: Principal, handle: str, part: str) -> str:
         """What changes when the player would read something else; found with less work than reading."""
-        who.need("game:play")
+        await self._catalog.play(who, handle)
         game = await self._app.games.game(handle, who.id)
         match part:
             case "state":
@@ -78,7 +79,7 @@ class Resources:
 
     async def game_of(self, who: Principal, handle: str) -> str:
         """The id of the game that a handle is good for."""
-        who.need("game:play")
+        await self._catalog.play(who, handle)
         return (await self._app.games.game(handle, who.id)).record.id
 
     # --- completion
@@ -91,7 +92,7 @@ class Resources:
 
     async def commands(self, who: Principal, handle: str, begin: str) -> list[str]:
         """What may be said next in a game."""
-        who.need("game:play")
+        await self._catalog.play(who, handle)
         return await self._app.games.completions(handle, who.id, begin)
 
 

@@ -82,7 +82,7 @@ def server(
 
     The app may not be open yet: nothing is asked of it before a client does.
     """
-    resources = Resources(app)
+    resources = Resources(app, catalog)
     updates = Updates(app, resources)
     tasks = Tasks(lambda: app.store.expiring, long, patience=patience)
     pages = Pages(catalog)
@@ -108,7 +108,7 @@ def server(
     add_pages(mcp, pages)
     updates.add(mcp)
     completion.add(mcp, resources, pages)
-    prompts.add(mcp, app)
+    prompts.add(mcp, app, catalog)
     return mcp
 
 

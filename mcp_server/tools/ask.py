@@ -47,6 +47,7 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
             asker = who(ctx)
             asker.need("game:play" if handle else "kb:read")
             if handle:
+                await catalog.play(asker, handle)
                 game = await app.games.game(handle, asker.id)
                 opened, decision = game.world, route(question, game)
             else:

@@ -103,7 +103,8 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
         if action != "reset":
             return Sure(yes=True)
         with typed_errors():
-            game = await app.games.game(handle, _player(ctx).id)
+            await catalog.play(who(ctx), handle)
+            game = await app.games.game(handle, who(ctx).id)
             about = game.record.id  # a world of many goes on while its director is asked
             name = game.world.rulebook.settings.name
             if (arguments or {}).get("scope") == "world":
@@ -138,7 +139,8 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
             raise ToolError("Give either text, or action with arguments.")
         agreed(sure)
         with typed_errors():
-            player = _player(ctx)
+            player = who(ctx)
+            await catalog.play(player, handle)
             if action in COMMANDS:
                 reply = await _command(app, player, handle, action, arguments or {}, idempotency_key)
                 return _told(reply, handle, "action", [])
@@ -161,7 +163,8 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
     ) -> Annotated[CallToolResult, Observed]:
         """What the player perceives, commands that would be allowed (<…>: a value to give), and former turns."""
         with typed_errors():
-            seen = await app.games.observe(handle, _player(ctx).id, since)
+            await catalog.play(who(ctx), handle)
+            seen = await app.games.observe(handle, who(ctx).id, since)
         turns, next = _fitting(seen["since"], seen["next"])
         observed = Observed(
             turn=seen["turn"],
@@ -185,7 +188,8 @@ def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
     ) -> Annotated[CallToolResult, Why]:
         """The rule and the lines (path:line@commit) that decided a turn, with each condition's value."""
         with typed_errors():
-            found = await app.games.why(handle, _player(ctx).id, turn)
+            await catalog.play(who(ctx), handle)
+            found = await app.games.why(handle, who(ctx).id, turn)
         decided = Why(
             turn=found["turn"],
             said=clip(found["said"], 1_000, ""),

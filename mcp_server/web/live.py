@@ -166,22 +166,24 @@ class _Connection:
                 await self._enter(asked, await games.game(handle, who), None)
             case Resume():
                 handle = asked.handle or await self._last(asked)
+                await self._live.catalog.play(self._who, handle)
                 await self._enter(asked, await games.game(handle, who), asked.since)
             case Command():
                 return await self._command(asked)
             case Observe():
-                await self._answer(asked, observed=await games.observe(self._seat(), who, asked.since))
+                await self._answer(asked, observed=await games.observe(await self._seat(), who, asked.since))
             case Why():
-                await self._answer(asked, why=await games.why(self._seat(), who, asked.turn))
+                await self._answer(asked, why=await games.why(await self._seat(), who, asked.turn))
             case Ask():
-                decision = route(asked.question, await games.game(self._seat(), who))
+                decision = route(asked.question, await games.game(await self._seat(), who))
                 cited = [{"citation": hit.citation, "text": hit.snippet} for hit in decision.citations]
                 await self._answer(asked, route=decision.route, citations=cited)
         return "done"
 
-    def _seat(self) -> str:
+    async def _seat(self) -> str:
         if not self._handle:
             raise Bad("no_game", "No game is open on this connection", "Send start or resume first.")
+        await self._live.catalog.play(self._who, self._handle)
         return self._handle
 
     async def _last(self, asked: Resume) -> str:
@@ -198,7 +200,7 @@ class _Connection:
         await self._wire.put("response", asked.id, status=status, **rest, event=self._event)
 
     async def _command(self, asked: Command) -> str:
-        handle, who = self._seat(), self._who.id
+        handle, who = await self._seat(), self._who.id
         reply = await self._games.act(handle, who, asked.command, key=asked.key)
         more: Json = {}
         if reply.status == "not-understood":

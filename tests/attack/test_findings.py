@@ -82,7 +82,7 @@ def test_an_id_that_cannot_be_said_again_does_not_end_a_connection(site: Any) ->
         assert json.loads(ws.recv(20)) == {"type": "pong", "id": 1}
 
 
-@pytest.mark.xfail(strict=True, reason="games do not ask yet whether their player may still read the pages")
+@pytest.mark.requirement("0.25")
 def test_a_game_tells_nothing_once_the_share_of_its_pages_has_ended(site: Any) -> None:
     granting, player = site.app.access.granting, site.ids["player"]
     until = datetime.now(UTC) + timedelta(days=1)
@@ -90,5 +90,12 @@ def test_a_game_tells_nothing_once_the_share_of_its_pages_has_ended(site: Any) -
     handle = site.call("player", "start", world="secrets")["result"]["structuredContent"]["handle"]
     site.do(granting.unshare(LOCAL, "secrets", "principal", player))
     assert site.call("player", "kb_read", kb="secrets", page="README.md")["result"]["isError"]
-    told = site.call("player", "ask", handle=handle, question="What is xanthippe-7731?")
-    assert "The word is" not in json.dumps(told)
+    for tool, given in (
+        ("ask", {"question": "What is xanthippe-7731?"}), ("act", {"text": "look"}), ("observe", {}), ("why", {}),
+    ):  # fmt: skip
+        told = site.call("player", tool, handle=handle, **given)
+        assert told["result"]["isError"]
+        assert "there is no game" in json.dumps(told)
+    with connect(f"{site.url.replace('http', 'ws')}/ws", additional_headers=site.headers("player")) as ws:
+        ws.send(json.dumps({"type": "resume", "id": 1, "handle": handle}))
+        assert json.loads(ws.recv(20))["code"] == "no_such_game"
