@@ -6,6 +6,7 @@ is not there. It must not know tools.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable
 from typing import Any
 
@@ -62,6 +63,15 @@ class Pages:
         if what.startswith("drafts/"):
             return data(await self._catalog.service.diff(who, name, what.removeprefix("drafts/")), what)
         raise KnowledgeError(f"There is nothing called {what[:80]!r}", "There are problems and drafts.")
+
+    async def etag(self, who: Principal, uri: str) -> str:
+        """What changes when an address gives something else; of a page its own etag, whatever else a commit changed."""
+        kb, _, path = uri.removeprefix("kb://").partition("/")
+        if path and not path.startswith("-/"):
+            name, _, branch = path.partition("@")
+            return (await self._catalog.service.read(who, kb, name, branch=branch)).etag
+        told = await (self.about(who, kb, path[2:]) if path else self.index(who, kb))
+        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
     async def names(self, who: Principal, begin: str) -> list[str]:
         """Names of knowledge bases that begin so."""

@@ -83,9 +83,9 @@ def server(
     The app may not be open yet: nothing is asked of it before a client does.
     """
     resources = Resources(app, catalog)
-    updates = Updates(app, resources)
     tasks = Tasks(lambda: app.store.expiring, long, patience=patience)
     pages = Pages(catalog)
+    updates = Updates(app, resources, pages)
     mcp = Server(
         "rulebound",
         version=__version__,

@@ -1,6 +1,6 @@
-"""Owns telling clients that a resource of a game has changed, whoever changed it, in whichever worker.
+"""Owns telling clients that a resource of a game or a knowledge base has changed, whoever changed it, in whichever worker.
 
-`Updates(app, resources).add(mcp)`: `resources/subscribe` of the 2025 era, `subscriptions/listen` of 2026-07-28. A client is told
+`Updates(app, resources, pages).add(mcp)`: `resources/subscribe` of the 2025 era, `subscriptions/listen` of 2026-07-28. A client is told
 when what it would read is another text than before. It must not know what games are.
 """
 
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mcp.server import MCPServer
@@ -28,14 +29,19 @@ from mcp_types import (
 
 from agents.access import Principal, Refused
 from agents.game import GameError
+from agents.knowledge import KnowledgeError
 from agents.worlds import WorldError
+from kb.pages.names import WriteError
+from kb.pages.source import SourceError
 from mcp_server import who
+from mcp_server.pages import Pages
 from mcp_server.resources import Resources
-from rulebound.app import App
+from rulebound.app import KNOWLEDGE, App
 from storage import StoreError
 
 MOST = 100
 """Resources that one client may watch."""
+_BASE = re.compile(r"kb://[^/@]+")
 _GAME = re.compile(r"game://([^/]+)/(state|transcript|map)")
 
 Tell = Callable[[], Awaitable[None]]
@@ -43,25 +49,24 @@ Tell = Callable[[], Awaitable[None]]
 
 @dataclass(eq=False)
 class _Watched:
-    """One resource of one game: the streams, and how to tell the sessions, of those who watch it."""
+    """One resource for one principal: the streams, and how to tell the sessions, of those who watch it."""
 
-    who: Principal
-    handle: str
-    part: str
-    etag: str = ""
+    read: Callable[[], Awaitable[str]]
+    """The etag of what would be read now; empty where it cannot be."""
+    etag: str
     streams: set[object] = field(default_factory=set[object])
     sessions: dict[object, Tell] = field(default_factory=dict[object, Tell])
 
 
 class Updates:
-    """The resources of games that clients of this worker watch."""
+    """The resources that clients of this worker watch."""
 
-    def __init__(self, app: App, resources: Resources):
+    def __init__(self, app: App, resources: Resources, pages: Pages):
         self.bus = InMemorySubscriptionBus()
         self._streams = ListenHandler(self.bus)
-        self._app, self._resources = app, resources
-        self._watched: dict[str, dict[str, _Watched]] = {}
-        """By the game's id and the resource's address."""
+        self._app, self._resources, self._pages = app, resources, pages
+        self._watched: dict[str, dict[tuple[str, str], _Watched]] = {}
+        """By the game's id or the knowledge base's address, then by the resource's address and the principal."""
         self._sessions: dict[object, dict[str, AsyncExitStack]] = {}
         self._listening: asyncio.Task[None] | None = None
 
@@ -124,50 +129,63 @@ class Updates:
     async def _watch(
         self, stack: AsyncExitStack, principal: Principal, uri: str, token: object, tell: Tell | None
     ) -> bool:
-        """Watches until the stack ends; False where there is nothing of the principal's to watch. Other resources than
-        games' never change."""
-        found = _GAME.fullmatch(uri)
-        if found is None:
+        """Watches until the stack ends; False where there is nothing of the principal's to watch. Other resources than those of
+        games and knowledge bases never change."""
+        game, base = _GAME.fullmatch(uri), _BASE.match(uri)
+        if game is not None:
+            read = partial(self._of_game, principal, game[1], game[2])
+            try:
+                topic = await self._resources.game_of(principal, game[1])
+            except (Refused, GameError, StoreError, WorldError):
+                return False
+        elif base is not None:
+            read, topic = partial(self._of_base, principal, uri), base[0]
+        else:
             return True
-        try:
-            game = await self._resources.game_of(principal, found[1])
-        except (Refused, GameError, StoreError, WorldError):
+        etag = await read()
+        if not etag:
             return False
-        watched = self._watched.setdefault(game, {}).setdefault(uri, _Watched(principal, found[1], found[2]))
-        watched.etag = watched.etag or await self._etag(watched)
+        key = uri, principal.id
+        watched = self._watched.setdefault(topic, {}).setdefault(key, _Watched(read, etag))
         if tell is None:
             watched.streams.add(token)
         else:
             watched.sessions[token] = tell
         if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(self._listen())
-        stack.callback(self._unwatch, game, uri, token)
+        stack.callback(self._unwatch, topic, key, token)
         return True
 
-    def _unwatch(self, game: str, uri: str, token: object) -> None:
-        watched = self._watched[game][uri]
+    def _unwatch(self, topic: str, key: tuple[str, str], token: object) -> None:
+        watched = self._watched[topic][key]
         watched.streams.discard(token)
         watched.sessions.pop(token, None)
         if not (watched.streams or watched.sessions):
-            del self._watched[game][uri]
-        if not self._watched[game]:
-            del self._watched[game]
+            del self._watched[topic][key]
+        if not self._watched[topic]:
+            del self._watched[topic]
         if not self._watched and self._listening is not None:
             self._listening.cancel()
             self._listening = None
 
     async def _listen(self) -> None:
+        await asyncio.gather(self._listen_to_games(), self._listen_to_bases())
+
+    async def _listen_to_games(self) -> None:
         async with self._app.games.news.listen() as news:
             await self._look(list(self._watched))
             async for games in news:
-                await self._look(
-                    [each for each in (self._watched if games is None else games) if each in self._watched]
-                )
+                await self._look(list(self._watched) if games is None else games)
 
-    async def _look(self, games: list[str]) -> None:
+    async def _listen_to_bases(self) -> None:
+        async with self._app.store.channels.listen(KNOWLEDGE) as said:
+            async for each in said:
+                await self._look(list(self._watched) if each is None else [f"kb://{each['namespace']}"])
+
+    async def _look(self, topics: Sequence[str]) -> None:
         """Tells of what is another text than before."""
-        for uri, watched in [each for game in games for each in self._watched.get(game, {}).items()]:
-            etag = await self._etag(watched)
+        for (uri, _), watched in [each for topic in topics for each in self._watched.get(topic, {}).items()]:
+            etag = await watched.read()
             if not etag or etag == watched.etag:
                 continue
             watched.etag = etag
@@ -177,9 +195,12 @@ class Updates:
                 with suppress(Exception):  # whoever has gone is no reason not to tell the others
                     await tell()
 
-    async def _etag(self, watched: _Watched) -> str:
-        """Of what would be read now; empty where it cannot be."""
-        try:
-            return await self._resources.etag(watched.who, watched.handle, watched.part)
-        except (Refused, GameError, StoreError, WorldError):
-            return ""
+    async def _of_game(self, principal: Principal, handle: str, part: str) -> str:
+        with suppress(Refused, GameError, StoreError, WorldError):
+            return await self._resources.etag(principal, handle, part)
+        return ""
+
+    async def _of_base(self, principal: Principal, uri: str) -> str:
+        with suppress(KnowledgeError, Refused, SourceError, StoreError, WriteError):
+            return await self._pages.etag(principal, uri)
+        return ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+from git import Repo
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.shared.exceptions import MCPError
@@ -328,6 +329,39 @@ async def test_a_stream_is_told_of_ones_own_games_and_never_of_others(
         monkeypatch.setattr(who, "LOCAL", Principal.of("eve", "player"))
         async with game.client.listen(resource_subscriptions=[state, "test://any"]) as foreign:
             assert foreign.honored.resource_subscriptions == ["test://any"]
+
+
+async def test_who_watches_a_page_is_told_when_somebody_writes_it_and_of_no_other(app: App, tmp_path: Path) -> None:
+    folder = tmp_path / "wiki"
+    folder.mkdir()
+    for name in ("a.md", "b.md"):
+        (folder / name).write_text(f"# {name}\nText.\n")
+    repository = Repo.init(folder, initial_branch="main")
+    repository.git.add(".")
+    repository.git.execute(["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "pages"])
+    repository.close()
+    mcp = server(app, Catalog(app, [str(folder)]))
+    async with Client(mcp) as client:
+        watched = ["kb://wiki/a.md", "kb://wiki", "kb://nowhere/a.md"]
+        async with client.listen(resource_subscriptions=watched) as heard:
+            assert heard.honored.resource_subscriptions == watched[:2]
+            events = aiter(heard)
+            for path in ("a.md", "c.md"):
+                given = {"kb": "wiki", "path": "c.md", "text": "# C\nNew.\n"}
+                if path == "a.md":
+                    read = await client.call_tool("kb_read", {"kb": "wiki", "page": "a.md"})
+                    assert read.structured_content is not None
+                    given = {
+                        "kb": "wiki",
+                        "page": "a.md",
+                        "base": read.structured_content["etag"],
+                        "text": "# A\nNew.\n",
+                    }
+                done = await client.call_tool("kb_patch" if path == "a.md" else "kb_write", given)
+                assert not done.is_error, done.content
+                with anyio.fail_after(10):
+                    told = await anext(events)
+                assert told == ResourceUpdated(uri="kb://wiki/a.md" if path == "a.md" else "kb://wiki")
 
 
 async def test_handles_worlds_pages_and_commands_are_completed(app: App) -> None:
