@@ -134,11 +134,13 @@ class Bridge:
 
     def _answer(self, line: bytes) -> None:
         message = _parsed(line)
-        self._write(line)
         if "method" not in message and "id" in message:
+            # Before the client hears it: it may use the id again at once.
             with self._changed:
                 self._asked.pop(json.dumps(message["id"]), None)
-                self._changed.notify_all()
+        self._write(line)
+        with self._changed:
+            self._changed.notify_all()
 
     def _lost(self) -> None:
         """Answers for a daemon that cannot."""
