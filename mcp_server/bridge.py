@@ -42,6 +42,8 @@ class Bridge:
         self._connection: socket.socket | None = None
         self._changed = threading.Condition()
         self._left = False
+        self._telling = False
+        """Whether an answer is on its way to the client, and forgotten already."""
         self._writing = threading.Lock()
         self.error: DaemonError | None = None
 
@@ -56,12 +58,16 @@ class Bridge:
             if self.error:
                 break
         with self._changed:
-            self._changed.wait_for(lambda: self._asked.keys() <= self._listening or self.error is not None, LEAVE)
+            self._changed.wait_for(self._answered, LEAVE)
             self._left = True
             if self._connection is not None:
                 with suppress(OSError):
                     self._connection.shutdown(socket.SHUT_RDWR)
         return 1 if self.error else 0
+
+    def _answered(self) -> bool:
+        """Whether nothing more is to come: streams that the client listens to end with it."""
+        return (self._asked.keys() <= self._listening and not self._telling) or self.error is not None
 
     def _ask(self, line: bytes) -> None:
         message = _parsed(line)
@@ -138,8 +144,10 @@ class Bridge:
             # Before the client hears it: it may use the id again at once.
             with self._changed:
                 self._asked.pop(json.dumps(message["id"]), None)
+                self._telling = True
         self._write(line)
         with self._changed:
+            self._telling = False
             self._changed.notify_all()
 
     def _lost(self) -> None:

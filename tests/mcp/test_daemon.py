@@ -181,6 +181,19 @@ def test_what_was_asked_of_a_daemon_that_died_is_answered_with_an_error(home: Ho
         assert chat.ask("ping")["result"] == {}
 
 
+def test_an_id_that_is_used_again_is_answered_again_also_where_the_daemon_dies_over_it(home: Home) -> None:
+    with Chat(home).greet() as chat:
+        for _ in range(20):
+            chat._count = 100
+            assert chat.ask("ping")["id"] == 101
+        pid = daemon(home)["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        chat._count = 100
+        chat.send("tools/list")
+        os.kill(pid, signal.SIGKILL)
+        assert chat.hear()["error"]["message"] == DIED
+
+
 def test_a_client_that_leaves_at_once_still_gets_its_answers(home: Home) -> None:
     with Chat(home) as chat:
         chat.send("initialize", **SPOKEN)
