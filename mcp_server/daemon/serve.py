@@ -22,7 +22,7 @@ import uvloop
 
 from mcp_server.daemon.place import DaemonError, Place
 from mcp_server.daemon.worker import IDLE, Options, serve
-from mcp_server.web.app import Site
+from mcp_server.web.site import Site
 from rulebound import __version__
 from rulebound.settings import Settings
 
@@ -48,8 +48,7 @@ def main(settings: Settings, options: Options, *, workers: int, say: Callable[[s
                 say(f"Rulebound {__version__} serves MCP at {url}/mcp")
 
         if workers == 1:
-            web = [_socket(_private(place, 0)), *([port] if port else [])]
-            _run(serve(settings, options, web, bridges, ready))
+            _run(serve(settings, options, [port] if port else [], bridges, ready))
             return
         _Workers(place, options, port, bridges, workers).run(ready)
 

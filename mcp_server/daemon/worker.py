@@ -9,28 +9,25 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from mcp.server import MCPServer
 
 from mcp_server.catalog import Catalog
 from mcp_server.daemon.lines import Lines
 from mcp_server.daemon.opening import Opening
 from mcp_server.server import server
-from mcp_server.web.app import Site, create
+from mcp_server.web.site import Site
 from rulebound.app import App, between_turns, open_app
 from rulebound.settings import Settings
 from storage import StoreError
 from storage.embedded import ServiceError
 
-GRACE = 5
-"""Seconds in which requests that are under way may end."""
 AGAIN = 2.0
 """Seconds after which servers that could not be had are asked for again."""
 IDLE = 600.0
@@ -47,17 +44,6 @@ class Options:
     """Seconds without a bridge after which it ends; None: it stays."""
 
 
-class _Http(uvicorn.Server):
-    """uvicorn, which leaves the signals to us: it would end the process before the rest is closed."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
-
-
 async def serve(
     settings: Settings,
     options: Options,
@@ -67,8 +53,8 @@ async def serve(
     alive: int | None = None,
 ) -> None:
     """Serves until a signal says to end, nobody has been there for `options.idle`, or the pipe `alive` ends. `ready` is called
-    when it begins."""
-    opening = Opening()
+    when it begins. Without sockets for HTTP it serves bridges alone."""
+    opening, stop = Opening(), asyncio.Event()
 
     @cache
     def catalog_for(named: Sequence[str]) -> Catalog:
@@ -84,27 +70,23 @@ async def serve(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(lines.serving(bridges))
         app = await _opened(stack, settings, opening)
-        background = await stack.enter_async_context(between_turns(app))
-        http = _Http(
-            uvicorn.Config(
-                create(app, server_for(()), catalog_for(()), options.site, background),
-                http="httptools",
-                ws="websockets-sansio",
-                ws_max_size=2**16,  # what is longer than it may be is answered up to here, and then closed
-                ws_per_message_deflate=False,  # messages are small, and each connection would keep two windows
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,  # the guard believes the operator's proxies, and no others
-                timeout_graceful_shutdown=GRACE,
-            )
-        )
-        if options.idle is not None:
-            stack.push_async_callback(_cancelled, asyncio.create_task(_idle(lines, http, options.idle, settings.home)))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
         if alive is not None:
-            asyncio.get_running_loop().add_reader(alive, http.handle_exit, signal.SIGTERM, None)
-        ready()
-        await http.serve(list(web))
+            loop.add_reader(alive, stop.set)
+        background = await stack.enter_async_context(between_turns(app))
+        if options.idle is not None:
+            stack.push_async_callback(_cancelled, asyncio.create_task(_idle(lines, stop, options.idle, settings.home)))
+        if not web:
+            ready()
+            await stop.wait()
+            return
+        # Who has no port does not wait for what serves one.
+        from mcp_server.web.app import create
+        from mcp_server.web.run import run
+
+        await run(create(app, server_for(()), catalog_for(()), options.site, background), web, stop, ready)
 
 
 async def _opened(stack: AsyncExitStack, settings: Settings, opening: Opening) -> App:
@@ -121,13 +103,13 @@ async def _opened(stack: AsyncExitStack, settings: Settings, opening: Opening) -
             return app
 
 
-async def _idle(lines: Lines, http: uvicorn.Server, seconds: float, home: Path) -> None:
+async def _idle(lines: Lines, stop: asyncio.Event, seconds: float, home: Path) -> None:
     """Ends the server once nobody was there for so long, or its home is gone."""
     quiet = 0.0
     while quiet < seconds and home.exists():
         await asyncio.sleep(1.0)
         quiet = 0.0 if len(lines) else quiet + 1.0
-    http.should_exit = True
+    stop.set()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -28,22 +27,10 @@ from mcp_server.web import admin, health, identity, live, metrics, openapi, webh
 from mcp_server.web.entrance import Entrance
 from mcp_server.web.peers import Peers, Relay, Sender
 from mcp_server.web.requests import Errors, Requests, failed
+from mcp_server.web.site import Site
 from mcp_server.web.transport import Asks, Transport
 from rulebound.app import App
 from storage.fenced import FencedStore
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """How this server is reached."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    trust_loopback: bool = False
-    """Whoever is on this machine and shows no credential is its owner."""
-    worker: int = 0
-    workers: Sequence[str] = ()
-    """The private sockets of all workers, by number; this one is `worker`."""
 
 
 def create(

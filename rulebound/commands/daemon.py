@@ -14,7 +14,7 @@ def serve(worlds: Sequence[str], site: Mapping[str, Any], *, workers: int) -> in
     """Serves until it is told to end."""
     from mcp_server.daemon.serve import main
     from mcp_server.daemon.worker import Options
-    from mcp_server.web.app import Site
+    from mcp_server.web.site import Site
 
     options = Options(tuple(worlds), Site(**site))
     main(Settings.from_environment(), options, workers=workers, say=lambda line: print(line, flush=True))

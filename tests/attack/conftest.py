@@ -21,8 +21,8 @@ from kb.pages.repository import Repository
 from mcp_server.catalog import Catalog
 from mcp_server.server import server
 from mcp_server.web import limits
-from mcp_server.web.app import Site as Reached
 from mcp_server.web.app import create
+from mcp_server.web.site import Site as Reached
 from rulebound.app import App, open_app
 from rulebound.settings import Settings
 from storage.embedded import Servers

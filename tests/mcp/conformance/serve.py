@@ -12,7 +12,8 @@ import uvicorn
 from mcp_server.catalog import Catalog
 from mcp_server.server import server
 from mcp_server.tools import may_ask
-from mcp_server.web.app import Site, create
+from mcp_server.web.app import create
+from mcp_server.web.site import Site
 from rulebound.app import between_turns, open_app
 from rulebound.settings import Settings
 
