@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from agents import resets
+from agents.filled import NOTHING, Filled
 from agents.hearing import POLL, Heard, listening
 from agents.held import Held, read, whole
 from agents.lanes import Step
@@ -25,6 +26,7 @@ from agents.turns import MAX_SEATS, GameError, Made, Turns, asleep, due, refusal
 from agents.waiting import WaitingTurns
 from agents.worlds import Where, World
 from kb.referee import Action, Inputs, State, parts
+from kb.session import Said
 from kb.types import storable
 from kb.understand import Dialogue
 from kb.view import completions, explored, legal, templates, view
@@ -231,8 +233,10 @@ class GameService:
         key: str = "",
         now: datetime | None = None,
         wait: bool = False,
+        filled: Filled = NOTHING,
     ) -> Reply:
-        """A line of a player, or an action (a rule's id) with arguments. With a key that is known, the stored answer.
+        """A line of a player, or an action (a rule's id) with arguments, with what a model filled in it. With a key that is
+        known, the stored answer.
 
         Raises `StoreAway` while the database is away; with `wait` the turn is kept on disk then, and done once it is back.
         """
@@ -240,13 +244,14 @@ class GameService:
         line, key = storable(line[:MAX_LINE]), storable(key) or new_id()
         begin = time.perf_counter()
         try:
-            reply = await self._say(handle, principal, line, key, now)
+            reply = await self._say(handle, principal, line, key, now, filled)
             self.took.observe(time.perf_counter() - begin)
             return reply
         except StoreAway:
             if not wait or self._waiting is None:
                 raise
-            await self._waiting.put({"handle": handle, "principal": principal, "line": line, "key": key})
+            turn = {"handle": handle, "principal": principal, "line": line, "key": key}
+            await self._waiting.put(turn | ({"filled": filled.dump()} if filled.dump() else {}))
             return Reply("This is done as soon as the database is back.", (), 0, None, 0, "", "waiting")
 
     async def catch_up(self) -> int:
@@ -254,16 +259,33 @@ class GameService:
         if self._waiting is None:
             return 0
         return await self._waiting.drain(
-            lambda turn: self._say(turn["handle"], turn["principal"], turn["line"], turn["key"], None)
+            lambda turn: self._say(
+                turn["handle"], turn["principal"], turn["line"], turn["key"], None, Filled.load(turn.get("filled", {}))
+            )
         )
 
-    async def _say(self, handle: str, principal: str, line: str, key: str, now: datetime | None) -> Reply:
+    async def consider(self, handle: str, principal: str, text: str, filled: Filled = NOTHING) -> tuple[Game, Said]:
+        """What a line would lead to now, without doing it: who must ask a model asks it before the turn, so that nobody else
+        waits for it. Judgements that it comes to are its outcomes' `asked`."""
+        game = await self.game(handle, principal)
+        inputs = self._turns.inputs(Held(game.record, game.state), None)
+        return game, _said(game, storable(text[:MAX_LINE]), inputs, filled)
+
+    async def answered(self, handle: str, principal: str, key: str) -> Reply | None:
+        """The stored answer of a turn with this key; None where there is none yet."""
+        seat = await self._seat(handle, principal)
+        turn = await self._store.by_key(seat.game, f"{seat.handle}:{storable(key)}")
+        return _reply(turn) if turn else None
+
+    async def _say(
+        self, handle: str, principal: str, line: str, key: str, now: datetime | None, filled: Filled
+    ) -> Reply:
         seat = await self._seat(handle, principal)
 
         async def say(world: World, held: Held, key: str) -> Step:
             game = self._seen(world, held, seat)
             inputs = self._turns.inputs(held, now)
-            said = world.session.say(held.state, seat.instance, line, game.dialogue, inputs)
+            said = _said(game, line, inputs, filled)
             notes = (*held.notes, *self._turns.refusal(world, held.record.id))
             made = Made(
                 "say",
@@ -274,6 +296,7 @@ class GameService:
                 inputs,
                 said.outcomes,
                 said.actions,
+                extra=filled.dump(),
             )
             return await self._turns.step(world, held, seat, made, key)
 
@@ -590,6 +613,12 @@ def opening(game: Game) -> str:
     looked = referee.resolve(game.state, game.player, Action("look"), Inputs(settings.begins))
     seen = looked.text if looked.status == "done" else ""
     return "\n\n".join(part for part in (settings.name, settings.intro(frame), seen) if part)
+
+
+def _said(game: Game, line: str, inputs: Inputs, filled: Filled) -> Said:
+    """A line, as a model may have read it, by the rules that are live."""
+    inputs = replace(inputs, judged=filled.judged)
+    return game.world.session.say(game.state, game.player, filled.said_as or line, game.dialogue, inputs)
 
 
 def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, last: int, back: int) -> Made:

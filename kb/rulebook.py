@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from kb.diagnostics import Span
 from kb.expressions import Expr, TextTemplate
-from kb.types import Type
+from kb.types import Choice, Type
 
 DIRECTIONS = (
     "north", "south", "east", "west", "northeast", "northwest", "southeast", "southwest",
@@ -432,8 +432,8 @@ class Judgement:
     name: str
     """The answer's name as expressions write it (`otto.insulted`): the agent's identifier and a field."""
     field: str
-    type: Type
-    fallback: Any
+    type: Choice
+    fallback: str
     span: Span
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from agents import resets
+from agents.filled import Filled
 from agents.held import read
 from agents.record import action_of, status_of
 from agents.replay.compare import Difference, Side, difference
@@ -248,11 +249,13 @@ _FOLLOWS = "they follow a turn that is not reproduced"
 
 def resolve(turn: Recorded, session: Session, state: State, dialogues: Dialogues) -> Resolved:
     """A `say` or `tick` under a session's rulebook, from recorded inputs alone."""
-    inputs = Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"])
+    filled = Filled.load(turn.inputs)
+    inputs = Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"], filled.judged)
     if turn.kind == "tick":
         outcome = session.referee.tick(state, inputs)
         return Resolved(outcome.state, dialogues, "done", "", (Action(""),), (outcome,))
-    said = session.say(state, turn.instance, turn.text, dialogues.get(turn.instance, Dialogue()), inputs)
+    line = filled.said_as or turn.text
+    said = session.say(state, turn.instance, line, dialogues.get(turn.instance, Dialogue()), inputs)
     dialogues = {**dialogues, turn.instance: said.dialogue}
     return Resolved(said.state, dialogues, status_of(said), said.text, said.actions, said.outcomes)
 

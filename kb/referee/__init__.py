@@ -4,7 +4,7 @@
 """
 
 from kb.referee.frame import Turn
-from kb.referee.model import Action, Change, Event, Inputs, Message, Outcome, Refused, TraceLine
+from kb.referee.model import Action, Asked, Change, Event, Inputs, Message, Outcome, Refused, TraceLine
 from kb.referee.players import WorldIsFull
 from kb.referee.referee import Referee
 from kb.referee.save import NotAState
@@ -12,6 +12,7 @@ from kb.referee.state import State
 
 __all__ = [
     "Action",
+    "Asked",
     "Change",
     "Event",
     "Inputs",

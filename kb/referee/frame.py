@@ -12,7 +12,7 @@ from typing import Any
 from kb.diagnostics import Span
 from kb.expressions.frame import EvaluationError
 from kb.referee.derive import Derivations
-from kb.referee.model import Change, Event, Inputs, Message, Refused, TraceLine
+from kb.referee.model import Asked, Change, Event, Inputs, Message, Refused, TraceLine
 from kb.referee.shape import TEMPLATE, Row
 from kb.referee.state import (
     FIRST_MADE,
@@ -50,6 +50,7 @@ class Turn:
         "_rows",
         "_written",
         "arrivals",
+        "asked",
         "book",
         "depth",
         "derivations",
@@ -81,6 +82,7 @@ class Turn:
         self.handled = 0
         """How many of the events have run their rules."""
         self.trace: list[TraceLine] = []
+        self.asked: list[Asked] = []
         self.arrivals: list[tuple[str, str]] = []
         """(player, place) moves whose `player enters` rules have not run yet."""
         self.depth = 0

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kb.diagnostics import Span
+from kb.rulebook import Judgement
 
 if TYPE_CHECKING:
     from kb.referee.state import State
@@ -31,6 +32,8 @@ class Inputs:
 
     now: datetime
     seed: int = 0
+    judged: Mapping[str, str] = field(default_factory=dict[str, str])
+    """A model's answer to each judgement by its name (`otto.insulted`); where there is none, its fallback holds."""
 
 
 class Message(NamedTuple):
@@ -56,6 +59,14 @@ class Event(NamedTuple):
     name: str
     values: Mapping[str, Any]
     player: str
+
+
+class Asked(NamedTuple):
+    """A judgement that the turn came to: what is asked, and what the agent knows then, by expression."""
+
+    agent: str
+    judgement: Judgement
+    knows: Mapping[str, Any]
 
 
 class TraceLine(NamedTuple):
@@ -84,6 +95,8 @@ class Outcome:
     """Why it was refused: the condition's words, or the effect's line and what is wrong with it."""
     touched: frozenset[str] = frozenset()
     """Ids of all whose stored part may differ: instances, holders whose contents lie otherwise, players."""
+    asked: tuple[Asked, ...] = ()
+    """The judgements that it came to, answered or not; also where it was refused."""
 
     @property
     def text(self) -> str:

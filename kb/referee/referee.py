@@ -17,7 +17,7 @@ from kb.referee.derive import Derivations
 from kb.referee.effects import run_effects
 from kb.referee.frame import Turn
 from kb.referee.invariants import Invariants
-from kb.referee.model import Action, Event, Inputs, Message, Outcome, Refused, TraceLine
+from kb.referee.model import Action, Asked, Event, Inputs, Message, Outcome, Refused, TraceLine
 from kb.referee.personal import personal
 from kb.referee.reach import Reach
 from kb.referee.rules import NOTHING, Choice, bind, choose, failing, narrowed, refuse_unless
@@ -236,6 +236,7 @@ class Referee:
             rule=rule.id if rule else None,
             reason=None,
             touched=turn.touched,
+            asked=tuple(turn.asked),
         )
 
     def _refused(self, state: State, turn: Turn, player: str, error: Refused | EvaluationError) -> Outcome:
@@ -251,6 +252,7 @@ class Referee:
             trace=tuple(turn.trace),
             rule=next((line.text for line in turn.trace if line.kind == "rule"), None),
             reason=refused.reason,
+            asked=tuple(turn.asked),
         )
 
     # --- one action
@@ -402,14 +404,17 @@ class Referee:
         return [each for each in turn.every("player") if not turn.rows[each]["ended"]]
 
     def _act(self, turn: Turn, agent: Agent) -> None:
-        """An agent's Always; its judgements with their fallback; its Then."""
+        """An agent's Always; its judgements, as a model answered or with their fallback; its Then."""
         if agent.id not in turn.rows:
             return
         turn.vars["agent"] = agent.id
         run_effects(turn, agent.always, self)
         for each in agent.judgements:
-            turn.trace.append(TraceLine("judgement", each.span, f"{each.name} = {each.fallback}", None))
-            turn.write(agent.id, each.field, each.fallback, each.name)
+            turn.asked.append(Asked(agent.id, each, {expr.source: expr(turn) for expr in agent.knows}))
+            answer = turn.inputs.judged.get(each.name, each.fallback)
+            answer = answer if answer in each.type.options else each.fallback
+            turn.trace.append(TraceLine("judgement", each.span, f"{each.name} = {answer}", None))
+            turn.write(agent.id, each.field, answer, each.name)
         run_effects(turn, agent.then, self)
         self.arrive(turn)
         del turn.vars["agent"]
