@@ -13,6 +13,7 @@ from agents.access import Principal
 from agents.knowledge import KnowledgeService
 from agents.worlds import Where, World, WorldError
 from kb import library
+from router import Router
 from rulebound.app import App
 from storage import NoSuchGame
 
@@ -32,6 +33,11 @@ class Catalog:
     def service(self) -> KnowledgeService:
         """Reading and writing them."""
         return self._app.knowledge(self.locations)
+
+    @cached_property
+    def router(self) -> Router:
+        """Answers messages about them, and in games of them."""
+        return self._app.router(self.service)
 
     async def where(self, who: Principal, name: str = "", branch: str = "") -> Where:
         """Where a world is, or a draft of it. Raises `KnowledgeError`."""

@@ -116,6 +116,26 @@ def init(
 
 
 @app.command()
+def ask(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, or what the player says.")],
+    world: Annotated[str, typer.Option(metavar="WORLD|PATH|URL", help="About which world.")] = "cloak",
+    at: AtOption = None,
+    experience: Annotated[
+        Optional[str], typer.Option(metavar="ID", help="Which experience, where there are several.")
+    ] = None,
+    player: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help="In this player's game: what they say may become a turn.")
+    ] = None,
+    persona: Annotated[str, typer.Option(metavar="ID", help="A persona page of the world.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Answer a message from rules, pages and models, with citations. Exit 0: answered, 1: nobody knew."""
+    from rulebound.commands.ask import ask as run
+
+    finish(run(located(world, at, experience), question, player=player, persona=persona, as_json=as_json))
+
+
+@app.command()
 def why(
     turn: Annotated[Optional[int], typer.Argument(metavar="TURN", help="Which turn; default: the last.")] = None,
 ) -> None:
