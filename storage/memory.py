@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from storage.channels import Channels, LocalChannels
+from storage.decisions import MemoryDecisions
 from storage.expiring import Expiring, LocalExpiring
 from storage.ids import new_id
 from storage.ledger import MemoryLedger
@@ -54,6 +55,7 @@ class MemoryStore:
         self.audited: list[tuple[str, str, str, dict[str, int | str]]] = []
         self.work = MemoryWork()
         self.ledger = MemoryLedger()
+        self.decisions = MemoryDecisions()
         self.channels: Channels = LocalChannels()
         self.expiring: Expiring = LocalExpiring()
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.channels import Channels
+from storage.decisions import Decisions
 from storage.expiring import Expiring
 from storage.ledger import Ledger
 from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
@@ -74,6 +75,11 @@ class Store(Protocol):
     @property
     def ledger(self) -> Ledger:
         """What models were asked, and what it cost."""
+        ...
+
+    @property
+    def decisions(self) -> Decisions:
+        """How messages were answered."""
         ...
 
     @property

@@ -20,6 +20,7 @@ from storage.postgres.access import PostgresAccess
 from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
 from storage.postgres.ledger import PostgresLedger
+from storage.postgres.decisions import PostgresDecisions
 from storage.postgres.migrate import migrate
 from storage.postgres.places import Places
 from storage.postgres.progress import ProgressQueries
@@ -104,6 +105,7 @@ class PostgresStore:
         self.access = PostgresAccess(connections)
         self.work = PostgresWork(connections)
         self.ledger = PostgresLedger(connections)
+        self.decisions = PostgresDecisions(connections)
         self.channels: Channels = LocalChannels()
         self.expiring: Expiring = LocalExpiring()
         self._commits = GroupCommit(connections.single, guard)
