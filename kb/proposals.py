@@ -15,6 +15,7 @@ from kb.compiler.scope import Asked, World, page_scope
 from kb.expressions import Expr
 from kb.pages.page import Fragment
 from kb.referee import Refused
+from kb.referee.referee import NOTHING_COMES
 from kb.rulebook import Add, Effect, Put, Rulebook, Set, Take
 
 MAX_EFFECTS = 10
@@ -22,7 +23,6 @@ MAX_LINE = 500
 """Characters of a proposed line."""
 MAX_WORDS = 4_000
 """Characters of what a model tells."""
-REFUSED = "Nothing comes of it."
 
 
 class Proposals:
@@ -49,19 +49,19 @@ class Proposals:
     def compile(self, lines: Sequence[str], words: str = "") -> tuple[Effect, ...]:
         """The effects of all lines. Raises `Refused` where one of them is not allowed: then none is."""
         if not self._fields:
-            raise Refused(REFUSED, "the experience has no `freeform`")
+            raise Refused(NOTHING_COMES, "the experience has no `freeform`")
         if len(words) > MAX_WORDS:
-            raise Refused(REFUSED, f"more than {MAX_WORDS} characters are told")
+            raise Refused(NOTHING_COMES, f"more than {MAX_WORDS} characters are told")
         effects: list[Effect] = []
         for line in lines:
             if len(line) > MAX_LINE or "\n" in line:
-                raise Refused(REFUSED, f"a proposal is not one line of at most {MAX_LINE} characters")
+                raise Refused(NOTHING_COMES, f"a proposal is not one line of at most {MAX_LINE} characters")
             found, _, problems = compile_effects(Fragment(line, self._settings.freeform_span), self._scope)
             if problems:
-                raise Refused(REFUSED, f"{line}: {problems[0].message} {problems[0].hint}")
+                raise Refused(NOTHING_COMES, f"{line}: {problems[0].message} {problems[0].hint}")
             effects += found
         if len(effects) > MAX_EFFECTS:
-            raise Refused(REFUSED, f"more than {MAX_EFFECTS} effects are proposed")
+            raise Refused(NOTHING_COMES, f"more than {MAX_EFFECTS} effects are proposed")
         for effect in effects:
             self._check(effect)
         return tuple(effects)
@@ -74,8 +74,8 @@ class Proposals:
             case Add(target=target, amount=amount):
                 parts = [target.root, *target.steps, amount]
             case _:
-                raise Refused(REFUSED, f"{effect.source}: only `set`, `add`, `subtract`, `put` and `take` are free")
+                raise Refused(NOTHING_COMES, f"{effect.source}: only `set`, `add`, `subtract`, `put` and `take` are free")
         for part in (*parts, effect.when):
             if isinstance(part, Expr) and (read := part.reads - self._fields):
                 kind, name = sorted(read)[0]
-                raise Refused(REFUSED, f"{effect.source}: it reads `{kind}.{name}`, which is not free")
+                raise Refused(NOTHING_COMES, f"{effect.source}: it reads `{kind}.{name}`, which is not free")
