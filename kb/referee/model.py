@@ -67,6 +67,8 @@ class Asked(NamedTuple):
     agent: str
     judgement: Judgement
     knows: Mapping[str, Any]
+    budget: int
+    """In how many calls a turn the agent may take part."""
     key: str
     """What `Inputs.judged` has the answer under: the judgement's name, with a player's id where it is about one who does not
     act in this turn (`otto.insulted player-2`)."""

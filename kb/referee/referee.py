@@ -444,7 +444,8 @@ class Referee:
         run_effects(turn, agent.always, self)
         for each in agent.judgements:
             key = each.name if turn.player in ("", turn.actor) else f"{each.name} {turn.player}"
-            turn.asked.append(Asked(agent.id, each, {expr.source: expr(turn) for expr in agent.knows}, key))
+            knows = {expr.source: expr(turn) for expr in agent.knows}
+            turn.asked.append(Asked(agent.id, each, knows, agent.budget, key))
             answer = turn.inputs.judged.get(key)
             judged = answer is not None and answer in each.type.options
             answer = answer if answer is not None and judged else each.fallback
