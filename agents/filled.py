@@ -52,9 +52,7 @@ class Filled:
         """With further answers, and the calls that gave them."""
         return replace(self, judged={**self.judged, **judged}, by=(*self.by, *by))
 
-    def said(
-        self, session: Session, state: State, player: str, line: str, dialogue: Dialogue, inputs: Inputs
-    ) -> Said:
+    def said(self, session: Session, state: State, player: str, line: str, dialogue: Dialogue, inputs: Inputs) -> Said:
         """What a line leads to with all this, in play and in a replay alike."""
         inputs, line = replace(inputs, judged=self.judged), self.said_as or line
         if self.proposes:

@@ -176,7 +176,11 @@ def _value(type_: Type) -> Json | None:
 
 
 def _effect(verbs: list[str], name: str, value: Json, more: Mapping[str, Json] | None = None) -> Json:
-    fields: Json = {"do": {"type": "string", "enum": verbs}, "field": {"type": "string", "enum": [name]}, **(more or {})}
+    fields: Json = {
+        "do": {"type": "string", "enum": verbs},
+        "field": {"type": "string", "enum": [name]},
+        **(more or {}),
+    }
     fields["value"] = value
     return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
 

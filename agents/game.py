@@ -6,6 +6,7 @@ transports or databases.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import OrderedDict
@@ -110,6 +111,8 @@ class GameService:
         self._store, self._open, self._waiting, self._judging = store, open_world, waiting, judging
         self._now, self._new_handle, self._new_seed = now, new_handle, new_seed
         self._seats: OrderedDict[tuple[str, str], Seat] = OrderedDict()
+        self._asking: dict[str, asyncio.Future[Filled]] = {}
+        """What a model is being asked for, by the turn's key."""
         self._turns = Turns(store, open_world, now)
         self.news = self._turns.news
         self.took = Histogram(
@@ -320,9 +323,18 @@ class GameService:
             came = _said(self._seen(world, held, seat), line, self._turns.inputs(held, now), filled)
             return [each for outcome in came.outcomes for each in outcome.asked]
 
-        if not await asked(filled) or await self._store.by_key(seat.game, f"{seat.handle}:{key}") is not None:
-            return filled
-        return await self._judging.judged(asked, filled, line, seat.principal)
+        judging, full = self._judging, f"{seat.handle}:{key}"
+
+        async def ask() -> Filled:
+            if not await asked(filled) or await self._store.by_key(seat.game, full) is not None:
+                return filled
+            return await judging.judged(asked, filled, line, seat.principal)
+
+        # A client that tries again before it has its answer shares it; one that goes away does not end it for the others.
+        if full not in self._asking:
+            self._asking[full] = asyncio.ensure_future(ask())
+            self._asking[full].add_done_callback(lambda _: self._asking.pop(full, None))
+        return await asyncio.shield(self._asking[full])
 
     async def _judged_tick(self, game: str) -> Filled:
         """As `_judged`, for what time alone leads to."""

@@ -74,7 +74,9 @@ class Proposals:
             case Add(target=target, amount=amount):
                 parts = [target.root, *target.steps, amount]
             case _:
-                raise Refused(NOTHING_COMES, f"{effect.source}: only `set`, `add`, `subtract`, `put` and `take` are free")
+                raise Refused(
+                    NOTHING_COMES, f"{effect.source}: only `set`, `add`, `subtract`, `put` and `take` are free"
+                )
         for part in (*parts, effect.when):
             if isinstance(part, Expr) and (read := part.reads - self._fields):
                 kind, name = sorted(read)[0]
