@@ -61,8 +61,8 @@ class Filled:
 
     def dump(self) -> Json:
         """For a turn's recorded inputs; nothing where nothing was filled."""
-        parts = {name: getattr(self, part) for name, part in _PARTS.items()}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in parts.items() if value}
+        parts: Json = {name: getattr(self, part) for name, part in _PARTS.items()}
+        return {name: value for name, value in parts.items() if value}
 
     @staticmethod
     def load(inputs: Mapping[str, Any]) -> Filled:

@@ -58,11 +58,11 @@ class Freeform:
         except ModelError as error:
             spent = error.usage or (Usage("", "", calls=0),)
             return Filled(by=tuple(_recorded(each, error.kind) for each in spent))
-        told = cast("Mapping[str, Any]", answer.data) if isinstance(answer.data, Mapping) else {}
-        words, effects = told.get("say"), told.get("effects", [])
-        if not isinstance(words, str) or not words.strip() or not isinstance(effects, list):
-            return Filled(by=(_recorded(answer.usage, "invalid"),))
-        proposed = tuple(map(line, cast("list[Any]", effects)))
+        match answer.data:
+            case {"say": str(words), "effects": list() as effects} if words.strip():
+                proposed = tuple(line(each) for each in cast("list[Any]", effects))
+            case _:
+                return Filled(by=(_recorded(answer.usage, "invalid"),))
         cited = tuple(source for source, _ in read)
         return Filled(by=(_recorded(answer.usage),), proposed=proposed, words=words.strip(), cited=cited).checked()
 

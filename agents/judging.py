@@ -113,8 +113,8 @@ def request(
 
 def answers(questions: Mapping[str, Asked], data: Any) -> dict[str, str]:
     """What of a model's answer is one, by key."""
-    told = cast("Mapping[str, Any]", data) if isinstance(data, Mapping) else {}
-    found = [(each, told.get(str(number))) for number, each in _numbered(questions)]
+    told: Mapping[Any, Any] = cast("Mapping[Any, Any]", data) if isinstance(data, Mapping) else {}
+    found: list[tuple[Asked, Any]] = [(each, told.get(str(number))) for number, each in _numbered(questions)]
     return {each.key: given for each, given in found if isinstance(given, str) and given in each.judgement.type.options}
 
 
