@@ -191,7 +191,9 @@ class Referee:
         freeform, span = self.rulebook.settings.freeform, self.rulebook.settings.freeform_span
 
         def run(turn: Turn) -> None:
-            turn.trace += [TraceLine("proposal", span, line[:MAX_PROPOSAL], None) for line in lines[:MAX_PROPOSALS]]
+            told = (f"say {words!r}",) if words else ()
+            shown = [line[:MAX_PROPOSAL] for line in (*lines[:MAX_PROPOSALS], *told)]
+            turn.trace += [TraceLine("proposal", span, line, None) for line in shown]
             effects = compiled()
             for effect in effects:
                 target: Target = getattr(effect, "target")  # noqa: B009 (only effects on fields are compiled)

@@ -21,7 +21,16 @@ def checked(name: str) -> Checked:
 
 
 def test_eight_worlds_ship() -> None:
-    wanted = {"cloak", "west-of-house", "wylding-woods", "rock-paper-scissors", "lending-desk", "tavern", "commons", "ferry"}
+    wanted = {
+        "cloak",
+        "west-of-house",
+        "wylding-woods",
+        "rock-paper-scissors",
+        "lending-desk",
+        "tavern",
+        "commons",
+        "ferry",
+    }
     assert set(WORLDS) == wanted
 
 
