@@ -442,7 +442,8 @@ class Agent:
     id: str
     """Also the id of its template and instance (kind npc)."""
     may: tuple[str, ...]
-    budget: str
+    budget: int
+    """How many calls to models it may take part in a turn."""
     knows: tuple[Expr, ...]
     always: tuple[Effect, ...]
     judgements: tuple[Judgement, ...]
@@ -515,6 +516,8 @@ class Settings:
     max_score: int | None
     freeform: tuple[tuple[str, str], ...]
     """(kind, field) pairs that a model may propose changes to."""
+    freeform_span: Span
+    """Where the page says so."""
     span: Span
 
 
