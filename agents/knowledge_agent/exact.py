@@ -10,6 +10,7 @@ from datetime import datetime
 
 from agents.game import Game
 from agents.knowledge_agent.findings import Citation, Finding, Verdict
+from agents.knowledge_agent.passages import plain
 from kb.referee import Inputs, Outcome
 from kb.search import Hit, SearchIndex
 
@@ -65,7 +66,7 @@ def quoted(pages: SearchIndex, hits: Sequence[Hit], reason: str) -> Finding:
     cited: list[Citation] = []
     for hit in hits[:QUOTED]:
         section = pages.read(hit.path, first=hit.line, section=hit.heading, characters=CHARACTERS)
-        texts.append((section.text if section and section.text else hit.snippet).strip())
+        texts.append(plain(section.text if section and section.text else hit.snippet).strip())
         cited.append(Citation(hit.path, hit.heading, hit.line, hit.commit))
     if not texts:
         return Finding("The pages say nothing about this.", (), "rules", reason)

@@ -24,7 +24,7 @@ _WEAK = 0.2
 _ORDERS = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instruction|prompt|rule|guideline|above|previous|everything)"
     r"|\b(?:system|developer) (?:prompt|message)\b|\byou are now\b|\bas an? (?:ai|assistant|language model)\b"
-    r"|<\|?\s*/?(?:im_start|im_end|system|data)\b|\bnew instructions?\b|\bIMPORTANT\b.{0,20}\b(?:assistant|model|ai)\b",
+    r"|<\|?\s*/?(?:im_start|im_end|system)\b|\bnew instructions?\b|\bIMPORTANT\b.{0,20}\b(?:assistant|model|ai)\b",
     re.IGNORECASE | re.DOTALL,
 )
 """What speaks to a model, not to a reader."""
@@ -92,7 +92,7 @@ def choose(pages: SearchIndex, question: str, limits: Limits) -> Chosen:
         title = next((part.heading for part in sections.parts), path)
         for heading, first, lines in sorted(kept, key=lambda each: each[1]):
             for line, block in _blocks(lines, first):
-                if _ORDERS.search(plain("\n".join(block))):
+                if _ORDERS.search(unicodedata.normalize("NFKC", plain("\n".join(block)))):
                     left_out += 1
                 else:
                     found.append(Passage(len(found) + 1, path, title, heading, line, tuple(block), pages.commit))
@@ -107,7 +107,6 @@ def searched(pages: SearchIndex, question: str) -> tuple[Hit, ...]:
 
 def plain(text: str) -> str:
     """Text without what nobody sees: control, format and private characters, by which orders are hidden from readers."""
-    text = unicodedata.normalize("NFKC", text)
     return "".join(each for each in text if each in "\n\t" or not unicodedata.category(each).startswith("C"))
 
 
