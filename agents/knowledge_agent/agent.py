@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from agents.game import Game
 from agents.knowledge_agent.exact import decided, quoted
@@ -51,7 +51,7 @@ class Asker:
     def of(game: Game) -> Asker:
         """A player, of the world that they play in."""
         where = game.world.where
-        return Asker(game.seat.principal, f"{where.location}\0{where.revision}\0{where.experience}", game.world.index)
+        return Asker(game.seat.principal, f"{where.location} {where.revision} {where.experience}", game.world.index)
 
 
 @dataclass(slots=True)
@@ -204,7 +204,7 @@ def _perceived(game: Game) -> str:
 
 
 def _line(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else str(value)
 
 
 def _quoted(mode: Asking, asker: Asker, chosen: Chosen, reason: str) -> Finding:

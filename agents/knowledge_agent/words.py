@@ -4,94 +4,12 @@ from __future__ import annotations
 
 import re
 
-EMPTY = frozenset(
-    [
-        "a",
-        "about",
-        "all",
-        "also",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "being",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "he",
-        "her",
-        "him",
-        "his",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "may",
-        "me",
-        "might",
-        "must",
-        "my",
-        "of",
-        "on",
-        "one",
-        "or",
-        "our",
-        "please",
-        "shall",
-        "she",
-        "should",
-        "so",
-        "some",
-        "such",
-        "tell",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "us",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "while",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
-)
+_EMPTY = """
+a about all also an and any are as at be been being but by can could did do does for from had has have he her him his how i if in
+into is it its may me might must my of on one or our please shall she should so some such tell that the their them then there
+these they this those to us was we were what when where which while who whom whose why will with would you your
+"""
+EMPTY = frozenset(_EMPTY.split())
 """Words that every page and every question has: they say nothing about whether a page answers the question."""
 _NEGATED = re.compile(
     r"\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|cannot|without|unless|except|forbidden|refused|refuses|"
@@ -100,30 +18,11 @@ _NEGATED = re.compile(
 )
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_WRITTEN = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-]
-_NUMBERS = {word: str(value) for value, word in enumerate(_WRITTEN) if word != "one"} | {  # "one" mostly counts nothing
+_TO_TWENTY = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen
+twenty
+"""
+_NUMBERS = {word: str(value) for value, word in enumerate(_TO_TWENTY.split()) if word != "one"} | {  # "one" mostly counts nothing
     "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
     "hundred": "100", "thousand": "1000", "million": "1000000", "half": "1/2", "twice": "2", "dozen": "12",
 }  # fmt: skip
