@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, cast
 
+from agents.access import Principal
 from agents.game import Game
+from agents.knowledge import KnowledgeService
 from agents.knowledge_agent.exact import decided, quoted
 from agents.knowledge_agent.findings import Finding, Sentence, of_sentences
 from agents.knowledge_agent.passages import Chosen, Limits, choose, searched
@@ -39,13 +41,18 @@ Asking = Literal["interpret", "validate", "synthesise"]
 class Asker:
     """Who asks, and the pages that they were let into: nothing else is read for them.
 
-    `space` tells these pages from others at the same commit: a knowledge base's name and branch, or a world's location.
+    `space` tells these pages from others at the same commit: a knowledge base's name, or a world's location.
     """
 
     principal: str
     space: str
     pages: SearchIndex
     priority: Literal["player", "agent", "background"] = "player"
+
+    @staticmethod
+    async def entering(knowledge: KnowledgeService, who: Principal, kb: str, branch: str = "") -> Asker:
+        """Somebody in a knowledge base that they may read. Raises `NotThere` for any other."""
+        return Asker(who.id, f"kb {kb}", await knowledge.pages(who, kb, branch=branch))
 
     @staticmethod
     def of(game: Game) -> Asker:
@@ -141,7 +148,7 @@ class KnowledgeAgent:
                 break
             spent.usage.append(answer.usage)
             verdict, claimed = said(answer.data)
-            kept, dropped = _supported(support, claimed)
+            kept, dropped = supported(support, claimed)
             if kept:
                 told = f"{len(dropped)} of {len(kept) + len(dropped)} sentences were dropped" if dropped else "as cited"
                 why = f"the pages say it, {told}{left_out}"
@@ -183,7 +190,7 @@ class KnowledgeAgent:
 _AGAIN = "Answer again: only what the passages say, in their words, with their numbers. Give no sentences if that is nothing."
 
 
-def _supported(support: Support, claimed: list[tuple[str, tuple[int, ...]]]) -> tuple[tuple[Sentence, ...], list[str]]:
+def supported(support: Support, claimed: list[tuple[str, tuple[int, ...]]]) -> tuple[tuple[Sentence, ...], list[str]]:
     """The sentences that their lines bear out, and those that they do not."""
     kept: dict[str, Sentence] = {}
     dropped: list[str] = []

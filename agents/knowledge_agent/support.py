@@ -123,11 +123,10 @@ class Support:
         return frozenset(self._terms("carry carrying hold holding see here room exit lead player"))
 
     def _content(self, text: str) -> frozenset[str]:
-        return self._stems(plain(text)) - _NOISE
-
-    def _stems(self, text: str) -> frozenset[str]:
-        words = (word for word in re.findall(r"[^\W_]+", text.casefold()) if word not in EMPTY and not negated(word))
-        return frozenset(self._terms(" ".join(words)))
+        """The words that say something. Numbers are compared as such: "lamp 5" and "sword 5" have no word in common."""
+        words = re.findall(r"[^\W_]+", plain(text).casefold())
+        telling = (word for word in words if word not in EMPTY and not negated(word) and not numbers(word))
+        return frozenset(self._terms(" ".join(telling))) - _NOISE
 
     def _split(self, passage: Passage) -> Iterator[Unit]:
         head = passage.lines[0] if passage.lines[0].lstrip().startswith("|") else ""

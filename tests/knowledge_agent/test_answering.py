@@ -2,10 +2,13 @@
 
 import itertools
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents.access import LOCAL, PUBLIC, Principal
+from agents.knowledge import KnowledgeService, MemorySpaces, NotThere
 from agents.knowledge_agent import Asker, Finding, KnowledgeAgent, Limits
 from evals.scripted import Answer, Conversation, Fault
 from kb.search import SearchIndex
@@ -242,3 +245,18 @@ async def test_without_the_cache_questions_are_answered(make: Callable[..., Awai
     for _ in range(2):
         found: Any = await bench.agent.interpret(bench.asker, "What does a room cost?")
         assert (found.text, found.tier) == (PRICE, "call")
+
+
+@pytest.mark.requirement("0.13", "0.15")
+async def test_nobody_is_answered_from_pages_that_they_may_not_read(tmp_path: Path) -> None:
+    ann, eve = Principal.of("ann", "designer"), Principal.of("eve", "player")
+    service = KnowledgeService(MemorySpaces(), {}, home=tmp_path, cache=tmp_path / "cache")
+    await service.create(LOCAL, "secrets", owner="ann")
+    await service.write(ann, "secrets", "door.md", "# Door\nThe password of the door is swordfish.\n", branch="begin")
+    await service.publish(ann, "secrets", "begin")
+    agent = KnowledgeAgent(None)
+    found = await agent.interpret(await Asker.entering(service, ann, "secrets"), "What is the password of the door?")
+    assert "swordfish" in found.text
+    for who in (eve, PUBLIC):
+        with pytest.raises(NotThere):
+            await Asker.entering(service, who, "secrets")

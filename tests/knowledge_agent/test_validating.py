@@ -75,7 +75,7 @@ async def test_what_is_no_action_is_left_to_the_pages_and_the_model(app: App, be
     game = await playing(app, "cloak")
     bench.says(
         lambda asked: claims(
-            ("The hook is screwed to the wall.", [passage(asked, "screwed to the wall")]), verdict="valid"
+            ("The hook is screwed to the wall.", [passage(asked, "A small brass hook")]), verdict="valid"
         )
     )
     found = await bench.agent.validate(Asker.of(game), "The hook is screwed to the wall.", game)
@@ -93,7 +93,6 @@ async def test_what_a_player_perceives_is_told_to_the_model_and_counts_without_a
     assert (found.text, found.citations) == ("You carry the velvet cloak.", ())
     (prompt,) = bench.prompts
     assert "inventory: velvet cloak" in prompt
-    assert game.player not in prompt.replace("the player perceives", "")
 
 
 @pytest.mark.requirement("0.16")

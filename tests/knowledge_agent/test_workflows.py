@@ -1,6 +1,10 @@
 """Workflows in prose: exact steps without a model, questions, refusals, going on after a kill, and a model for the rest."""
 
+import asyncio
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +25,9 @@ from rulebound.app import App, build
 from rulebound.settings import Settings
 from storage import MemoryStore
 from storage.checkpoints import MemoryCheckpoints
+from storage.embedded import Servers
+from storage.fenced import FencedStore
+from tests.knowledge_agent import killed
 from tests.knowledge_agent.conftest import index
 
 pytestmark = pytest.mark.anyio
@@ -77,6 +84,15 @@ def test_exact_steps_are_told_from_prose() -> None:
     found = steps(sections)
     assert [each.does for each in found] == ["act", "prose", "ask", "search", "check", "stop", "prose"]
     assert (found[0].text, found[0].line, found[0].said) == ("Open it with `open door`.", 3, ("open door",))
+
+
+def test_who_runs_no_workflow_and_asks_no_model_does_not_pay_for_their_libraries() -> None:
+    code = (
+        "import sys, agents.knowledge_agent.workflow; "
+        "print({'langgraph', 'litellm', 'psycopg', 'httpx2', 'tantivy'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
 
 
 @pytest.mark.requirement("0.12")
@@ -176,6 +192,28 @@ async def test_a_run_that_was_killed_goes_on_and_no_turn_is_played_twice(table: 
     assert (ran.status, did(ran)) == ("done", [(1, "act"), (2, "act"), (3, "act")])
     assert await table.turn() == 4
     assert len(dying.keys) == 5, "the turn that nobody heard of was asked for again, and answered with what it was"
+
+
+@pytest.mark.requirement("0.12")
+async def test_a_run_whose_process_was_killed_goes_on_in_another_from_the_database(
+    servers: Servers, fresh_database: str, tmp_path: Path
+) -> None:
+    async with FencedStore.opened(fresh_database, servers.redis_url) as store:
+        app = build(Settings(tmp_path), store=store)
+        handle, _ = await app.games.start(Where.of("cloak"), "ann", seed=1)
+        await app.games.close()
+    arguments = fresh_database, servers.redis_url, str(tmp_path), handle
+    root = Path(__file__).parents[2]
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.knowledge_agent.killed", *arguments, cwd=root
+    )
+    assert await child.wait() == -signal.SIGKILL
+    ran = await killed.run(*arguments, turns=-1)
+    assert (ran.status, did(ran)) == ("done", [(1, "act"), (2, "act"), (3, "act")])
+    assert "Cloakroom" in ran.done[1].came
+    async with FencedStore.opened(fresh_database, servers.redis_url) as store:
+        game = await build(Settings(tmp_path), store=store).games.game(handle, "ann")
+        assert game.record.version == 3, "each step's turn was played once"
 
 
 async def test_the_steps_stay_those_of_the_commit_at_which_the_run_began(table: Bench) -> None:
