@@ -9,6 +9,7 @@ from datetime import datetime
 from storage.channels import Channels, LocalChannels
 from storage.expiring import Expiring, LocalExpiring
 from storage.ids import new_id
+from storage.memories import LocalMemories, Memories
 from storage.memory_work import MemoryWork
 from storage.records import (
     NEW,
@@ -54,6 +55,7 @@ class MemoryStore:
         self.work = MemoryWork()
         self.channels: Channels = LocalChannels()
         self.expiring: Expiring = LocalExpiring()
+        self.memories: Memories = LocalMemories()
 
     def _kept(self, game: str) -> _Kept:
         kept = self._games.get(game)

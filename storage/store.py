@@ -12,6 +12,7 @@ from typing import Protocol
 
 from storage.channels import Channels
 from storage.expiring import Expiring
+from storage.memories import Memories
 from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
 from storage.work import Work
 
@@ -78,6 +79,11 @@ class Store(Protocol):
     @property
     def expiring(self) -> Expiring:
         """What workers share for a while."""
+        ...
+
+    @property
+    def memories(self) -> Memories:
+        """What NPCs remember of talk."""
         ...
 
     async def player(self, principal: str, name: str) -> Player:
