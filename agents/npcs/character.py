@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from agents.worlds import World, with_libraries
+from kb.compiler.builtin import PAGE_KEYS
 from kb.pages.page import LINK, Bullet, Page, Quote, Section
 
 MAX_LORE = 8
@@ -80,15 +81,17 @@ def character(world: World, template: str) -> Character:
         return Character(template, name, "", "", (), {}, (), ())
     blocks = [block for section in page.sections if section.heading == "Voice" for block in section.blocks]
     lines = {m[1]: m[2].strip() for b in blocks if isinstance(b, Bullet) and (m := _LINE.fullmatch(b.text))}
-    prose = [b.source for b in blocks if not isinstance(b, Quote) and not (isinstance(b, Bullet) and _LINE.fullmatch(b.text))]
+    prose = [
+        b.source for b in blocks if not isinstance(b, Quote) and not (isinstance(b, Bullet) and _LINE.fullmatch(b.text))
+    ]
     examples = tuple(block.text for block in blocks if isinstance(block, Quote))
     names = {link.target.strip() for link in page.links}
-    lore = _lore(page, pages, names)
+    lore = _lore(page, pages, names, world.rulebook.kinds)
     linked = sorted(names & (world.rulebook.templates.keys() | world.rulebook.workflows.keys()))
     return Character(template, name, page.path, "\n".join(prose), examples, lines, lore, tuple(linked))  # fmt: skip
 
 
-def _lore(page: Page, pages: Mapping[str, Page], names: Iterable[str]) -> tuple[Lore, ...]:
+def _lore(page: Page, pages: Mapping[str, Page], names: Iterable[str], kinds: Collection[str]) -> tuple[Lore, ...]:
     """The pages that the page names and that are no typed page: those have rules, and what players may not know yet."""
     wanted = {name.casefold() for name in names}
     found = (
@@ -96,15 +99,15 @@ def _lore(page: Page, pages: Mapping[str, Page], names: Iterable[str]) -> tuple[
         for path, each in sorted(pages.items())
         if each is not page
         and wanted & {path.rsplit("/", 1)[-1].removesuffix(".md").casefold(), each.title.casefold()}
-        and _is_lore(each)
+        and _is_lore(each, kinds)
     )
-    return tuple(Lore(each.path, each.title, _paragraphs(each)) for each, _ in zip(found, range(MAX_LORE), strict=False))
+    return tuple(
+        Lore(each.path, each.title, _paragraphs(each)) for each, _ in zip(found, range(MAX_LORE), strict=False)
+    )
 
 
-def _is_lore(page: Page) -> bool:
-    from kb.compiler.builtin import PAGE_KEYS
-
-    return not any(key in page.front.entries for key in PAGE_KEYS)
+def _is_lore(page: Page, kinds: Collection[str]) -> bool:
+    return not any(key in PAGE_KEYS or key in kinds for key in page.front.entries)
 
 
 def _paragraphs(page: Page) -> tuple[str, ...]:

@@ -46,7 +46,9 @@ def _found(words: str) -> Iterator[Told]:
             if match is None:
                 continue
             value = " ".join(match["value"].split()).rstrip(" ,")[:MAX_VALUE]
-            if key in ("name", "home") and value.split()[0].casefold() in _NOT_NAMES - ({"the"} if key == "home" else set()):
+            if key in ("name", "home") and value.split()[0].casefold() in _NOT_NAMES - (
+                {"the"} if key == "home" else set()
+            ):
                 continue
             yield _told(key, value)
             break

@@ -163,12 +163,6 @@ def remember(memory: Memory, line: Line, told: Iterable[Told] = ()) -> Memory:
     return memory
 
 
-def answered(memory: Memory, key: str, answer: str) -> Memory:
-    """With what the NPC said to a known exchange."""
-    lines = tuple(replace(e, answer=answer[:MAX_TEXT]) if e.key == key else e for e in memory.lines)
-    return replace(memory, lines=lines)
-
-
 def close(memory: Memory, text: str, upto: int, told: Iterable[Told] = ()) -> Memory:
     """The open lines up to a turn become an episode. Of too many episodes the least important, oldest one goes."""
     over = [each for each in memory.open if each.turn <= upto]
