@@ -11,6 +11,7 @@ from storage.decisions import MemoryDecisions
 from storage.expiring import Expiring, LocalExpiring
 from storage.ids import new_id
 from storage.ledger import MemoryLedger
+from storage.memories import LocalMemories, Memories
 from storage.memory_work import MemoryWork
 from storage.records import (
     NEW,
@@ -58,6 +59,7 @@ class MemoryStore:
         self.decisions = MemoryDecisions()
         self.channels: Channels = LocalChannels()
         self.expiring: Expiring = LocalExpiring()
+        self.memories: Memories = LocalMemories()
 
     def _kept(self, game: str) -> _Kept:
         kept = self._games.get(game)

@@ -367,6 +367,24 @@ decisions = Table(
     comment="How messages were answered; no player is named; kept for 30 days",
 )
 
+memories = Table(
+    "memories",
+    metadata,
+    Column("game_id", Uuid, primary_key=True),
+    Column(
+        "player_id",
+        Uuid,
+        primary_key=True,
+        comment="with whom; the game's own id: apart from any player's talk with it",
+    ),
+    Column("npc", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False, comment="counts how often it was written"),
+    Column("data", JSON, nullable=False, comment="lines, facts, promises, summaries; all capped"),
+    Index("memories_player", "player_id"),
+    comment="What an NPC remembers of talk with a player (no foreign key: erasing deletes)",
+    postgresql_with={"fillfactor": "70"},
+)
+
 fence = Table(
     "fence",
     metadata,

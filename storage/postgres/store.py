@@ -14,6 +14,7 @@ from typing import Any
 from storage.channels import Channels, LocalChannels
 from storage.expiring import Expiring, LocalExpiring
 from storage.ids import is_id, new_id
+from storage.memories import Memories
 from storage.metrics import Histogram
 from storage.postgres import audit, privacy
 from storage.postgres.access import PostgresAccess
@@ -21,6 +22,7 @@ from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
 from storage.postgres.ledger import PostgresLedger
 from storage.postgres.decisions import PostgresDecisions
+from storage.postgres.memories import PostgresMemories
 from storage.postgres.migrate import migrate
 from storage.postgres.places import Places
 from storage.postgres.progress import ProgressQueries
@@ -108,6 +110,7 @@ class PostgresStore:
         self.decisions = PostgresDecisions(connections)
         self.channels: Channels = LocalChannels()
         self.expiring: Expiring = LocalExpiring()
+        self.memories: Memories = PostgresMemories(connections)
         self._commits = GroupCommit(connections.single, guard)
         self.writes = Histogram(
             "player_progress_write_latency_seconds", "From a turn's commit being asked for to durable."
