@@ -19,6 +19,10 @@ from storage.records import Json
 People = Callable[[], Awaitable[Sequence[Json]]]
 
 
+def _longest(one: float, other: float) -> float:
+    return max(one, other)
+
+
 class State(TypedDict, total=False):
     """A run, as it is kept: plain JSON, so that any version reads it."""
 
@@ -29,7 +33,8 @@ class State(TypedDict, total=False):
     task: str
     log: Annotated[list[Json], operator.add]
     """The finished steps."""
-    worked: Annotated[float, max]
+    worked: Annotated[float, _longest]
+    """Seconds."""
     about: Json
     number: int
     beside: int
