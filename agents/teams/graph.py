@@ -80,10 +80,10 @@ def compiled(desk: Desk, model: Model, people: People, saver: Any) -> Any:
                 if not found:
                     return await onward(part, state)
                 told: Json = {**state, "beside": len(found)}
-                name = _name(part, members[0])
+                [name] = _names(part, members)
                 return [Send(name, {**told, "about": about, "number": n}) for n, about in enumerate(found)]
             case Together(members):
-                return [_name(part, id) for id in members]
+                return _names(part, members)
             case Choose(chooser):
                 return [_name(part, chooser)]
             case Again():
@@ -114,7 +114,7 @@ def compiled(desk: Desk, model: Model, people: People, saver: Any) -> Any:
     for part, work in enumerate(team.work):
         match work:
             case Together(members):
-                names = [_name(part, id) for id in members]
+                names = _names(part, members)
                 for number, id in enumerate(members):
                     graph.add_node(names[number], node(id, part, number, len(members)))
                 last = names[0]
@@ -141,6 +141,13 @@ def _at(where: Callable[[int, State], Awaitable[Any]], part: int) -> Any:
         return await where(part, state)
 
     return path
+
+
+def _names(part: int, members: Sequence[str]) -> list[str]:
+    """Of the nodes of those who work at the same time: what nodes give is put together in the order of their names."""
+    if len(members) == 1:
+        return [_name(part, members[0])]
+    return [f"{part + 1}{chr(ord('a') + number)} {id}" for number, id in enumerate(members)]
 
 
 def _name(part: int, id: str) -> str:

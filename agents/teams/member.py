@@ -80,8 +80,12 @@ async def asked(model: Model, request: Request) -> Json:
         answer = await model.chat(request)
     except ModelError as error:
         return {"error": f"{error.kind}: {error}", **_spent(error.usage)}
-    calls = [{"id": each.id, "name": each.name, "arguments": each.arguments} for each in answer.calls]
-    return {"text": answer.text, "calls": calls, "data": answer.data, "label": answer.label, **_spent([answer.usage])}
+    calls, dropped = (
+        [{"id": each.id, "name": each.name, "arguments": each.arguments} for each in some]
+        for some in (answer.calls, answer.dropped)
+    )
+    told = {"text": answer.text, "calls": calls, "dropped": dropped, "data": answer.data, "label": answer.label}
+    return {**told, **_spent([answer.usage])}
 
 
 def _spent(usage: Sequence[Usage]) -> Json:
@@ -115,11 +119,12 @@ class Step:
             return ""
         said = ""
         for number in range(CALLS):
-            # The last time it has to say something.
-            given = await self._model(messages, tools=tuple(tools) if number < CALLS - 1 else ())
+            given = await self._model(messages, tools=tuple(tools))
             if given is None:
                 break
             said = given["text"] or said
+            for each in given["dropped"]:
+                self._did(each["name"], each["arguments"], {"outcome": "refused", "text": "Not done: not offered."})
             calls = [ToolCall(each["id"], each["name"], each["arguments"]) for each in given["calls"]]
             if not calls or number == CALLS - 1:
                 break
@@ -143,10 +148,13 @@ class Step:
             told = {"outcome": "refused", "text": "Not done: the human said no."}
         else:
             told = await self._use(call.name, arguments, f"{self._key}.{place}")
-        shown = {key: str(value)[:LONGEST] for key, value in arguments.items()}
-        self._turn.did.append({"tool": call.name[:80], "arguments": shown, **told})
-        self._say(call.name if told["outcome"] == "done" else told["outcome"], told["text"][:200])
+        self._did(call.name, arguments, told)
         return told
+
+    def _did(self, name: str, arguments: Json, told: Json) -> None:
+        shown = {key: str(value)[:LONGEST] for key, value in arguments.items()}
+        self._turn.did.append({"tool": name[:80], "arguments": shown, **told})
+        self._say(name if told["outcome"] == "done" else told["outcome"], told["text"][:200])
 
     def _approved(self, call: ToolCall) -> bool:
         wanted = {"kind": "approve", "member": self._member.id, "tool": call.name, "arguments": call.arguments}

@@ -20,6 +20,7 @@ from kb.teams import EACH, EFFECTS, FACTS, TOOLS, Again, Choose, Claim, Member, 
 KEYS = ("team", "members", "steps", "deadline", "calls", "cost")
 SECTIONS = ("Work", "Stop when", "Ask before", "With no model", "Notes")
 MAX_STEPS, MAX_CALLS, MAX_COST, MAX_SECONDS = 100, 200, 100.0, 3600
+MAX_MEMBERS = 20
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 _LENGTH = re.compile(r"([1-9]\d{0,3}) (second|minute|hour)s?")
 # A line's backticks are read as `@`, its numbers as they stand; prose may follow a colon.
@@ -105,6 +106,9 @@ def _names(typed: Typed, problems: list[Diagnostic]) -> list[str]:
     if not names:
         span = entry.value_span if entry else typed.span
         problems.append(problem("RB508", span, "The team has no members", "Write `members: [scout, critic]`."))
+    if entry and len(names) > MAX_MEMBERS:
+        hint = f"Have at most {MAX_MEMBERS}."
+        problems.append(problem("RB508", entry.value_span, f"The team has {len(names)} members", hint))
     for item in entry.items if entry else ():
         if names.count(str(item.value)) > 1 or not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", str(item.value)):
             hint = "Give each a name of its own, in small letters: `critic`."

@@ -93,7 +93,7 @@ def given(conversation: Conversation) -> int:
 
 
 def propose(path: str, text: str) -> Answer:
-    return Answer(calls=(Call("propose", {"path": path, "text": text}),))
+    return Answer("Here it is.", calls=(Call("propose", {"path": path, "text": text}),))
 
 
 def says(**lines: str | list[Answer]) -> Callable[[Conversation], Answer]:
