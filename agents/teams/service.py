@@ -87,7 +87,7 @@ class Teams:
         if _needs_game(read_team(**page)) and not handle:
             raise TeamError(f"The team {team} works in a game", "Give the handle of one.")
         begin = {"page": page, "world": world, "handle": handle, "task": task[:TASK], "log": [], "worked": 0.0}
-        await self._knowledge.audit(asker, "team.run", world, {})
+        await self._knowledge.audit(asker, "team.run", world, {"team": team[:60]})
         if self._model is None:
             yield await self._without(self._desk(asker, run_id, begin), begin)
             return
@@ -159,6 +159,9 @@ class Teams:
                 found = result(desk, now.values, waiting, await facts(desk, now.values["task"]))
             if not now.next:
                 await self._checkpoints.finished(saver, thread)
+            refused = sum(did["outcome"] == "refused" for each in found.trace for did in each["did"])
+            told = {"team": found.team, "steps": found.steps, "calls": found.model_calls, "refused": refused}
+            await self._knowledge.audit(asker, f"team.{found.status}", desk.world, told)
             yield found
 
     async def _without(self, desk: Desk, state: Json) -> TeamResult:

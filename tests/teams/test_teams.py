@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from teams_base import ANN, BO, CELLAR, EVE, given, member, propose, says
+from teams_base import ANN, BO, CELLAR, DRAFTS, EVE, given, member, propose, says
 
 from agents.access import Principal
 from agents.knowledge import NotThere
@@ -71,10 +71,10 @@ async def test_world_building_ends_as_a_checked_proposal_on_a_branch_and_problem
     it = await opened(model)
     live = await it.live()
     found = await it.teams.run(ANN, "world-building", "A cellar under the hall.", world="tiny", run_id="run-1")
-    assert (found.status, found.text, found.branch) == ("done", "The cellar is written.", "draft/ann/team-run-1")
+    assert (found.status, found.text, found.branch) == ("done", "The cellar is written.", f"{DRAFTS}/team-run-1")
     assert "RB604" in told[0]
     assert "RB604" not in told[1]
-    assert await it.branches() == {"draft/ann/team-run-1": ["World building: cellar.md"] * 2}
+    assert await it.branches() == {f"{DRAFTS}/team-run-1": ["World building: cellar.md"] * 2}
     assert await it.live() == live
     assert (await it.knowledge.analyse(ANN, "tiny", branch="team-run-1")).commit == found.commit
     assert found.model_calls == len(model.requests) == 6
@@ -334,14 +334,14 @@ async def test_where_the_page_says_so_a_human_is_asked_before_anything_is_done(
         "waiting-approval",
         {"command": "take coin"},
     )
-    assert (await it.app.games.game(handle, "ann")).record.version == 0
+    assert (await it.app.games.game(handle, ANN.id)).record.version == 0
     asked = len(model.requests)
     assert (await it.teams.resume(ANN, found.run_id)).status == "waiting-approval"
     assert len(model.requests) == asked
     done = await it.teams.resume(ANN, found.run_id, approve=approve)
     assert done.status == "done"
     assert ("Taken." if approve else "the human said no") in done.text
-    assert (await it.app.games.game(handle, "ann")).record.version == int(approve)
+    assert (await it.app.games.game(handle, ANN.id)).record.version == int(approve)
     assert len(model.requests) == asked + 1
 
 
@@ -369,7 +369,7 @@ async def test_a_run_is_nobody_elses(opened: Open, scripted: Serve):
         await it.teams.resume(BO, "mine", approve=True)
     other = await it.teams.run(BO, "trio", "Another task.", world="tiny", run_id="mine")
     assert "secret" not in str(other)
-    assert await it.teams.forget("ann") == 1
+    assert await it.teams.forget(ANN.id) == 1
     with pytest.raises(TeamError, match="There is no run"):
         await it.teams.resume(ANN, "mine")
     assert (await it.teams.resume(BO, "mine")).status == "done"
@@ -416,12 +416,12 @@ async def test_a_member_that_lies_changes_nothing_and_is_in_the_trace(opened: Op
     assert {outcome for _, outcome in outcomes} == {"refused", "failed"}
     assert await it.live() == live
     assert await it.branches() == {}
-    assert (await it.app.games.game(handle, "ann")).record.version == 0
+    assert (await it.app.games.game(handle, ANN.id)).record.version == 0
 
 
 async def test_members_can_do_no_more_than_who_asks_for_them(opened: Open, scripted: Serve):
     it = await opened(model := scripted(says(planner="cellar.md", writer=[propose("cellar.md", CELLAR), Answer("!")])))
-    reader = Principal.of("eve", "player", narrowed=frozenset({"kb:read"}))
+    reader = Principal.of(EVE.id, "player", narrowed=frozenset({"kb:read"}))
     for who in (EVE, reader):
         found = await it.teams.run(who, "world-building", "A cellar.", world="tiny")
         assert (found.status, found.reason) == ("stopped", "nothing was proposed")
@@ -452,7 +452,7 @@ async def test_what_a_member_wants_created_is_created_by_a_rule_or_not_at_all(op
     handle = await it.play()
     found = await it.teams.run(ANN, "trio", "Monsters!", world="tiny", handle=handle)
     assert [did["status"] for did in found.trace[0]["did"]] == ["refused", "done", "refused"]
-    game = await it.app.games.game(handle, "ann")
+    game = await it.app.games.game(handle, ANN.id)
     assert sum(row.get("@template") == "wolf" and row["location"] == "hall" for row in game.state.rows.values()) == 1
 
 
