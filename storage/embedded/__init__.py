@@ -26,8 +26,8 @@ __all__ = [
     "ServerStatus",
     "Servers",
     "ServiceError",
+    "Shared",
     "Status",
     "StillUsed",
-    "Shared",
     "Supervisor",
 ]
