@@ -111,6 +111,8 @@ class Answer:
     label: str = ""
     probability: float | None = None
     """Of the label, 0..1; None: the provider does not tell."""
+    dropped: tuple[ToolCall, ...] = ()
+    """Calls of tools that were not offered: for the trace, never to be carried out."""
     finish: Literal["stop", "length", "calls"] = "stop"
 
 
@@ -137,10 +139,11 @@ class ModelError(Exception):
         hint: str = "See `rulebound models`.",
         *,
         usage: Sequence[Usage] = (),
+        told: str = "",
     ):
         super().__init__(message)
-        self.kind, self.hint, self.usage = kind, hint, tuple(usage)
-        """`usage`: what was spent all the same."""
+        self.kind, self.hint, self.usage, self.told = kind, hint, tuple(usage), told
+        """`usage`: what was spent all the same; `told`: what a stream had said before it broke."""
 
 
 class Model(Protocol):
@@ -151,7 +154,8 @@ class Model(Protocol):
         ...
 
     def stream(self, request: Request) -> AsyncIterator[Piece]:
-        """The answer as it comes; no schema and no labels. Closing the iterator ends the call."""
+        """The answer as it comes; no schema and no labels. Closing the iterator ends the call. Where tools are offered, what
+        may become a call written as text is held back, so that the text is the same as that of `chat`."""
         ...
 
     async def embed(
