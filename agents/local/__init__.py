@@ -7,12 +7,11 @@ It must not know what they are asked.
 """
 
 from agents.local.errors import LocalError
-from agents.local.provider import LABELS, configured
+from agents.local.provider import configured
 from agents.local.server import Local, Place, local_model
 from agents.local.weights import MODELS, Weights, install, installed
 
 __all__ = [
-    "LABELS",
     "MODELS",
     "Local",
     "LocalError",

@@ -33,11 +33,9 @@ class Labelled:
 class Labeller:
     """Labels messages by a handful of examples; some four of each kind are enough, and more cost time with every call."""
 
-    def __init__(
-        self, model: Model, kinds: Mapping[str, Kind], examples: Sequence[tuple[str, str]], *, provider: str = ""
-    ):
-        """`examples` are messages with their labels; `provider` is a name of the model's configuration."""
-        self._model, self._kinds, self._provider = model, kinds, provider
+    def __init__(self, model: Model, kinds: Mapping[str, Kind], examples: Sequence[tuple[str, str]]):
+        """`kinds` by their labels; `examples` are messages with their labels."""
+        self._model = model
         self._labels = {kind.word: label for label, kind in kinds.items()}
         says = "\n".join(f"{kind.word}: {kind.meaning}" for kind in kinds.values())
         shown = [
@@ -58,7 +56,6 @@ class Labeller:
                 max_tokens=16,
                 deadline=deadline,
                 principal=principal,
-                model=self._provider,
             )
         )
         if answer.label not in self._labels:

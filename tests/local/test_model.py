@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agents.local import LABELS, Place, configured
+from agents.local import Place, configured
 from agents.models.client import Client
 from agents.models.configuration import Through
 from agents.models.labelling import Kind, Labeller
@@ -74,7 +74,7 @@ async def model(request: pytest.FixtureRequest, place: Place) -> AsyncIterator[C
 
 
 async def test_a_message_gets_the_right_label_with_its_probability(model: Client) -> None:
-    labeller = Labeller(model, KINDS, EXAMPLES, provider=LABELS)
+    labeller = Labeller(model, KINDS, EXAMPLES)
     found = [(await labeller.label(message, deadline=60), right) for message, right in MESSAGES]
     assert sum(each.label == right for each, right in found) >= 19
     assert all(0 < each.probability <= 1 for each, _ in found)
