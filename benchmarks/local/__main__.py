@@ -20,7 +20,7 @@ import httpx2
 
 from agents.local import Place, configured, install, local_model
 from agents.models.client import Client
-from agents.models.labelling import Kind, Labeller
+from agents.models.labelling import Labeller
 from agents.models.model import Model, ModelError, Tool, asked
 from agents.models.wire import body
 from agents.worlds import Where, World
@@ -30,32 +30,16 @@ from kb.referee import Inputs, State
 from kb.session import Said, Session
 from kb.understand import Dialogue
 from kb.view import legal
+from router.kinds import EXAMPLES, KINDS
 from rulebound.settings import Settings
 
 REQUIREMENTS = ("0.18",)
+SURE = 0.75
+"""The probability above which a label is believed."""
 OFFERED = 24
 """Legal commands that a prompt holds."""
 DEADLINE = 120.0
 PLAYER = "player"
-KINDS = {
-    "action": Kind("command", "the player does something."),
-    "knowledge": Kind("question", "the player asks about rules, people or the past."),
-    "direct": Kind("chat", "the player greets, thanks or says goodbye."),
-}
-EXAMPLES = [
-    ("take the lamp", "action"),
-    ("who founded the order of the gate?", "knowledge"),
-    ("hello!", "direct"),
-    ("go through the oak door", "action"),
-    ("what may a knight carry in a duel?", "knowledge"),
-    ("thank you so much", "direct"),
-    ("please give the sword to Ann", "action"),
-    ("where is the mill?", "knowledge"),
-    ("how are you today", "direct"),
-    ("could you maybe open that chest for me", "action"),
-    ("is it allowed to sell land?", "knowledge"),
-    ("you are funny", "direct"),
-]
 SYSTEM = (
     "You read what a player of a text game says. To do something, give the one command that the player means. To answer a question "
     "about rules, people or the past, look it up. If it is only talk, chat. If it could mean several commands, ask back."
@@ -89,6 +73,8 @@ class Read:
 
     route: str
     command: str = ""
+    probability: float | None = None
+    """Of the route, where it is told."""
 
 
 @cache
@@ -113,12 +99,12 @@ async def as_label(model: Model, each: Moment) -> Read:
     """One label for the route, and for an action a second one: one of the legal commands."""
     found = await Labeller(model, KINDS, EXAMPLES).label(each.phrase.message, deadline=DEADLINE)
     if found.label != "action":
-        return Read(found.label)
+        return Read(found.label, probability=found.probability)
     system = "Which command means what the player says?"
     labels = (*each.commands, "none")
     request = asked(system, each.phrase.message, purpose="label", labels=labels, max_tokens=32, deadline=DEADLINE)
     command = (await model.chat(request)).label
-    return Read("action", "" if command == "none" else command)
+    return Read("action", "" if command == "none" else command, found.probability)
 
 
 async def as_schema(model: Model, each: Moment) -> Read:
@@ -185,6 +171,9 @@ async def measure(name: str, ask: Callable[[Moment], Awaitable[Read]], moments: 
             continue
         counts["routed"] += 1
         counts["right route"] += read.route == each.phrase.route
+        if read.probability is not None and read.probability >= SURE:
+            counts["sure"] += 1
+            counts["sure and right"] += read.route == each.phrase.route
         if right is not None and any(each.does(command) == right for command in each.commands):
             counts["offered"] += 1
             counts["right action"] += done == right
@@ -194,6 +183,8 @@ async def measure(name: str, ask: Callable[[Moment], Awaitable[Read]], moments: 
 
     p50, p95, _ = percentiles(took)
     row(f"{name}: right routes", share("right route", "routed"))
+    if counts["sure"]:
+        row(f"{name}: right routes of those above {SURE:.0%}", share("sure and right", "sure"))
     row(f"{name}: proposed commands that are legal", share("legal", "proposed"))
     row(f"{name}: right actions of those offered", share("right action", "offered"))
     row(f"{name}: unclear phrases left alone", share("left alone", "unclear"))

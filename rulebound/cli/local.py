@@ -42,6 +42,17 @@ def stop(
 
 
 @local_app.command()
+def label(
+    model: ModelArgument,
+    messages: Annotated[list[str], typer.Argument(metavar="MESSAGE", help="What a player says.")],
+) -> None:
+    """Put a route on each message: action, knowledge or direct, with its probability."""
+    from rulebound.commands.local import label as run
+
+    finish(run(model, messages))
+
+
+@local_app.command()
 def status() -> None:
     """List the models that there are, which are installed, and which run."""
     from rulebound.commands.local import status as run

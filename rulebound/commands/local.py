@@ -1,10 +1,12 @@
-"""Owns `rulebound local install|start|stop|status`: models that run on this machine. It must not know what they are asked."""
+"""Owns `rulebound local install|start|stop|label|status`: models that run on this machine. It must not know how they run."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Sequence
 
-from agents.local import MODELS, Local, installed
+from agents.local import MODELS, Local, configured, installed, local_model
 from agents.local import install as fetch
 from rulebound.settings import Settings
 
@@ -28,6 +30,24 @@ def stop(name: str, *, force: bool) -> int:
     """Ends a model."""
     Local(name, Settings.from_environment().home).stop(force=force)
     print(f"{name} does not run")
+    return 0
+
+
+def label(name: str, messages: Sequence[str]) -> int:
+    """Prints a route for each message, its probability, and how long it took."""
+    from agents.models.client import Client
+    from agents.models.labelling import Labeller
+    from router.kinds import EXAMPLES, KINDS
+
+    async def ask() -> None:
+        async with Client(configured(place)) as model:
+            labeller = Labeller(model, KINDS, EXAMPLES)
+            for message in messages:
+                found = await labeller.label(message, deadline=60)
+                print(f"{found.label:<9} {found.probability:4.0%} {found.usage.seconds * 1e3:5.0f} ms  {message}")
+
+    with local_model(name, Settings.from_environment().home) as place:
+        asyncio.run(ask())
     return 0
 
 

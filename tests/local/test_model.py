@@ -8,30 +8,12 @@ import pytest
 from agents.local import Place, configured
 from agents.models.client import Client
 from agents.models.configuration import Through
-from agents.models.labelling import Kind, Labeller
+from agents.models.labelling import Labeller
 from agents.models.model import ModelError, asked
+from router.kinds import EXAMPLES, KINDS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("0.18", "4.48")]
 
-KINDS = {
-    "action": Kind("command", "the player does something."),
-    "knowledge": Kind("question", "the player asks something."),
-    "direct": Kind("chat", "the player greets, thanks or says goodbye."),
-}
-EXAMPLES = [
-    ("take the lamp", "action"),
-    ("who founded the order of the gate?", "knowledge"),
-    ("hello!", "direct"),
-    ("go through the oak door", "action"),
-    ("what may a knight carry in a duel?", "knowledge"),
-    ("thank you so much", "direct"),
-    ("please give the sword to Ann", "action"),
-    ("where is the mill?", "knowledge"),
-    ("how are you today", "direct"),
-    ("could you maybe open that chest for me", "action"),
-    ("is it allowed to sell land?", "knowledge"),
-    ("you are funny", "direct"),
-]
 MESSAGES = [
     ("put the book on the shelf", "action"),
     ("hi there", "direct"),
