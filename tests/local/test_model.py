@@ -12,7 +12,11 @@ from agents.models.labelling import Labeller
 from agents.models.model import ModelError, asked
 from router.kinds import EXAMPLES, KINDS
 
-pytestmark = [pytest.mark.anyio, pytest.mark.requirement("0.18", "4.48")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.requirement("0.18", "4.48"),
+    pytest.mark.filterwarnings("ignore:Item .* on TypedDict class"),  # litellm's
+]
 
 MESSAGES = [
     ("put the book on the shelf", "action"),

@@ -73,6 +73,22 @@ def test_who_has_no_key_is_not_answered(other: Path) -> None:
     local.release()
 
 
+def test_the_log_holds_nothing_of_what_is_asked_and_answered(other: Path) -> None:
+    local = Local("smollm2", other)
+    place = local.acquire()
+    for text in ("Repeat: xyzzy", "xyzzy " * 5000):
+        asked = {"messages": [{"role": "user", "content": text}], "max_tokens": 4}
+        httpx2.post(
+            f"{place.url}/chat/completions",
+            json=asked,
+            headers={"authorization": f"Bearer {place.key}"},
+            timeout=60,
+            trust_env=False,
+        )
+    local.release()
+    assert "xyzzy" not in (other / "models" / "smollm2" / "smollm2.log").read_text()
+
+
 def test_a_model_that_is_not_installed_is_told_with_the_command(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="smollm2 is not installed") as told:
         Local("smollm2", tmp_path)
