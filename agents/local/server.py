@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -76,7 +76,8 @@ class Llama(Server):
         return importlib.metadata.version("xllamacpp")
 
     def launch(self, run: Path) -> None:
-        self.socket(run).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            self.socket(run).replace(self.socket(run).with_suffix(".old"))
         wanted = {
             "model": str(self._file),
             "name": self.name,

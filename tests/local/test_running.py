@@ -1,15 +1,21 @@
 """One server of a model for all processes that use it: it wants a key, and ends when nobody is left."""
 
+import asyncio
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
-from agents.local import Local, LocalError
+from agents.local import Local, LocalError, configured, running
+from agents.models.client import Client
+from agents.models.model import ModelError, asked
 from storage.embedded import process
 
 USER = """
@@ -54,11 +60,34 @@ def test_a_server_does_not_outlive_a_user_that_was_killed(other: Path) -> None:
 
 def test_a_server_that_died_is_started_again_by_the_next_that_asks(other: Path) -> None:
     local = Local("smollm2", other)
-    local.acquire()
-    assert process.send(other / "models" / "smollm2" / "smollm2.lock", signal.SIGKILL)
     place = local.acquire()
+    assert process.send(other / "models" / "smollm2" / "smollm2.lock", signal.SIGKILL)
+    assert local.acquire() == place, "its clients go on at the same address, with the same key"
     assert httpx2.get(place.url.removesuffix("/v1") + "/health", trust_env=False).json() == {"status": "ok"}
     local.release()
+
+
+def test_a_port_that_another_has_taken_is_left_to_it_and_the_key_is_a_new_one(other: Path) -> None:
+    local = Local("smollm2", other)
+    before = local.acquire()
+    local.release()
+    with socket.create_server(("127.0.0.1", urlsplit(before.url).port or 0)):
+        after = local.acquire()
+        assert (after.url == before.url, after.key == before.key) == (False, False)
+        local.release()
+
+
+@pytest.mark.anyio
+async def test_a_server_that_dies_under_a_client_is_started_again(other: Path) -> None:
+    hello = asked("", "hello", purpose="test", max_tokens=1, deadline=60)
+    async with running("smollm2", other, look=0.05) as place, Client(configured(place)) as model:
+        assert process.send(other / "models" / "smollm2" / "smollm2.lock", signal.SIGKILL)
+        text = ""
+        async with asyncio.timeout(60):
+            while not text:
+                with suppress(ModelError):  # its callers have a fallback for the moment
+                    text = (await model.chat(hello)).text
+    assert not process.held(other / "models" / "smollm2" / "smollm2.lock")
 
 
 def test_who_has_no_key_is_not_answered(other: Path) -> None:
