@@ -1,0 +1,121 @@
+"""Owns a model that is right: the upper bound that a router is measured with, when the model is no question.
+
+`model = Knowing()`, `serving(model)`; `model.meant` is set before each message: the command that it means, or "". It must not know the
+router; it reads what tools a request offers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import product
+from typing import Any, cast
+
+from evals.scripted import Answer, Call, Conversation
+from kb.referee import Inputs, State
+from kb.session import Session
+from kb.understand import Dialogue
+from kb.view import legal
+
+ENUMERATED = 2_000
+
+
+class Knowing:
+    """A `Decide` that calls the tool which does what is meant; else it looks up a question, and answers all else in its own words."""
+
+    def __init__(self) -> None:
+        self.meant = ""
+        self.route = ""
+        """Of the message: `action`, `knowledge`, `direct`, `help`, `question`."""
+
+    def __call__(self, asked: Conversation) -> Answer:
+        if asked.schema is not None:
+            return Answer.json(self._filled(asked.schema))
+        if asked.messages and asked.messages[-1].results:
+            return Answer("It is as the page says.")
+        offered = {name: _properties(schema) for name, schema in asked.parameters.items()}
+        if self.meant and (call := calling(self.meant, offered)) is not None:
+            return Answer("", (call,))
+        if self.route == "question" and "ask_back" in offered:
+            return Answer("", (Call("ask_back", {"question": "What exactly do you mean?"}),))
+        if self.route == "knowledge" and "search" in offered:
+            return Answer("", (Call("search", {"words": _said(asked)[:200]}),))
+        return Answer("Well met. That is a fine thing to say, and it changes nothing here.")
+
+    def _filled(self, schema: Mapping[str, Any]) -> Any:
+        """The least that fits; of labels the one that is right."""
+        if schema.get("enum"):
+            return self.route if self.route in schema["enum"] else schema["enum"][0]
+        match schema.get("type"):
+            case "object":
+                return {name: self._filled(each) for name, each in _properties(schema).items()}
+            case "array":
+                return []
+            case "integer" | "number":
+                return 0
+            case "boolean":
+                return False
+            case _:
+                return ""
+
+
+def canonical(session: Session, state: State, player: str, dialogue: Dialogue, line: str) -> str:
+    """The command among those that are listed as legal that does what the line does; the line itself where there is none."""
+    commands = legal(session, state, player, ENUMERATED)
+    if line in commands:
+        return line
+    inputs = Inputs(session.rulebook.settings.begins)
+    wanted = session.say(state, player, line, dialogue, inputs)
+    if not wanted.understood or len(wanted.actions) != 1:
+        return line
+    action = wanted.actions[0]
+    for each in commands:
+        said = session.say(state, player, each, dialogue, inputs)
+        if said.actions and (said.actions[0].type, said.actions[0].roles) == (action.type, action.roles):
+            return each
+    return line
+
+
+def calling(line: str, offered: Mapping[str, Mapping[str, Any]]) -> Call | None:
+    """The call of an offered tool that says the line: its name's words and the values of its roles together are the line's."""
+    if line in offered.get("do", {}).get("command", {}).get("enum", ()):
+        return Call("do", {"command": line})
+    found: list[tuple[int, Call]] = []
+    for name, roles in offered.items():
+        words, rest = name.split("_"), f" {line.casefold()} "
+        if not all(f" {word} " in rest for word in words):
+            continue
+        for word in words:
+            rest = rest.replace(f" {word} ", " \0 ", 1)
+        closed = [role for role, each in roles.items() if each.get("enum")]
+        for values in product(*([*roles[role]["enum"]] for role in closed)):
+            if (given := _given(rest, dict(zip(closed, values, strict=True)), roles)) is not None:
+                found.append((len(words), Call(name, given)))
+    return max(found, key=lambda each: each[0])[1] if found else None
+
+
+def _given(rest: str, closed: dict[str, str], roles: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments, where the values stand in the line in this order and one open role takes what is left."""
+    given: dict[str, Any] = dict(closed)
+    at = 0
+    for value in closed.values():
+        at = rest.find(f" {value.casefold()} ", at)
+        if at < 0:
+            return None
+        rest = f"{rest[:at]} \0 {rest[at + len(value) + 2 :]}"
+    left = " ".join(rest.replace("\0", " ").split())
+    opened = [role for role in roles if role not in closed]
+    if len(opened) > 1 or bool(left) != bool(opened):
+        return None
+    if opened:
+        whole = roles[opened[0]].get("type") == "integer" and re.fullmatch(r"-?\d+", left)
+        given[opened[0]] = int(left) if whole else left
+    return given
+
+
+def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], schema.get("properties", {}))
+
+
+def _said(asked: Conversation) -> str:
+    return asked.messages[-1].text if asked.messages else ""
