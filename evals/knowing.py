@@ -6,12 +6,16 @@ router; it reads what tools a request offers.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import product
 from typing import Any, cast
 
-from evals.scripted import Answer, Call, Conversation
+from agents.models.model import Answer as ModelAnswer
+from agents.models.model import Piece, Request, ToolCall, Usage
+from evals.scripted import Answer, Call, Conversation, Message
+from evals.scripted.server import vector
 from kb.referee import Inputs, State
 from kb.session import Session
 from kb.understand import Dialogue
@@ -119,3 +123,38 @@ def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _said(asked: Conversation) -> str:
     return asked.messages[-1].text if asked.messages else ""
+
+
+class Instant:
+    """A `Model` in this process that answers at once as `knowing` says: for measuring what else takes time."""
+
+    def __init__(self, knowing: Knowing):
+        self.knowing = knowing
+        self.calls = 0
+
+    async def chat(self, request: Request) -> ModelAnswer:
+        """What it says, as a provider's answer."""
+        self.calls += 1
+        parts = [
+            Message("assistant" if each.role == "assistant" else "user", each.text) for each in request.messages[1:]
+        ]
+        tools = {each.name: each.parameters for each in request.tools}
+        said = self.knowing(Conversation(request.messages[0].text, tuple(tools), tuple(parts), request.schema, tools))
+        calls = tuple(ToolCall(str(number), each.tool, each.arguments) for number, each in enumerate(said.calls))
+        data = json.loads(said.text) if request.schema is not None else None
+        label = next(iter(request.labels), "")
+        return ModelAnswer(
+            said.text, Usage("instant", "instant"), calls, data, label, finish="calls" if calls else "stop"
+        )
+
+    async def stream(self, request: Request) -> AsyncIterator[Piece]:
+        """The same in one piece."""
+        answer = await self.chat(request)
+        yield Piece(answer.text)
+        yield Piece(answer=answer)
+
+    async def embed(
+        self, texts: Sequence[str], *, principal: str = "local", deadline: float = 10.0
+    ) -> list[list[float]]:
+        """The scripted server's vectors."""
+        return [vector(each) for each in texts]
