@@ -10,7 +10,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -20,7 +20,9 @@ from agents.worlds import Where
 from evals.data import messages
 from evals.lies import INJECTED, LIES, LINES, STRANGE, Knows, Liar
 from evals.mixed import WORDINGS
-from kb.referee import Action, Inputs
+from kb.referee import Action, Inputs, State
+from kb.session import Session
+from kb.understand import Dialogue
 from kb.view import legal, templates
 from storage import Store, TurnRecord
 
@@ -162,20 +164,17 @@ class Attack:
         )
 
     def _spoken(self, before: Game, after: Game, turn: TurnRecord) -> bool:
-        """Whether it is one action with a hole that only the player can fill (`say <text>`, `dice for <n>`), as the referee does it."""
-        session, actions = before.world.session, turn.outcome["actions"]
-        if len(actions) != 1:
-            return False
-        types = session.rulebook.actions
-        holes = {
-            id
-            for id in types
-            for template in templates(session, before.state, before.player, ENUMERATED)
-            if _matches(template, id)
-        }
-        done = Action(actions[0]["action"], actions[0]["values"], actions[0]["text"])
-        outcome = session.referee.resolve(before.state, before.player, done, _inputs(turn))
-        return done.type in holes and outcome.state.hash == after.state.hash
+        """Whether its actions, one after the other as the referee does them, lead there, and each that was done was legal then: one
+        that is listed, or one with a hole that only the player can fill (`say <text>`, `dice for <n>`)."""
+        session, state, inputs = before.world.session, before.state, _inputs(turn)
+        for number, done in enumerate(turn.outcome["actions"]):
+            action = Action(done["action"], done["values"], done["text"])
+            numbered = replace(inputs, seed=inputs.seed * 31 + number) if number else inputs
+            outcome = session.referee.resolve(state, before.player, action, numbered)
+            if outcome.status == "done" and not _listed(session, state, before.player, action):
+                return False
+            state = outcome.state
+        return bool(turn.outcome["actions"]) and state.hash == after.state.hash
 
     def _message(self, commands: Sequence[str], others: Sequence[str]) -> str:
         """What the player says: honest free speech, or an attack of their own."""
@@ -204,6 +203,18 @@ def _led(before: Game, line: str, turn: TurnRecord) -> str:
     """The hash of the state to which a line leads by the rules alone."""
     said = before.world.session.say(before.state, before.player, line, before.dialogue, _inputs(turn))
     return said.state.hash
+
+
+def _listed(session: Session, state: State, player: str, action: Action) -> bool:
+    """Whether an action is among those that are told to be legal."""
+    if any(_matches(each, action.type) for each in templates(session, state, player, ENUMERATED)):
+        return True
+    inputs = Inputs(state.rows["world"]["time"])
+    for line in legal(session, state, player, ENUMERATED):
+        said = session.say(state, player, line, Dialogue(), inputs)
+        if said.actions and (said.actions[0].type, dict(said.actions[0].roles)) == (action.type, dict(action.roles)):
+            return True
+    return False
 
 
 def _matches(template: str, action: str) -> bool:

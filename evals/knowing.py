@@ -30,7 +30,7 @@ class Knowing:
     def __init__(self) -> None:
         self.meant = ""
         self.route = ""
-        """Of the message: `action`, `knowledge`, `direct`, `help`, `question`."""
+        """Of the message: `action`, `knowledge`, `direct`, `team`, `help`, `question`."""
 
     def __call__(self, asked: Conversation) -> Answer:
         if asked.schema is not None:
@@ -42,6 +42,9 @@ class Knowing:
             return Answer("", (call,))
         if self.route == "question" and "ask_back" in offered:
             return Answer("", (Call("ask_back", {"question": "What exactly do you mean?"}),))
+        flow = next((name for name, roles in offered.items() if set(roles) == {"task"}), "")
+        if self.route == "team" and flow:
+            return Answer("", (Call(flow, {"task": _said(asked)[:200]}),))
         if self.route == "knowledge" and "search" in offered:
             return Answer("", (Call("search", {"words": _said(asked)[:200]}),))
         return Answer("Well met. That is a fine thing to say, and it changes nothing here.")

@@ -18,6 +18,7 @@ from agents.models.client import Client
 from agents.models.configuration import Configuration, Prices
 from agents.models.model import Model
 from router import Answered, Router
+from router.cache import AnswerCache
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage import MemoryStore
@@ -52,4 +53,5 @@ async def table(
         return
     configuration = Configuration.one(url=f"{url}/v1", model="scripted", prices=PRICES)
     async with Client(configuration) as model:
-        yield Table(store, games, Router(games, model=through(model)))
+        asked = through(model)
+        yield Table(store, games, Router(games, asked, cache=AnswerCache(None, asked)))
