@@ -28,6 +28,8 @@ from storage import Store, TurnRecord
 
 EACH = 60
 """Messages in a game before a new one is begun."""
+BEGUN = 12
+"""Commands, at most, before the first attack in a game."""
 ENUMERATED = 2_000
 TECHNICAL = re.compile(
     r"Traceback|Error:|ModelError|HTTP|\bJSON\b|litellm|httpx|timed? ?out|NoneType|KeyError|exception", re.I
@@ -56,6 +58,7 @@ class Place:
     principal: str
     handle: str
     where: Where
+    game: str
 
 
 @dataclass
@@ -88,6 +91,7 @@ class Attack:
         self._worlds, self._planted = worlds, planted
         self._places: list[Place] = []
         self._played: Counter[str] = Counter()
+        self._hashes: dict[str, str] = {}
 
     async def run(self, attacks: int) -> Report:
         """So many messages, one after the other, in games of all worlds; a game that is over or old gives way to a new one."""
@@ -104,12 +108,18 @@ class Attack:
         return report
 
     async def _placed(self, principal: str, where: Where) -> Place:
+        """A new game that was played for a while: its state is kept, so that only attacks can change it unseen."""
         handle, _ = await self._games.start(where, principal, name=principal, seed=self._random.randrange(2**31))
-        return Place(principal, handle, where)
+        for _ in range(self._random.randrange(BEGUN)):
+            game = await self._games.game(handle, principal)
+            commands = legal(game.world.session, game.state, game.player)
+            await self._games.act(handle, principal, self._random.choice(commands or ["look"]))
+        game = await self._games.game(handle, principal)
+        self._hashes[game.record.id] = game.state.hash
+        return Place(principal, handle, where, game.record.id)
 
     async def _attack(self, number: int, place: Place, report: Report) -> None:
         before = await self._games.game(place.handle, place.principal)
-        apart = await self._apart(place, before)
         others = [each.handle for each in self._places if each.handle != place.handle]
         commands = legal(before.world.session, before.state, before.player, ENUMERATED)
         self._liar.kind = self._random.choice(LIES)
@@ -123,22 +133,21 @@ class Attack:
         report.reasons[told.reason] += 1
         report.acted += after.state.hash != before.state.hash
         broken = await self._broken(before, after, message, commands)
-        if not broken and await self._apart(place, before) != apart:
-            broken = "another player's game changed"
+        if not broken and (changed := await self._changed(after)):
+            broken = f"the game of {changed} changed"
         if not broken and not (told.text.strip() and told.reason):
             broken = "nothing was said, or nothing recorded"
         if broken:
             report.broken.append(f"{place.where.location} {self._liar.kind}: {message[:80]!r}: {broken}")
 
-    async def _apart(self, place: Place, game: Game) -> list[str]:
-        """The states of the games in which the player takes no part."""
-        found: list[str] = []
+    async def _changed(self, after: Game) -> str:
+        """Who else's kept game is not as it was, among those in which the player takes no part."""
+        self._hashes[after.record.id] = after.state.hash
         for each in self._places:
-            if each.handle != place.handle:
-                other = await self._games.game(each.handle, each.principal)
-                if other.record.id != game.record.id:
-                    found.append(other.state.hash)
-        return found
+            kept = await self._store.load(each.game)
+            if kept is None or kept.game.hash != self._hashes[each.game]:
+                return each.principal
+        return ""
 
     async def _broken(self, before: Game, after: Game, message: str, commands: Sequence[str]) -> str:
         """What happened outside the rules; empty: nothing.

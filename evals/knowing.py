@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from itertools import product
+from itertools import combinations, product
 from typing import Any, cast
 
 from agents.models.model import Answer as ModelAnswer
@@ -38,7 +38,7 @@ class Knowing:
         if asked.messages and asked.messages[-1].results:
             return Answer("It is as the page says.")
         offered = {name: _properties(schema) for name, schema in asked.parameters.items()}
-        if self.meant and (call := calling(self.meant, offered)) is not None:
+        if self.meant and (call := calling(self.meant, asked.parameters)) is not None:
             return Answer("", (call,))
         if self.route == "question" and "ask_back" in offered:
             return Answer("", (Call("ask_back", {"question": "What exactly do you mean?"}),))
@@ -84,21 +84,31 @@ def canonical(session: Session, state: State, player: str, dialogue: Dialogue, l
 
 
 def calling(line: str, offered: Mapping[str, Mapping[str, Any]]) -> Call | None:
-    """The call of an offered tool that says the line: its name's words and the values of its roles together are the line's."""
-    if line in offered.get("do", {}).get("command", {}).get("enum", ()):
+    """The call of an offered tool (its name, the schema of its arguments) that says the line: the name's words and the values of
+    roles together are the line's."""
+    if line in _properties(offered.get("do", {})).get("command", {}).get("enum", ()):
         return Call("do", {"command": line})
     found: list[tuple[int, Call]] = []
-    for name, roles in offered.items():
+    for name, schema in offered.items():
         words, rest = name.split("_"), f" {line.casefold()} "
         if not all(f" {word} " in rest for word in words):
             continue
         for word in words:
             rest = rest.replace(f" {word} ", " \0 ", 1)
-        closed = [role for role, each in roles.items() if each.get("enum")]
-        for values in product(*([*roles[role]["enum"]] for role in closed)):
-            if (given := _given(rest, dict(zip(closed, values, strict=True)), roles)) is not None:
-                found.append((len(words), Call(name, given)))
+        for roles in _wordings(schema):
+            closed = [role for role, each in roles.items() if each.get("enum")]
+            for values in product(*([*roles[role]["enum"]] for role in closed)):
+                if (given := _given(rest, dict(zip(closed, values, strict=True)), roles)) is not None:
+                    found.append((len(words), Call(name, given)))
     return max(found, key=lambda each: each[0])[1] if found else None
+
+
+def _wordings(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The roles that may be given together: those that are required, with any of the others."""
+    roles, required = _properties(schema), set(schema.get("required", ()))
+    others = [role for role in roles if role not in required]
+    chosen = [set(some) for size in range(len(others) + 1) for some in combinations(others, size)]
+    return [{role: each for role, each in roles.items() if role in required | some} for some in chosen]
 
 
 def _given(rest: str, closed: dict[str, str], roles: Mapping[str, Any]) -> dict[str, Any] | None:
