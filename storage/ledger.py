@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
+REMEMBERED = 10_000
+"""Calls that a ledger in memory knows again."""
 EVERYBODY = ""
 """The principal whose row is the sum of all."""
 
@@ -40,6 +42,9 @@ class Spent:
         return Spent(self.calls + calls, self.cost + cost)
 
 
+UNLIMITED, NOTHING = Limits(), Spent()
+
+
 @dataclass(frozen=True, slots=True)
 class Reserved:
     """Whether it fits, and what was spent before by everybody and by the principal."""
@@ -67,7 +72,7 @@ class CallRecord:
     cost: float
     seconds: float
     day: date
-    reserved: Spent = Spent()
+    reserved: Spent = NOTHING
     """What was reserved for it on that day: what it took beyond that is added."""
 
 
@@ -92,7 +97,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._days: dict[date, dict[str, Spent]] = {}
-        self._known: set[str] = set()
+        self._calls: dict[str, None] = {}
 
     async def reserve(self, day: date, principal: str, wanted: Spent, everybody: Limits, each: Limits) -> Reserved:
         rows = self._rows(day)
@@ -104,12 +109,22 @@ class MemoryLedger:
 
     async def record(self, calls: Sequence[CallRecord]) -> None:
         for call in calls:
-            if call.id not in self._known:
-                self._rows(call.day)
-                self._known.add(call.id)
-                self._add(call.day, call.principal, 1 - call.reserved.calls, call.cost - call.reserved.cost)
+            self.settle(call)
 
     async def spent(self, day: date) -> Mapping[str, Spent]:
+        return self.known(day)
+
+    def settle(self, call: CallRecord) -> None:
+        """`record`, of one."""
+        self._rows(call.day)
+        if call.id not in self._calls:
+            self._calls[call.id] = None
+            if len(self._calls) > REMEMBERED:
+                del self._calls[next(iter(self._calls))]
+            self._add(call.day, call.principal, 1 - call.reserved.calls, call.cost - call.reserved.cost)
+
+    def known(self, day: date) -> Mapping[str, Spent]:
+        """`spent`."""
         return dict(self._days.get(day, {}))
 
     def learn(self, day: date, principal: str, reserved: Reserved, wanted: Spent) -> None:
@@ -122,7 +137,7 @@ class MemoryLedger:
     def _rows(self, day: date) -> dict[str, Spent]:
         if day not in self._days:
             self._days = {known: rows for known, rows in self._days.items() if (day - known).days < 2}
-            self._known.clear()
+            self._calls.clear()
         return self._days.setdefault(day, {})
 
     def _add(self, day: date, principal: str, calls: int, cost: float) -> None:
