@@ -30,7 +30,7 @@ from router.decisions import Estimate, Recorder
 from router.labels import SURE, Label, Labels
 from router.meaning import may_be_kept
 from router.prompt import Scene, read_by, request, scene_of
-from router.seams import Judge, Scholar, Teams, Voice, Words
+from router.seams import Freeform, Judge, Scholar, Teams, Voice, Words
 from router.tools import ASK_BACK, READ, SEARCH, Illegal, Offered
 from router.trail import Asking, Trail
 from storage import new_id
@@ -57,6 +57,7 @@ class Router:
         decisions: Recorder | None = None,
         judge: Judge | None = None,
         voice: Voice | None = None,
+        freeform: Freeform | None = None,
         scholar: Scholar | None = None,
         teams: Teams | None = None,
         labels: Labels | None = None,
@@ -68,6 +69,7 @@ class Router:
         self._games, self._model = games, model
         self.cache, self._decisions = cache, decisions
         self._judge, self._voice, self._scholar, self._teams = judge, voice, scholar, teams
+        self._freeform = freeform
         self._labels, self._estimate = labels or Labels.shipped(), estimate or Estimate()
         self._now, self._name, self._deadline = now, model_name, deadline
         self._recent: OrderedDict[tuple[str, str, str], Answered] = OrderedDict()
@@ -171,8 +173,18 @@ class Router:
         if ask.persona and persona is None:
             trail.notes.append(f"there is no persona {ask.persona[:40]!r} for you here")
         label = self.label(ask.message, game)
+        if game is not None and self._voice is not None and label.route != "action":
+            words = await self._voice.to(game, ask.message, ask.asker, ask.key, ask.tell)
+            if words is not None:
+                trail.routed = time.perf_counter()
+                trail.heard(words, "voice")
+                return Answered(words.text, "direct", words.tier, words.reason)
         if self._model is None:
             return await self._without(ask, game, label, trail)
+        if game is not None and self._freeform is not None and label.route != "knowledge":
+            filled = await self._freeform.propose(game, ask.message, ask.asker.id)
+            if filled is not None:
+                return await self._freely(ask, game, filled, label, trail)
         return await self._with(self._model, ask, game, persona, label, trail)
 
     async def _by_rules(self, ask: Asking, game: Game, said: Said, trail: Trail) -> Answered:
@@ -184,7 +196,15 @@ class Router:
                 trail.stage = "kept"
                 return _acted(reply, "this was answered before", trail)
             filled = await self._judged(self._judge, ask, filled, trail)
-        return await self._act(ask, game, filled, trail, "the rules understand it")
+        return await self._act(ask, game, said, filled, trail, "the rules understand it")
+
+    async def _freely(self, ask: Asking, game: Game, filled: Filled, label: Label, trail: Trail) -> Answered:
+        """What a model told and proposed, as far as the referee allows it; where the model failed, the rules' own answer."""
+        trail.stage, trail.routed = "call", time.perf_counter()
+        trail.recorded(filled.by)
+        if not filled.proposes:
+            return await self._without(ask, game, label, trail, failed=True)
+        return await self._act(ask, game, None, filled, trail, "the experience is free here, and the rules bound it")
 
     async def _judged(self, judge: Judge, ask: Asking, filled: Filled, trail: Trail) -> Filled:
         async def comes_to(filled: Filled) -> Sequence[Asked]:
@@ -193,21 +213,24 @@ class Router:
 
         before = len(filled.by)
         filled = await judge.judged(comes_to, filled, ask.message, ask.asker.id)
-        for each in filled.by[before:]:
-            trail.calls += int(each.get("calls", 1 if each.get("model") else 0))
-            trail.cost += float(each.get("cost", 0.0))
+        trail.recorded(filled.by[before:])
         return filled
 
-    async def _act(self, ask: Asking, game: Game, filled: Filled, trail: Trail, reason: str) -> Answered:
-        """The one turn of a message."""
+    async def _act(
+        self, ask: Asking, game: Game, said: Said | None, filled: Filled, trail: Trail, reason: str
+    ) -> Answered:
+        """The one turn of a message, worded by whom it was with. `said` is what it comes to where nothing is filled."""
+        if self._voice is not None and (said is None or filled.dump()):
+            game, said = await self._games.consider(ask.handle, ask.asker.id, ask.message, filled)
         reply = await self._games.act(
             ask.handle, ask.asker.id, ask.message, key=ask.key, filled=filled, **ask.options
         )
         answered = _acted(reply, reason, trail)
-        if self._voice is not None and reply.status in ("done", "refused"):
-            words = await self._voice.after(game, ask.message, reply, ask.asker)
+        if self._voice is not None and said is not None and reply.status == "done":
+            line = filled.said_as or ask.message
+            words = await self._voice.after(game, said, reply, line, ask.asker, ask.tell)
             if words is not None:
-                trail.took(words.usage, "voice")
+                trail.heard(words, "voice")
                 answered = replace(answered, text=words.text)
         return answered
 
@@ -326,7 +349,7 @@ class Router:
         """Free speech as the commands that it was read as; judgements that these come to are asked first."""
         if self._judge is not None:
             filled = await self._judged(self._judge, ask, filled, trail)
-        return await self._act(ask, game, filled, trail, reason)
+        return await self._act(ask, game, None, filled, trail, reason)
 
     async def _looked_up(
         self,
@@ -357,8 +380,8 @@ class Router:
         words = await self._scholar.answers(ask.message, ask.world, ask.asker)
         if words is None:
             return await self._without(ask, game, label, trail)
-        trail.took(words.usage, "synthesise")
-        return await self._known(words, keeping, "rules", "pages answer it")
+        trail.heard(words, "synthesise")
+        return await self._known(words, keeping, words.tier, words.reason or "pages answer it")
 
     async def _known(self, words: Words, keeping: _Keeping, tier: Tier, reason: str) -> Answered:
         kept = Kept(text=words.text, route="knowledge", citations=words.citations)
@@ -370,7 +393,7 @@ class Router:
         assert ask.world is not None
         trail.routed = trail.routed or time.perf_counter()
         words = await self._teams.run(flow, task, ask.world, ask.asker, ask.handle, ask.key)
-        trail.took(words.usage, "team")
+        trail.heard(words, "team")
         return Answered(words.text, "team", "call", reason, words.citations)
 
     # --- without a model
@@ -392,8 +415,7 @@ class Router:
                     notes=notes,
                 )  # fmt: skip
         if label.route == "direct":
-            text = await self._in_character(ask, game) or talk.small_talk(ask.message, ask.world)
-            return Answered(text, "direct", "rules", f"it asks for a word, not for a deed{why}", notes=notes)
+            return Answered(talk.small_talk(ask.message, ask.world), "direct", "rules", f"it asks for a word, not for a deed{why}", notes=notes)
         if label.route == "team":
             return Answered(talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}", notes=notes)
         if game is None:
@@ -404,21 +426,15 @@ class Router:
         reply = await self._games.act(
             ask.handle, ask.asker.id, ask.message, key=ask.key, filled=Filled(by=tuple(trail.by)), **ask.options
         )
-        text = await self._in_character(ask, game) or reply.text
         route: Route = "action" if label.route == "action" else "help"
         reason = "it is something to do, in words that the rules do not know" if route == "action" else "nobody knows it"
-        return _acted(replace(reply, text=text), f"{reason}{why}", trail, route)
+        return _acted(reply, f"{reason}{why}", trail, route)
 
     async def _told(self, ask: Asking) -> Words | None:
         assert ask.world is not None
         if self._model is None and self._scholar is not None:
             return await self._scholar.answers(ask.message, ask.world, ask.asker)
         return await pages.quoted(ask.message, ask.world)
-
-    async def _in_character(self, ask: Asking, game: Game | None) -> str:
-        if game is None or self._voice is None:
-            return ""
-        return await self._voice.instead(game, ask.message, ask.asker)
 
     def _remember(self, ask: Asking, answered: Answered) -> None:
         """An answer that was no turn, for the same key again."""

@@ -12,10 +12,14 @@ from typing import Protocol
 from agents.access import Principal
 from agents.filled import Filled
 from agents.game import Game, Reply
-from agents.models import Tool, Usage
+from agents.models import Tool
 from agents.worlds import World
 from kb.referee import Asked
-from router.answer import Citation
+from kb.session import Said
+from router.answer import Citation, Tier
+
+Tell = Callable[[str], None]
+"""Hears an answer as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,11 @@ class Words:
 
     text: str
     citations: tuple[Citation, ...] = ()
-    usage: tuple[Usage, ...] = ()
+    model_calls: int = 0
+    cost: float = 0.0
+    """US dollars."""
+    tier: Tier = "rules"
+    reason: str = ""
 
 
 class Judge(Protocol):
@@ -35,15 +43,25 @@ class Judge(Protocol):
     ) -> Filled: ...
 
 
-class Voice(Protocol):
-    """Speaks for the people of a world; raises nothing."""
+class Freeform(Protocol):
+    """Proposes what comes of words that no rule understands, where an experience allows that (`agents.freeform.Freeform`)."""
 
-    async def after(self, game: Game, message: str, reply: Reply, asker: Principal) -> Words | None:
+    async def propose(
+        self, game: Game, message: str, principal: str, *, before: Sequence[tuple[str, str]] = ()
+    ) -> Filled | None: ...
+
+
+class Voice(Protocol):
+    """Speaks for the people of a world; raises nothing. What is said is also told to `tell`, as it comes."""
+
+    async def after(
+        self, game: Game, said: Said, reply: Reply, line: str, asker: Principal, tell: Tell | None
+    ) -> Words | None:
         """Words in place of a turn's own text; None: that text is right."""
         ...
 
-    async def instead(self, game: Game, message: str, asker: Principal) -> str:
-        """In character, without a model, to what nobody understood; empty: there is nobody to say it."""
+    async def to(self, game: Game, line: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
+        """What somebody says whom a line is said to by name, and no rule understands it; None: it is said to nobody."""
         ...
 
 
