@@ -1,27 +1,150 @@
 """Owns what answers messages in a process: the router with everything that it asks, over one model or none.
 
-`Answering(…).router(knowledge)`. It is the only place that knows both the router's seams and who fills them. It must not know
-transports.
+`Answering(model, store, games, worlds, …).router(knowledge)`. The only place that knows both the router's seams and who fills them.
+It must not know transports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
 from agents.access import Principal
+from agents.freeform import Freeform
 from agents.game import Game, GameService, Reply
 from agents.judging import Judging
+from agents.knowledge import KnowledgeService
 from agents.knowledge_agent import Asker, Finding, KnowledgeAgent
-from agents.knowledge_agent import Citation as Found
-from agents.models import Model, Tool, Usage
+from agents.models import Model, Tool
 from agents.npcs.minds import Minds
-from agents.npcs.voices import Voices
-from agents.teams import TeamError
-from agents.worlds import World
-from router import Router
-from router.answer import Citation
+from agents.npcs.voices import Part, Voices
+from agents.teams import TeamResult, Teams
+from agents.teams.results import Listed
+from agents.worlds import Where, World
+from kb.session import Said
+from router import Answered, Router
+from router.answer import Citation, Tier
 from router.cache import AnswerCache
 from router.decisions import Recorder
-from router.seams import Words
+from router.seams import Tell, Words
 from storage import Store
+from storage.checkpoints import Checkpoints
+
+Mode = Literal["decide", "validate", "synthesise"]
+
+
+class Answering:
+    """`model` None: no model is configured, and all of it works by rules, search and templates."""
+
+    def __init__(
+        self,
+        model: Model | None,
+        store: Store,
+        games: GameService,
+        worlds: Callable[[Where], World],
+        checkpoints: Checkpoints,
+        *,
+        now: Callable[[], datetime],
+    ):
+        self.asks = model is not None
+        """Whether a message may lead to a model's call."""
+        self.model = model
+        self.voices = Voices(model, Minds(store.memories), now=now)
+        self.agent = KnowledgeAgent(model, cache=store.expiring, now=now)
+        self.decisions = Recorder(store.decisions)
+        self.cache = AnswerCache(store.expiring, model)
+        self._games, self._worlds, self._checkpoints, self._now = games, worlds, checkpoints, now
+
+    async def close(self) -> None:
+        """Keeps what is yet to be kept."""
+        await self.voices.close()
+        await self.decisions.close()
+
+    def teams(self, knowledge: KnowledgeService) -> Teams:
+        """Teams that work on the knowledge bases of a service."""
+        return Teams(self.model, self._games, knowledge, self._worlds, self._checkpoints)
+
+    def router(self, knowledge: KnowledgeService) -> Router:
+        """Answers messages; its teams write to the knowledge bases of a service."""
+        return Router(
+            self._games,
+            self.model,
+            cache=self.cache,
+            decisions=self.decisions,
+            judge=Judging(self.model),
+            voice=_Voice(self.voices),
+            freeform=Freeform(self.model),
+            scholar=_Scholar(self.agent),
+            teams=_Teams(self.teams(knowledge), knowledge),
+            now=self._now,
+        )
+
+    async def consult(
+        self, mode: Mode, asker: Principal, question: str, *, game: Game | None = None, world: World | None = None
+    ) -> Answered:
+        """One kind of answer from pages, in a game or about a world."""
+        assert game is not None or world is not None, "a question is about a game or a world"
+        of = Asker.of(game) if game is not None else _asker(asker, world)
+        if mode == "decide":
+            found = await self.agent.interpret(of, question, game)
+        elif mode == "validate":
+            found = await self.agent.validate(of, question, game)
+        else:
+            found = await self.agent.synthesise(of, question)
+        words = _found(found)
+        text = f"{found.verdict}: {words.text}" if found.verdict else words.text
+        return Answered(text, "knowledge", words.tier, words.reason, words.citations, words.model_calls, words.cost)
+
+
+def _asker(asker: Principal, world: World | None) -> Asker:
+    assert world is not None
+    where = world.where
+    return Asker(asker.id, f"{where.location} {where.revision} {where.experience}", world.index)
+
+
+def _found(finding: Finding) -> Words:
+    cited = tuple(Citation(each.path, each.heading, each.line, each.commit) for each in finding.citations)
+    return Words(finding.text, cited, finding.model_calls, finding.cost, finding.tier, finding.reason)
+
+
+# --- the router's seams
+
+
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    voices: Voices
+
+    async def after(
+        self, game: Game, said: Said, reply: Reply, line: str, asker: Principal, tell: Tell | None
+    ) -> Words | None:
+        return await _spoken(self.voices.stream(game, said, reply, line, principal=asker.id), tell)
+
+    async def to(self, game: Game, line: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
+        addressed = self.voices.addressed(game, line)
+        if addressed is None:
+            return None
+        npc, words = addressed
+        return await _spoken(self.voices.stream_talk(game, npc, words, key=key, principal=asker.id), tell)
+
+
+async def _spoken(parts: AsyncGenerator[Part], tell: Tell | None) -> Words | None:
+    async with aclosing(parts):
+        async for part in parts:
+            if part.spoken is not None:
+                spoken = part.spoken
+                return Words(spoken.text, (), spoken.model_calls, spoken.cost, spoken.tier, spoken.reason)
+            if tell is not None:
+                tell(part.text)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scholar:
+    agent: KnowledgeAgent
+
+    async def answers(self, question: str, world: World, asker: Principal) -> Words | None:
+        found = await self.agent.interpret(_asker(asker, world), question)
+        return _found(found) if found.citations else None

@@ -194,8 +194,13 @@ class Step:
         self._say("calls")
         given = await self._ask(
             Request(
-                tuple(messages), "team", max_tokens=TOKENS, deadline=min(WAIT, left), priority="agent",
-                principal=desk.asker.id, **options,
+                tuple(messages),
+                "team",
+                max_tokens=TOKENS,
+                deadline=min(WAIT, left),
+                priority="agent",
+                principal=desk.asker.id,
+                **options,
             )  # fmt: skip
         )
         turn.calls += given["asked"]

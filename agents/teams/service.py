@@ -145,7 +145,9 @@ class Teams:
             now = await graph.aget_state(config)
             forward: Any = None if kept else begin
             if now.interrupts:
-                forward = Command(resume={now.interrupts[0].id: given}) if _fits(now.interrupts[0].value, given) else None
+                forward = (
+                    Command(resume={now.interrupts[0].id: given}) if _fits(now.interrupts[0].value, given) else None
+                )
             if forward is not None or (now.next and not now.interrupts):
                 # What members say is nobody else's, whatever the environment says of tracing.
                 with tracing_context(enabled=False):

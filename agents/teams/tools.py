@@ -141,9 +141,7 @@ async def _search(desk: Desk, arguments: Json, _: str) -> Json:
 async def _read(desk: Desk, arguments: Json, _: str) -> Json:
     """The page as the draft has it, where the draft has it."""
     try:
-        page = await desk.knowledge.read(
-            desk.asker, desk.world, arguments["page"], branch=desk.branch, characters=TEXT
-        )
+        page = await desk.knowledge.read(desk.asker, desk.world, arguments["page"], branch=desk.branch, characters=TEXT)
     except NotThere:
         page = await desk.knowledge.read(desk.asker, desk.world, arguments["page"], characters=TEXT)
     seen = {"path": page.path, "heading": page.heading, "line": page.first, "commit": page.commit[:12]}

@@ -295,4 +295,3 @@ def _deadline(entry: Entry | None, problems: list[Diagnostic]) -> float:
         hint = "Write `deadline: 2 minutes`, at most an hour."
         problems.append(problem("RB510", entry.value_span, f"`{entry.value}` is not a deadline", hint))
     return float(length)
-

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,16 +45,15 @@ class Killer:
     """A model that kills who asks it, when a member asks for the second time in its step or for the first."""
 
     at: tuple[str, int] = ("", 0)
-    process: subprocess.Popen[str] | None = None
-    killed: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    pid: int = 0
+    known: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, conversation: Conversation) -> Answer:
         who, number = member(conversation), given(conversation)
-        if (who, number) == self.at and self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-            self.killed.append(self.at)
+        if (who, number) == self.at:
             self.at = ("", 0)
+            assert self.known.wait(60)
+            os.kill(self.pid, signal.SIGKILL)
         return Answer(f"{who} is done.") if number else FIRST[who]
 
 
@@ -67,20 +67,43 @@ class Place:
     it: Studio
     killer: Killer
     model: Scripted
+    workers: "subprocess.Popen[str]"
 
     def work(self, **told: Any) -> Any:
         """What a process that works on the run comes to; None where it was killed."""
+        assert self.workers.stdin is not None
+        assert self.workers.stdout is not None
         given = {"home": str(self.home), "database": self.database, "redis": self.redis, "model": self.model.url}
-        command = [sys.executable, str(Path(__file__).parent / "worker.py"), json.dumps(given | told)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
-        self.killer.process = process
-        out, _ = process.communicate(timeout=120)
-        assert process.returncode in (0, -signal.SIGKILL)
-        return json.loads(out) if process.returncode == 0 else None
+        self.killer.known.clear()
+        self.workers.stdin.write(json.dumps(given | told) + "\n")
+        self.workers.stdin.flush()
+        found = None
+        for line in self.workers.stdout:
+            if line.startswith("pid "):
+                self.killer.pid = int(line[4:])
+                self.killer.known.set()
+            elif line.startswith("ended "):
+                assert os.waitstatus_to_exitcode(int(line[6:])) == (0 if found else -signal.SIGKILL)
+                break
+            else:
+                found = json.loads(line)
+        return found
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator["subprocess.Popen[str]"]:
+    """What starts processes that work on runs."""
+    command = [sys.executable, str(Path(__file__).parent / "worker.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        yield process
+        process.stdin.close()
 
 
 @pytest.fixture
-async def place(tmp_path: Path, servers: Servers, fresh_database: str) -> AsyncIterator[Place]:
+async def place(
+    tmp_path: Path, servers: Servers, fresh_database: str, workers: "subprocess.Popen[str]"
+) -> AsyncIterator[Place]:
     killer = Killer()
     game_master = "## Ada\n- tools: `act`\n\nActs.\n## Ask before\n- it is done: `act`\n"
     careful = f"---\nteam: careful\nmembers: [ada]\n---\n# Careful\nAsks.\n{game_master}"
@@ -88,7 +111,7 @@ async def place(tmp_path: Path, servers: Servers, fresh_database: str) -> AsyncI
     with serving(killer) as model:
         async with FencedStore.opened(fresh_database, servers.redis_url) as store, client(model.url) as asked:
             it = studio(tmp_path, store, asked, PostgresCheckpoints(fresh_database))
-            yield Place(tmp_path, fresh_database, servers.redis_url, it, killer, model)
+            yield Place(tmp_path, fresh_database, servers.redis_url, it, killer, model, workers)
             await it.app.games.close()
 
 
@@ -101,9 +124,10 @@ async def test_a_run_that_is_killed_at_any_step_goes_on_there_and_nothing_happen
     for at, effects in deaths:
         place.killer.at = at
         first = not place.model.requests
-        assert await asyncio.to_thread(
-            place.work, **({"begin": begin} if first else {"run": "r1"}), effects=effects
-        ) is None, (at, effects)
+        assert (
+            await asyncio.to_thread(place.work, **({"begin": begin} if first else {"run": "r1"}), effects=effects)
+            is None
+        ), (at, effects)
     found = await asyncio.to_thread(place.work, run="r1")
     assert (found["status"], found["text"], found["steps"]) == ("done", "Dora is done.", 4)
 
@@ -136,7 +160,7 @@ async def test_an_approval_is_given_to_another_process_than_the_one_that_asked(p
 
 
 async def test_two_workers_never_work_on_one_run_and_may_come_first_at_once(place: Place):
-    one, other = PostgresCheckpoints(place.database), PostgresCheckpoints(place.database)
+    one, other = PostgresCheckpoints(place.database), PostgresCheckpoints(place.database, wait=0.1)
 
     async def hold(checkpoints: PostgresCheckpoints, thread: str) -> None:
         async with checkpoints.run(thread):

@@ -97,7 +97,9 @@ async def test_storytelling_goes_back_to_the_teller_where_the_editor_objects(ope
             return Answer("lore/dust.md: the dust is a hundred years old.") if given(conversation) else search("dust")
         if member(conversation) == "Editor":
             return Answer(json.dumps({"answer": "again", "why": "The dust is older."}))
-        return Answer("Ten years of dust.", ()) if "older" not in conversation.messages[0].text else Answer("A century.")
+        return (
+            Answer("Ten years of dust.", ()) if "older" not in conversation.messages[0].text else Answer("A century.")
+        )
 
     it = await opened(model := scripted(decide))
     found = await it.teams.run(ANN, "storytelling", "The story of the dust.", world="tiny")
@@ -432,8 +434,8 @@ async def test_members_can_do_no_more_than_who_asks_for_them(opened: Open, scrip
 
 SUMMON = (
     "---\nrule: summon\non: summon <text>\n---\n# Summoning\nOnly one wolf comes.\n## When\n"
-    "- it is a wolf: `text == \"wolf\"`\n- there is none yet: `world.wolves < 1`\n## Then\n"
-    "- create [[wolf]] in `player.location`\n- add 1 to `world.wolves`\n- say \"A wolf comes.\"\n"
+    '- it is a wolf: `text == "wolf"`\n- there is none yet: `world.wolves < 1`\n## Then\n'
+    '- create [[wolf]] in `player.location`\n- add 1 to `world.wolves`\n- say "A wolf comes."\n'
 )
 WOLVES = {
     "wolf.md": "---\nnpc: wolf\n---\n# Wolf\nGrey.\n",

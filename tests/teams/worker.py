@@ -1,4 +1,7 @@
-"""A process that works on one run, and dies at once after an effect where it is told to: `python worker.py '{"home": …}'`."""
+"""Processes that work on runs: for each line of JSON one of its own, forked when everything is imported, which may be killed.
+
+It tells `pid N`, then what the run came to or nothing, then `ended STATUS`.
+"""
 
 import asyncio
 import json
@@ -10,6 +13,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import langgraph.checkpoint.postgres.aio
+import langgraph.func
+import langgraph.graph  # noqa: F401
 from teams_base import ANN, client, studio
 
 from agents.game import GameService
@@ -45,8 +51,15 @@ async def main(told: Any) -> None:
         it = studio(Path(told["home"]), store, model, PostgresCheckpoints(told["database"]))
         begin = told.get("begin")
         work = it.teams.run(ANN, **begin) if begin else it.teams.resume(ANN, told["run"], approve=told.get("approve"))
-        print(json.dumps((await work).as_data()))
+        print(json.dumps((await work).as_data()), flush=True)
         await it.app.games.close()
 
 
-asyncio.run(main(json.loads(sys.argv[1])))
+for line in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        os.setpgid(0, 0)
+        asyncio.run(main(json.loads(line)))
+        os._exit(0)
+    print(f"pid {pid}", flush=True)
+    print(f"ended {os.waitpid(pid, 0)[1]}", flush=True)
