@@ -222,9 +222,7 @@ class Router:
         """The one turn of a message, worded by whom it was with. `said` is what it comes to where nothing is filled."""
         if self._voice is not None and (said is None or filled.dump()):
             game, said = await self._games.consider(ask.handle, ask.asker.id, ask.message, filled)
-        reply = await self._games.act(
-            ask.handle, ask.asker.id, ask.message, key=ask.key, filled=filled, **ask.options
-        )
+        reply = await self._games.act(ask.handle, ask.asker.id, ask.message, key=ask.key, filled=filled, **ask.options)
         answered = _acted(reply, reason, trail)
         if self._voice is not None and said is not None and reply.status == "done":
             line = filled.said_as or ask.message
@@ -240,7 +238,7 @@ class Router:
         """With a model: what is kept, then a sure label, then the one call."""
         assert ask.world is not None
         scene = scene_of(game, ask.message) if game is not None else Scene()
-        flows = self._teams.flows(ask.world, ask.asker) if self._teams is not None else ()
+        flows = self._teams.flows(ask.world, ask.asker, ask.handle) if self._teams is not None else ()
         offered = Offered.of(scene.offers, flows, ask.asker, persona)
         made = request(
             scene, ask.message, offered, persona,
@@ -415,9 +413,17 @@ class Router:
                     notes=notes,
                 )  # fmt: skip
         if label.route == "direct":
-            return Answered(talk.small_talk(ask.message, ask.world), "direct", "rules", f"it asks for a word, not for a deed{why}", notes=notes)
+            return Answered(
+                talk.small_talk(ask.message, ask.world),
+                "direct",
+                "rules",
+                f"it asks for a word, not for a deed{why}",
+                notes=notes,
+            )
         if label.route == "team":
-            return Answered(talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}", notes=notes)
+            return Answered(
+                talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}", notes=notes
+            )
         if game is None:
             near = await pages.quoted(ask.message, ask.world) if label.route != "help" else None
             found = near.citations if near else ()
@@ -427,7 +433,9 @@ class Router:
             ask.handle, ask.asker.id, ask.message, key=ask.key, filled=Filled(by=tuple(trail.by)), **ask.options
         )
         route: Route = "action" if label.route == "action" else "help"
-        reason = "it is something to do, in words that the rules do not know" if route == "action" else "nobody knows it"
+        reason = (
+            "it is something to do, in words that the rules do not know" if route == "action" else "nobody knows it"
+        )
         return _acted(reply, f"{reason}{why}", trail, route)
 
     async def _told(self, ask: Asking) -> Words | None:

@@ -76,7 +76,7 @@ class Scholar(Protocol):
 class Teams(Protocol):
     """Runs flows in which several agents work."""
 
-    def flows(self, world: World, asker: Principal) -> Sequence[Tool]:
+    def flows(self, world: World, asker: Principal, handle: str) -> Sequence[Tool]:
         """Those that the asker may start; the name of each is one of its own, and `task` is its argument."""
         ...
 

@@ -10,27 +10,29 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Literal
 
-from agents.access import Principal
+from agents.access import Principal, Refused
 from agents.freeform import Freeform
 from agents.game import Game, GameService, Reply
 from agents.judging import Judging
 from agents.knowledge import KnowledgeService
+from agents.knowledge.errors import KnowledgeError, NotThere
 from agents.knowledge_agent import Asker, Finding, KnowledgeAgent
 from agents.models import Model, Tool
 from agents.npcs.minds import Minds
 from agents.npcs.voices import Part, Voices
-from agents.teams import TeamResult, Teams
-from agents.teams.results import Listed
-from agents.worlds import Where, World
+from agents.teams import TeamError, Teams
+from agents.teams.service import teams_of
+from agents.worlds import Where, World, WorldError
 from kb.session import Said
 from router import Answered, Router
 from router.answer import Citation, Tier
 from router.cache import AnswerCache
 from router.decisions import Recorder
 from router.seams import Tell, Words
-from storage import Store
+from storage import Store, StoreError
 from storage.checkpoints import Checkpoints
 
 Mode = Literal["decide", "validate", "synthesise"]
@@ -61,7 +63,7 @@ class Answering:
     async def close(self) -> None:
         """Keeps what is yet to be kept."""
         await self.voices.close()
-        await self.decisions.close()
+        await self.decisions.flush()
 
     def teams(self, knowledge: KnowledgeService) -> Teams:
         """Teams that work on the knowledge bases of a service."""
@@ -78,7 +80,7 @@ class Answering:
             voice=_Voice(self.voices),
             freeform=Freeform(self.model),
             scholar=_Scholar(self.agent),
-            teams=_Teams(self.teams(knowledge), knowledge),
+            teams=_Flows(self.teams(knowledge), knowledge),
             now=self._now,
         )
 
@@ -148,3 +150,39 @@ class _Scholar:
     async def answers(self, question: str, world: World, asker: Principal) -> Words | None:
         found = await self.agent.interpret(_asker(asker, world), question)
         return _found(found) if found.citations else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Flows:
+    """Teams as the router knows them. A run's id comes from the message's key: the same key goes on with the same run."""
+
+    teams: Teams
+    knowledge: KnowledgeService
+
+    def flows(self, world: World, asker: Principal, handle: str) -> list[Tool]:
+        given = {"type": "object", "properties": {"task": {"type": "string"}}, "required": ["task"]}
+        listed = teams_of(world) if asker.may("kb:read") else ()
+        return [Tool(each.id, each.purpose, given) for each in listed if handle or not each.needs_game]
+
+    async def run(self, flow: str, task: str, world: World, asker: Principal, handle: str, key: str) -> Words:
+        run = sha256(f"{asker.id}\0{handle}\0{key}".encode()).hexdigest()[:16]
+        try:
+            name = await self._name(world, asker)
+            result = await self.teams.run(asker, flow, task, world=name, handle=handle, run_id=run)
+        except (TeamError, KnowledgeError, Refused, WorldError, StoreError) as error:
+            return Words(f"{error}. {getattr(error, 'hint', '')}".strip(), reason="the team could not begin")
+        cited = tuple(Citation(each.path, each.heading, each.line, each.commit) for each in result.citations)
+        more = f"\n(The proposal is the draft {result.branch}.)" if result.branch else ""
+        if result.status == "waiting-approval":
+            more += f"\n(It waits for you: rulebound team resume {result.run_id} --yes, or --no.)"
+        tier: Tier = "call" if result.model_calls else "rules"
+        reason = f"the team {flow}: {result.status}{result.reason and f', {result.reason}'}"
+        return Words(result.text + more, cited, result.model_calls, result.cost, tier, reason)
+
+    async def _name(self, world: World, asker: Principal) -> str:
+        """What the knowledge base of a world is called. Raises `KnowledgeError` where the asker may not read it."""
+        location = world.where.location
+        for each in await self.knowledge.namespaces(asker):
+            if Where.of(each.location).location == location:
+                return each.name
+        raise NotThere("There is no such knowledge base for you", "Name one that you may read.")

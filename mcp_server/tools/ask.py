@@ -54,13 +54,12 @@ def add(mcp: MCPServer[Any], catalog: Catalog) -> None:
         with typed_errors():
             asker = who(ctx)
             asker.need("game:play" if handle else "kb:read")
-            if handle:
-                await catalog.play(asker, handle)
-            if catalog.router.asks:
+            game = await catalog.game(asker, handle) if handle else None
+            opened = None if game else await catalog.world(asker, world)
+            if catalog.answering.asks:
                 await take(ctx, "model")
-            opened = None if handle else await catalog.world(asker, world)
             if mode != "auto":
-                answered = await catalog.router.consult(mode, asker, question, handle=handle, world=opened)
+                answered = await catalog.answering.consult(mode, asker, question, game=game, world=opened)
             else:
                 answered = await catalog.router.answer(
                     asker, question, handle=handle, world=opened, persona=persona, key=idempotency_key
@@ -71,7 +70,7 @@ def add(mcp: MCPServer[Any], catalog: Catalog) -> None:
 def told(answered: Answered, source: str) -> CallToolResult:
     """An answer as a tool tells it."""
     text = clip(answered.text, LONGEST, "kb_read")
-    asked = Asked(**{**answered.as_data(), "text": text})
+    asked = Asked.model_validate({**answered.as_data(), "text": text})
     source = ", ".join(map(str, answered.citations)) or source
     turn = f" (turn {answered.turn})" if answered.turn is not None else ""
     return result(f"{answered.route}: {answered.reason}{turn}\n{data(text, source)}", asked, source)

@@ -217,13 +217,13 @@ class _Connection:
         router = self._live.catalog.router
         if len(self._asking) >= MOST_ASKING:
             raise Bad("rate_limited", "That was too much at once", f"Wait for one of your {MOST_ASKING} questions.")
-        if router.asks and (wait := await self._live.take(self._who, "model")) > 0:
+        if self._live.catalog.answering.asks and (wait := await self._live.take(self._who, "model")) > 0:
             raise Bad("rate_limited", "You asked too much", f"Wait {wait:.1f} s.")
 
         async def answer() -> None:
             try:
-                options = {"handle": handle, "persona": asked.persona, "key": asked.key}
-                async for piece in router.stream(self._who, asked.question, **options):
+                pieces = router.stream(self._who, asked.question, handle=handle, persona=asked.persona, key=asked.key)
+                async for piece in pieces:
                     if piece.answered is None:
                         if asked.stream:
                             await self._wire.put("piece", asked.id, text=piece.text)

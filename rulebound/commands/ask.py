@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from contextlib import AsyncExitStack
 
 from agents.access import LOCAL
@@ -22,7 +21,7 @@ def ask(where: Where, question: str, *, player: str | None, persona: str, as_jso
     else:
         cited = "".join(f"\n  {each}" for each in answered.citations if str(each) not in answered.text)
         notes = "".join(f"\n({each})" for each in answered.notes)
-        print(f"{cited}{notes}\n({answered.route}, by {answered.tier}: {answered.reason})".lstrip("\n"))
+        print(f"{cited}{notes}\n({answered.route}, by {answered.tier}: {answered.reason})")
     return 1 if answered.route == "help" else 0
 
 
@@ -35,15 +34,14 @@ async def _ask(where: Where, question: str, player: str | None, persona: str, *,
         router = app.router(app.knowledge({}))
         handle = "" if player is None else await _seat(app, where, player)
         world = app.worlds(where) if player is None else None
-        answered = None
+        told, answered = "", None
         async for piece in router.stream(LOCAL, question, handle=handle, world=world, persona=persona):
-            if show and piece.text:
-                sys.stdout.write(piece.text)
-                sys.stdout.flush()
-            answered = piece.answered
-        if show:
-            print()
+            told, answered = told + piece.text, piece.answered
+            if show:
+                print(piece.text, end="", flush=True)
         assert answered is not None, "the last piece carries the answer"
+        if show and told.strip() != answered.text.strip():
+            print(f"\n\n{answered.text}" if told else answered.text, end="")
         return answered
 
 
