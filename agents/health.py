@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agents.game import GameService
+from agents.models.client import Client
+from agents.models.metrics import none as no_models
 from agents.progress import SESSION
 from storage import StoreError
 from storage.fenced import FencedStore
@@ -22,13 +24,15 @@ from storage.postgres import PostgresStore
 STATUS = "SELECT current_setting('server_version') AS version, (SELECT version_num FROM alembic_version) AS revision"
 
 
-async def health(store: PostgresStore, patience: float = 30.0) -> dict[str, Any]:
+async def health(store: PostgresStore, patience: float = 30.0, *, models: Client | None = None) -> dict[str, Any]:
     """`status` and for each store `status` (`healthy` or `degraded`), how long an answer took in `milliseconds`, and what
-    else tells how it does. Without Redis everything works, slower; without PostgreSQL nothing is kept. A store that says
-    nothing for `patience` seconds is degraded."""
+    else tells how it does. Without Redis everything works, slower; without PostgreSQL nothing is kept; without a model's
+    provider rules, templates and what is cached answer. A store that says nothing for `patience` seconds is degraded."""
     found = {"postgres": await _within(patience, _postgres(store))}
     if isinstance(store, FencedStore):
         found["redis"] = await _within(patience, _redis(store))
+    if models is not None:
+        found["models"] = models.health()
     well = all(each["status"] == "healthy" for each in found.values())
     return {"status": "healthy" if well else "degraded", **found}
 
@@ -61,9 +65,9 @@ async def _redis(store: FencedStore) -> dict[str, Any]:
     return {"status": "healthy", "milliseconds": _since(begin), **told}
 
 
-async def metrics(store: PostgresStore, games: GameService, now: datetime) -> str:
-    """Everything that is measured about the stores, the turns and this process. While the database is away, without the
-    number of players, which only it knows."""
+async def metrics(store: PostgresStore, games: GameService, now: datetime, models: Client | None = None) -> str:
+    """Everything that is measured about the stores, the turns, the models and this process. While the database is away, without
+    the number of players, which only it knows."""
     connections, (held, instances) = store.connections, games.held
     found = list[str]()
     with suppress(StoreError):
@@ -73,9 +77,7 @@ async def metrics(store: PostgresStore, games: GameService, now: datetime) -> st
         games.took.render(),
         gauge("games_held", "Games in this process' memory.", held),
         gauge("game_state_instances", "Instances of all games in this process' memory.", instances),
-        # No model is called yet.
-        counter("llm_api_calls_total", "Calls of models.", 0),
-        gauge("llm_cost_daily_usd", "What models cost since midnight UTC, in US dollars.", 0),
+        models.metrics() if models is not None else no_models(),
         gauge("decision_cache_hit_rate", "Share of decisions that no model had to be asked for again.", 0),
         store.writes.render(),
         connections.queries.render(),

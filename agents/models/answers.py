@@ -35,7 +35,7 @@ def answered(request: Request, heard: Heard, usage: Usage) -> Answer:
     if request.labels:
         return _labelled(request, heard, usage)
     if request.schema is not None:
-        data = _data(heard.text, request.schema)
+        data = _data(heard.text, {"type": "object"} if request.loose else request.schema)
         return Answer(heard.text, usage, data=data, finish=_finish(heard))
     offered = {tool.name for tool in request.tools}
     text, raw = heard.text, heard.calls

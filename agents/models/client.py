@@ -22,7 +22,7 @@ from agents.models.configuration import Configuration
 from agents.models.course import Course
 from agents.models.endpoint import Endpoint, Payer
 from agents.models.metrics import Measures
-from agents.models.model import Answer, Message, ModelError, Piece, Request, Usage
+from agents.models.model import Answer, Message, ModelError, Piece, Request, Usage, total
 from agents.models.wire import Heard, body
 from storage.ledger import Ledger, MemoryLedger
 from storage.records import Json
@@ -76,7 +76,7 @@ class Client:
         with self._measured(request) as spent:
             heard = await self._whole(request, (), until, spent)
             try:
-                return answered(request, heard, _sum(spent))
+                return answered(request, heard, total(spent))
             except NoAnswer as problem:
                 return await self._repaired(request, heard, problem, until, spent)
 
@@ -108,7 +108,7 @@ class Client:
                         raise course.error(failure, held.told) from None
                     await course.after(failure)
             try:
-                answer = answered(request, heard.ended(), _sum(spent))
+                answer = answered(request, heard.ended(), total(spent))
             except NoAnswer as problem:
                 if held.told:
                     raise ModelError("invalid", str(problem), usage=spent, told=held.told) from problem
@@ -172,7 +172,7 @@ class Client:
         )
         heard = await self._whole(request, repair, until, spent)
         try:
-            return answered(request, heard, _sum(spent))
+            return answered(request, heard, total(spent))
         except NoAnswer as again:
             raise ModelError(
                 "invalid", f"twice no answer: {again}", "A more capable model or a simpler schema helps.", usage=spent
@@ -222,18 +222,3 @@ def _vectors(data: list[Json], count: int) -> list[list[float]]:
     if len(found) != count or len({len(each) for each in found}) > 1:
         raise ValueError("not a vector for each text")
     return found
-
-
-def _sum(spent: Sequence[Usage]) -> Usage:
-    """What an answer took with all tries; the last is who answered."""
-    last = spent[-1]
-    return Usage(
-        last.provider,
-        last.model,
-        sum(each.input_tokens for each in spent),
-        sum(each.output_tokens for each in spent),
-        sum(each.cached_tokens for each in spent),
-        sum(each.cost for each in spent),
-        sum(each.calls for each in spent),
-        sum(each.seconds for each in spent),
-    )

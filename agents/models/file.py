@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -137,6 +137,7 @@ def _configuration(found: _File, key: Callable[[str], str | None]) -> Configurat
 def _provider(said: _Provider, key: str) -> Provider:
     fields: dict[str, Any] = {name: getattr(said, name) for name in Provider.__dataclass_fields__}
     fields["through"] = said.through or ("http" if said.url else "litellm")
+    fields["prices"] = Prices(**asdict(said.prices)) if said.prices else None
     fields |= {"url": said.url.rstrip("/"), "key": key}
     return Provider(**fields)
 

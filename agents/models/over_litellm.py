@@ -97,7 +97,6 @@ def _settled() -> Any:
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.cache = None
-    litellm.disable_aiohttp_transport = True  # its sessions are left open where a call is cancelled
     return litellm
 
 

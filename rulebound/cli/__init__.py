@@ -56,6 +56,17 @@ def common(
 
 
 @app.command()
+def models(
+    json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    call: Annotated[bool, typer.Option("--call/--no-call", help="Ask each provider for a word.")] = True,
+) -> None:
+    """Show the models: providers, a test call of each, what was spent today. Exit 1: none is configured, or one fails."""
+    from rulebound.commands.models import models as run
+
+    finish(run(as_json=json, call=call))
+
+
+@app.command()
 def play(
     world: Annotated[str, typer.Argument(metavar="WORLD|PATH|URL", help="What to play.")] = "cloak",
     at: AtOption = None,

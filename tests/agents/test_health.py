@@ -24,7 +24,9 @@ NAMES = {
     "database_transaction_rate", "hot_process_hits_total", "redis_hits_total", "redis_misses_total",
     "process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds",
     "agent_execution_time_seconds", "games_held", "game_state_instances",
-    "llm_api_calls_total", "llm_cost_daily_usd", "decision_cache_hit_rate",
+    "llm_api_calls_total", "llm_cost_daily_usd", "decision_cache_hit_rate", "llm_provider_calls_total", "llm_cost_usd_total",
+    "llm_breaker_open", "agent_requests_total", "agent_response_time_ms", "agent_error_rate", "agent_model_usage_total",
+    "agent_queue_seconds", "agent_queue_waiting",
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from agents.models.configuration import Configuration
 from evals.scripted import Scripted, serving
 from evals.scripted.script import Decide
 
-LITELLM = ("ignore:.*TypedDict:UserWarning", "ignore:Accessing the 'model_computed_fields':DeprecationWarning")
+LITELLM = ("ignore:.*TypedDict:UserWarning", "ignore:Accessing the 'model_:DeprecationWarning")
 """What pydantic says of litellm's own types; whoever has no test runner is not told."""
 KEY = "sk-a-secret-that-nobody-may-see"
 
