@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypedDict
 
 from agents.game import Game, GameService, Reply
-from agents.knowledge_agent.agent import Asker, KnowledgeAgent
+from agents.knowledge_agent.agent import KnowledgeAgent
+from agents.knowledge_agent.asking import Asker
 from agents.knowledge_agent.passages import plain
 from agents.knowledge_agent.prompts import shown
 from agents.knowledge_agent.prose import Step

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from agents.game import Game
 from agents.knowledge_agent.findings import Citation, Finding, Verdict
-from agents.knowledge_agent.passages import plain
+from agents.knowledge_agent.passages import Limits, choose, plain
+from agents.knowledge_agent.support import Support
 from kb.referee import Inputs, Outcome
 from kb.search import Hit, SearchIndex
 
@@ -58,6 +60,17 @@ def cite(pages: SearchIndex, path: str, line: int) -> Citation | None:
     sections = pages.sections(path)
     heading = sections.heading(line) if sections and sections.path == path else None
     return None if heading is None else Citation(path, heading, line, pages.commit)
+
+
+def stated(pages: SearchIndex, statement: str, limits: Limits) -> Finding:
+    """Whether a line says a statement, word for word; else the sections that may settle it."""
+    chosen = choose(pages, statement, limits)
+    if lines := Support(pages.terms, chosen.passages).says(statement):
+        return Finding(
+            f"The pages say so: {statement.strip()}", lines, "rules", "a line says it word for word", "valid"
+        )
+    found = quoted(pages, chosen.hits, "no model is configured: the sections that fit best")
+    return replace(found, verdict="unclear")
 
 
 def quoted(pages: SearchIndex, hits: Sequence[Hit], reason: str) -> Finding:

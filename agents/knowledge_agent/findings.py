@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Mode = Literal["interpret", "validate", "synthesise", "workflow"]
 Verdict = Literal["valid", "invalid", "unclear"]
 Tier = Literal["rules", "cache", "call"]
 

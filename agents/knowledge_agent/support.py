@@ -13,7 +13,7 @@ from functools import cached_property
 
 from agents.knowledge_agent.findings import Citation
 from agents.knowledge_agent.passages import Passage, plain
-from agents.knowledge_agent.words import EMPTY, names, negated, numbers
+from agents.knowledge_agent.words import content, names, negated, numbers
 
 THRESHOLD = 0.7
 """The share of a sentence's content words that its citing lines must have."""
@@ -55,7 +55,7 @@ class Support:
     def __init__(self, terms: Callable[[str], list[str]], passages: Sequence[Passage], seen: str = ""):
         self._terms = terms
         self._passages = {each.number: each for each in passages}
-        self._units = {each.number: tuple(self._split(each)) for each in passages}
+        self._split_up: dict[int, tuple[Unit, ...]] = {}
         self._seen = seen
         """What the player perceives, which is cited as passage 0."""
 
@@ -67,7 +67,7 @@ class Support:
         numbers_cited = set(cited)
         if 0 in numbers_cited and self._seen and self._perceived(sentence, wanted, numbered):
             return ()
-        units = [unit for number in sorted(numbers_cited) for unit in self._units.get(number, ())]
+        units = [unit for number in sorted(numbers_cited) for unit in self._units(number)]
         denies = negated(sentence)
         if denies and not any(unit.negated and unit.terms & wanted for unit in units):
             return None
@@ -79,6 +79,17 @@ class Support:
         if not all(words.issuperset(self._terms(name)) for name in names(sentence)):
             return None
         return tuple(dict.fromkeys(unit.passage.cite(unit.line) for unit in chosen))
+
+    def says(self, statement: str) -> tuple[Citation, ...]:
+        """The one line that says a statement with all of its words, numbers and names, and denies what it denies; () if none."""
+        wanted, cited = self._content(statement), self.of(statement, self._passages) or ()
+        units = (unit for number in self._passages for unit in self._units(number))
+        whole = (unit for unit in units if wanted <= unit.around and unit.negated == negated(statement))
+        return tuple(found for unit in whole if (found := unit.passage.cite(unit.line)) in cited)[:1]
+
+    def about(self, statement: str, said: str) -> bool:
+        """Whether two texts have a word in common that says something."""
+        return not self._content(statement).isdisjoint(self._content(said))
 
     def _cover(self, units: list[Unit], wanted: frozenset[str], numbered: frozenset[str]) -> list[Unit] | None:
         """The fewest units that have enough of the words and all of the numbers."""
@@ -93,11 +104,9 @@ class Support:
         )
         if one is not None and share(one) >= THRESHOLD:
             # "The lamp costs 10" is not said by "The sword costs 10" beside "The lamp costs 5".
-            shown = (unit for units in self._units.values() for unit in units)
+            shown = (unit for number in self._passages if numbered for unit in self._units(number))
             better = (unit for unit in shown if share(unit) > share(one))
-            if not numbered or not any(unit.numbers and not numbered <= unit.numbers for unit in better):
-                return [one]
-            return None
+            return None if any(unit.numbers and not numbered <= unit.numbers for unit in better) else [one]
         if numbered:
             return None
         chosen: list[Unit] = []
@@ -123,10 +132,14 @@ class Support:
         return frozenset(self._terms("carry carrying hold holding see here room exit lead player"))
 
     def _content(self, text: str) -> frozenset[str]:
-        """The words that say something. Numbers are compared as such: "lamp 5" and "sword 5" have no word in common."""
-        words = re.findall(r"[^\W_]+", plain(text).casefold())
-        telling = (word for word in words if word not in EMPTY and not negated(word) and not numbers(word))
-        return frozenset(self._terms(" ".join(telling))) - _NOISE
+        return frozenset(self._terms(content(plain(text))))
+
+    def _units(self, number: int) -> tuple[Unit, ...]:
+        """The units of a passage; none of one that was not shown."""
+        if number not in self._split_up:
+            passage = self._passages.get(number)
+            self._split_up[number] = tuple(self._split(passage)) if passage else ()
+        return self._split_up[number]
 
     def _split(self, passage: Passage) -> Iterator[Unit]:
         head = passage.lines[0] if passage.lines[0].lstrip().startswith("|") else ""
@@ -147,10 +160,6 @@ class Support:
                 terms = self._content(said)
                 if terms:
                     yield Unit(passage, line, said, context, terms, terms | self._content(context))
-
-
-_NOISE = frozenset({"", "t", "s", "don", "didn", "doesn", "isn", "aren", "wasn", "won", "couldn", "wouldn"})
-"""What is left of "don't" and "lamp's"."""
 
 
 def sentences(text: str) -> list[str]:

@@ -11,11 +11,44 @@ these they this those to us was we were what when where which while who whom who
 """
 EMPTY = frozenset(_EMPTY.split())
 """Words that every page and every question has: they say nothing about whether a page answers the question."""
-_NEGATED = re.compile(
-    r"\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|cannot|without|unless|except|forbidden|refused|refuses|"
-    r"\w+n['’]t)\b|(?<![\w=])!(?=[\w(])",  # the last: a rule's expression
-    re.IGNORECASE,
-)
+_NEGATING = [
+    "not",
+    "no",
+    "never",
+    "none",
+    "nobody",
+    "nothing",
+    "nowhere",
+    "neither",
+    "nor",
+    "cannot",
+    "without",
+    "unless",
+    "except",
+    "forbidden",
+    "refused",
+    "refuses",
+]
+_NEGATED = re.compile(rf"\b(?:{'|'.join(_NEGATING)}|\w+n['’]t)\b|(?<![\w=])!(?=[\w(])", re.IGNORECASE)
+"""The last is a rule's expression: `!item.fixed`."""
+_SHORTENED = [
+    "t",
+    "s",
+    "don",
+    "didn",
+    "doesn",
+    "isn",
+    "aren",
+    "wasn",
+    "weren",
+    "won",
+    "couldn",
+    "wouldn",
+    "shouldn",
+    "hasn",
+    "haven",
+    "hadn",
+]
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _TO_TWENTY = """
@@ -38,6 +71,12 @@ def telling(question: str) -> str:
     return " ".join(word for word in re.findall(r"[\w'’-]+", question.casefold()) if word not in EMPTY)
 
 
+def content(text: str) -> str:
+    """The words that say what a sentence is about. Numbers are compared as such: "lamp 5" and "sword 5" share no word."""
+    words = re.findall(r"[^\W_]+", text.casefold())
+    return " ".join(word for word in words if word not in _OTHERS and not word[0].isdigit())
+
+
 def negated(text: str) -> bool:
     return _NEGATED.search(text) is not None
 
@@ -52,3 +91,6 @@ def names(sentence: str) -> frozenset[str]:
     """Words that are written as names, lower case: with a capital, also at the beginning, where it is no empty word."""
     found = (word for word in _WORD.findall(sentence) if word[0].isupper())
     return frozenset(re.sub(r"['’]s$", "", word.casefold()) for word in found) - EMPTY
+
+
+_OTHERS = EMPTY | frozenset(_NEGATING) | frozenset(_SHORTENED) | _NUMBERS.keys()

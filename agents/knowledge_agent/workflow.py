@@ -10,7 +10,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agents.knowledge_agent.agent import Asker, KnowledgeAgent
+from agents.knowledge_agent.agent import KnowledgeAgent
+from agents.knowledge_agent.asking import Asker
 from agents.knowledge_agent.carrying import MAX_ANSWER, MAX_DONE, Hands, State, Table, compiled, step_of
 from agents.knowledge_agent.findings import Citation, Finding
 from agents.knowledge_agent.prose import Step, steps
