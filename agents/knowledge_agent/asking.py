@@ -21,6 +21,7 @@ from agents.knowledge_agent.passages import Chosen
 from agents.knowledge_agent.prompts import Mode, prompt, said, schema
 from agents.knowledge_agent.support import Support, sentences
 from agents.models import Marked, Message, Model, ModelError, Request, Usage
+from agents.worlds import World
 from kb.search import SearchIndex
 
 ASKED = 2
@@ -48,8 +49,13 @@ class Asker:
     @staticmethod
     def of(game: Game) -> Asker:
         """A player, of the world that they play in."""
-        where = game.world.where
-        return Asker(game.seat.principal, f"{where.location} {where.revision} {where.experience}", game.world.index)
+        return Asker.about(game.world, game.seat.principal)
+
+    @staticmethod
+    def about(world: World, principal: str) -> Asker:
+        """Somebody who was let into a world."""
+        where = world.where
+        return Asker(principal, f"{where.location} {where.revision} {where.experience}", world.index)
 
 
 class Nothing(Enum):
@@ -82,9 +88,8 @@ class Asking:
             found = unsettled(self.mode, self.asker, self.chosen, f"{found.value}: the sections that fit best")
         if self.chosen.left_out:
             reason = f"; passages that speak to a model were left out: {self.chosen.left_out}"
-        calls, cost = sum(each.calls for each in spent), sum(each.cost for each in spent)
-        tier = "call" if calls else found.tier
-        return replace(found, reason=found.reason + reason, model_calls=calls, cost=cost, tier=tier), good
+        tier = "call" if spent else found.tier
+        return replace(found, reason=found.reason + reason, usage=tuple(spent), tier=tier), good
 
     async def _found(self, until: float, spent: list[Usage]) -> Finding | Nothing:
         support = Support(self.asker.pages.terms, self.chosen.passages, self.seen)

@@ -15,7 +15,7 @@ from agents.knowledge_agent.asking import Asker
 from agents.knowledge_agent.carrying import MAX_ANSWER, MAX_DONE, Hands, State, Table, compiled, step_of
 from agents.knowledge_agent.findings import Citation, Finding
 from agents.knowledge_agent.prose import Step, steps
-from agents.models import Model
+from agents.models import Model, Usage
 from storage.checkpoints import Checkpoints, owner
 
 Status = Literal["done", "waiting", "stopped", "paused"]
@@ -101,7 +101,7 @@ def _begun(asker: Asker, page: str) -> State:
             for each in found]  # fmt: skip
     return {
         "path": sections.path, "heading": heading, "commit": sections.commit, "steps": kept, "at": 1, "then": 1, "done": [],
-        "question": "", "why": "", "calls": 0, "cost": 0.0,
+        "question": "", "why": "", "usage": [],
     }  # fmt: skip
 
 
@@ -117,6 +117,6 @@ def _ran(state: State, status: Status) -> Ran:
         "paused": "the time is over: the same call goes on",
     }  # fmt: skip
     text = "\n".join([*told, *([last] if last else [])])
-    tier = "call" if state["calls"] else "rules"
-    finding = Finding(text, tuple(cited), tier, reasons[status], model_calls=state["calls"], cost=state["cost"])
+    usage = tuple(Usage(**each) for each in state["usage"])
+    finding = Finding(text, tuple(cited), "call" if usage else "rules", reasons[status], usage=usage)
     return Ran(status, state["question"], found, done, finding)
