@@ -28,7 +28,8 @@ def decided(game: Game, text: str, now: datetime | None = None) -> Finding | Non
     world, session = game.world, game.world.session
     inputs = Inputs(now or game.state.rows["world"]["time"])
     said = session.say(game.state, game.player, text, game.dialogue, inputs)
-    if not said.understood or not said.outcomes:
+    # An action without a type answers a question of a workflow, which any words may.
+    if not said.understood or not said.outcomes or not all(action.type for action in said.actions):
         return None
     refused = next((outcome for outcome in said.outcomes if outcome.status == "refused"), None)
     verdict: Verdict = "valid" if refused is None else "invalid"

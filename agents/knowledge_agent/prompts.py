@@ -17,7 +17,7 @@ from storage.records import Json
 
 Mode = Literal["interpret", "validate", "synthesise"]
 VERSION = 1
-"""Of the prompts: another version finds nothing that an older one left in the cache."""
+"""Of the prompts, the checks and a kept finding: another version finds nothing that an older one left in the cache."""
 MAX_SENTENCES, MAX_SENTENCE, MAX_QUESTION = 12, 400, 1_000
 _VERDICTS: tuple[Verdict, ...] = ("valid", "invalid", "unclear")
 

@@ -23,6 +23,8 @@ MAX_CITED = 5
 _END = re.compile(r"(?<=[.!?])[\"'”’)*_]*\s+")
 _OWN = re.compile(r"\s*(?:[-*+>]\s|\d{1,3}[.)]\s|\|)")
 """A line that is a unit of its own: an item of a list, a row of a table, a quoted line."""
+_MARK = re.compile(r"\s*(?:[-*+>]|\d{1,3}[.)])\s+")
+"""What begins an item; its number counts nothing."""
 _UNCHECKED = re.compile(r"\.md\b|://|\bwww\.|:\d+@|@[0-9a-f]{7,}|</?\w+>", re.IGNORECASE)
 """A citation, an address or a mark in the model's own text: citations are ours alone."""
 
@@ -152,8 +154,8 @@ class Support:
         for first, lines in groups:
             text, begin = "\n".join(lines), 0
             for end in [*(found.end() for found in _END.finditer(text)), len(text)]:
-                said = text[begin:end]
-                lead = len(said) - len(said.lstrip())
+                said = _MARK.sub("", text[begin:end]) if not begin else text[begin:end]
+                lead = end - begin - len(text[begin:end].lstrip())
                 line = first + text.count("\n", 0, begin + lead)
                 begin = end
                 context = f"{passage.title} {passage.heading} {head if head != said else ''}"

@@ -10,6 +10,26 @@ into is it its may me might must my of on one or our please shall she should so 
 these they this those to us was we were what when where which while who whom whose why will with would you your
 """
 EMPTY = frozenset(_EMPTY.split())
+_BEGINNING = frozenset(
+    [
+        "after",
+        "another",
+        "before",
+        "between",
+        "both",
+        "during",
+        "each",
+        "every",
+        "many",
+        "most",
+        "once",
+        "only",
+        "over",
+        "under",
+        "until",
+        "within",
+    ]
+)
 """Words that every page and every question has: they say nothing about whether a page answers the question."""
 _NEGATING = [
     "not",
@@ -49,7 +69,7 @@ _SHORTENED = [
     "haven",
     "hadn",
 ]
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"(?<![\w.])(?:(?<![\w)])[-−])?\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _TO_TWENTY = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen
@@ -83,14 +103,16 @@ def negated(text: str) -> bool:
 
 def numbers(text: str) -> frozenset[str]:
     """The numbers of a text, digits or words, as digits: `1,000` and `thousand` are `1000`."""
-    digits = {re.sub(r",(?=\d{3}\b)", "", found).lstrip("0") or "0" for found in _NUMBER.findall(text)}
+    found = (re.sub(r",(?=\d{3}\b)", "", each.replace("−", "-")) for each in _NUMBER.findall(text))
+    digits = {each.lstrip("0") or "0" for each in found}
     return frozenset(digits | {_NUMBERS[word] for word in map(str.casefold, _WORD.findall(text)) if word in _NUMBERS})
 
 
 def names(sentence: str) -> frozenset[str]:
-    """Words that are written as names, lower case: with a capital, also at the beginning, where it is no empty word."""
-    found = (word for word in _WORD.findall(sentence) if word[0].isupper())
-    return frozenset(re.sub(r"['’]s$", "", word.casefold()) for word in found) - EMPTY
+    """Words that are written as names, lower case: with a capital, also the first, where it does not often begin a sentence."""
+    words = _WORD.findall(sentence)
+    found = {re.sub(r"['’]s$", "", word.casefold()) for word in words if word[0].isupper()}
+    return frozenset(found - EMPTY - ({words[0].casefold()} & _BEGINNING if words else set()))
 
 
 _OTHERS = EMPTY | frozenset(_NEGATING) | frozenset(_SHORTENED) | _NUMBERS.keys()

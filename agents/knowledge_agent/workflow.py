@@ -71,7 +71,7 @@ class Workflows:
             entry: Any = None
             if not state:
                 entry = state = _begun(asker, page)
-            elif state["path"] != asker.pages.resolve(page):
+            elif asker.pages.resolve(page) not in (state["path"], None):  # None: it is gone since
                 raise NoWorkflow(f"The run {run[:80]!r} is of {state['path']}")
             elif state["question"] and not answer:
                 return _ran(state, "waiting")
@@ -85,7 +85,10 @@ class Workflows:
                     await graph.ainvoke(entry, config, durability="sync")
             except TimeoutError:
                 paused = True
-            state = (await graph.aget_state(config)).values or state
+            kept = await graph.aget_state(config)
+            state = kept.values or state
+            if kept.values and not kept.next:
+                await self._checkpoints.finished(saver, thread)
         if paused:
             return _ran(state, "paused")
         return _ran(state, "waiting" if state["question"] else "stopped" if state["why"] else "done")
