@@ -110,7 +110,7 @@ async def measure(home: Path) -> None:
                 "synthesise, instant model", await spent(lambda n: agent.synthesise(asker, f"cost of room {n}")), floor
             )
             line("validate, instant model", await spent(lambda n: agent.validate(asker, f"Room {n} costs {n}")), floor)
-            line("interpret, from the cache", await spent(lambda n: interpret(n % CALLS)), floor)
+            line("interpret, from the cache", await spent(lambda n: interpret(n % CALLS)))
 
             prose: list[float] = []
             decide[0] = lambda _: Answer('{"do": "none", "text": "", "next": 0, "done": true}')

@@ -21,8 +21,8 @@ from storage.records import Json
 
 MAX_DONE, MAX_CALLS, MAX_TRIES = 100, 30, 3
 """Of a run: results, calls of a model. Of a step: calls."""
-MAX_ANSWER, REMEMBERED = 1_000, 6
-"""Characters of an answer; results that a model is told of."""
+MAX_ANSWER, MAX_CAME, REMEMBERED = 1_000, 4_000, 6
+"""Characters of an answer, and of what came of a step; results that a model is told of."""
 
 
 class Table(Protocol):
@@ -248,7 +248,7 @@ async def _prose(state: State, at: Step, key: str, do: Any, decide: Any) -> Json
 
 
 def _done(step: Step, did: str, said: str, came: str) -> Json:
-    return {"number": step.number, "did": did, "said": said, "came": came}
+    return {"number": step.number, "did": did, "said": said, "came": came[:MAX_CAME]}
 
 
 def _doubt(step: Step) -> str:

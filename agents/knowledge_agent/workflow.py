@@ -16,6 +16,7 @@ from agents.knowledge_agent.carrying import MAX_ANSWER, MAX_DONE, Hands, State, 
 from agents.knowledge_agent.findings import Citation, Finding
 from agents.knowledge_agent.prose import Step, steps
 from agents.models import Model, Usage
+from kb.types import storable
 from storage.checkpoints import Checkpoints, owner
 
 Status = Literal["done", "waiting", "stopped", "paused"]
@@ -62,23 +63,24 @@ class Workflows:
         `RunBusy`, `StoreAway`."""
         from langgraph.types import Command
 
-        thread = f"{owner(asker.principal)} workflow {asker.space} {run}"
+        thread = storable(f"{owner(asker.principal)} workflow {asker.space} {run}")
         async with self._checkpoints.run(thread) as saver:
             graph = compiled(Hands(self._agent, self._model, asker, table, thread), saver)
             config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": 4 * MAX_DONE}
             kept = await graph.aget_state(config)
             state: State = kept.values
             entry: Any = None
+            before = len(state["usage"]) if state else 0
             if not state:
                 entry = state = _begun(asker, page)
             elif asker.pages.resolve(page) not in (state["path"], None):  # None: it is gone since
                 raise NoWorkflow(f"The run {run[:80]!r} is of {state['path']}")
             elif state["question"] and not answer:
-                return _ran(state, "waiting")
+                return _ran(state, "waiting", before)
             elif not kept.next:
-                return _ran(state, "stopped" if state["why"] else "done")
+                return _ran(state, "stopped" if state["why"] else "done", before)
             elif state["question"]:
-                entry = Command(resume=(answer or "")[:MAX_ANSWER])
+                entry = Command(resume=storable(answer or "")[:MAX_ANSWER])
             paused = False
             try:
                 async with asyncio.timeout(deadline):
@@ -90,8 +92,8 @@ class Workflows:
             if kept.values and not kept.next:
                 await self._checkpoints.finished(saver, thread)
         if paused:
-            return _ran(state, "paused")
-        return _ran(state, "waiting" if state["question"] else "stopped" if state["why"] else "done")
+            return _ran(state, "paused", before)
+        return _ran(state, "waiting" if state["question"] else "stopped" if state["why"] else "done", before)
 
 
 def _begun(asker: Asker, page: str) -> State:
@@ -108,7 +110,8 @@ def _begun(asker: Asker, page: str) -> State:
     }  # fmt: skip
 
 
-def _ran(state: State, status: Status) -> Ran:
+def _ran(state: State, status: Status, before: int) -> Ran:
+    """`before` is how much of the usage former calls told."""
     done = tuple(Done(**each) for each in state["done"])
     found = tuple(step_of(each) for each in state["steps"])
     cited = dict.fromkeys(Citation(state["path"], state["heading"], found[each.number - 1].line, state["commit"])
@@ -120,6 +123,6 @@ def _ran(state: State, status: Status) -> Ran:
         "paused": "the time is over: the same call goes on",
     }  # fmt: skip
     text = "\n".join([*told, *([last] if last else [])])
-    usage = tuple(Usage(**each) for each in state["usage"])
+    usage = tuple(Usage(**each) for each in state["usage"][before:])
     finding = Finding(text, tuple(cited), "call" if usage else "rules", reasons[status], usage=usage)
     return Ran(status, state["question"], found, done, finding)
