@@ -201,7 +201,7 @@ class Step:
                 priority="agent",
                 principal=desk.asker.id,
                 **options,
-            )  # fmt: skip
+            )
         )
         turn.calls += given["asked"]
         turn.cost += given["cost"]

@@ -18,7 +18,7 @@ from agents.access import Principal
 from agents.game import GameService
 from agents.knowledge import KnowledgeService
 from agents.models import Model
-from agents.teams.outcome import result
+from agents.teams.outcome import NO_FACTS, result
 from agents.teams.results import Listed, Progress, TeamError, TeamResult
 from agents.teams.tools import Desk
 from agents.teams.without import facts
@@ -86,7 +86,7 @@ class Teams:
         page = _page(opened, team)
         if _needs_game(read_team(**page)) and not handle:
             raise TeamError(f"The team {team} works in a game", "Give the handle of one.")
-        begin = {"page": page, "world": world, "handle": handle, "task": task[:TASK], "log": [], "worked": 0.0}
+        begin: Json = {"page": page, "world": world, "handle": handle, "task": task[:TASK], "log": [], "worked": 0.0}
         await self._knowledge.audit(asker, "team.run", world, {"team": team[:60]})
         if self._model is None:
             yield await self._without(self._desk(asker, run_id, begin), begin)
@@ -122,49 +122,55 @@ class Teams:
     ) -> AsyncGenerator[Progress | TeamResult]:
         """Works on a run until it ends or waits. Nobody else's run has its thread's name."""
         from langgraph.types import Command
-        from langsmith import tracing_context
+        from langsmith import tracing_context  # pyright: ignore[reportUnknownVariableType]
 
-        from agents.teams.graph import compiled
+        from agents.teams.graph import Around, compiled
 
         thread = f"{owner(asker.id)} {run_id[:60]}"
         config: Json = {"configurable": {"thread_id": thread}}
         async with self._checkpoints.run(thread) as saver:
             kept = await saver.aget_tuple(config)
-            state: Json | None = kept.checkpoint["channel_values"] if kept else begin
-            if state is None:
+            found: Json | None = kept.checkpoint["channel_values"] if kept else begin
+            if found is None:
                 raise TeamError(f"There is no run {run_id[:60]!r}", "Begin one.")
-            state = state.get("__start__", state)  # its process may have ended before anything was done
+            state: Json = found.get("__start__", found)  # its process may have ended before anything was done
             if kept:
                 await self._world(asker, state["world"], state["handle"])
             desk = self._desk(asker, run_id, state)
             if self._model is None:
                 yield await self._without(desk, state)
                 return
-            graph = compiled(desk, self._model, lambda: self._people(desk), saver)
+            graph = compiled(desk.team).copy({"checkpointer": saver})
             config["recursion_limit"] = 4 * desk.team.steps + 10
-            now = await graph.aget_state(config)
-            forward: Any = None if kept else begin
-            if now.interrupts:
-                forward = (
-                    Command(resume={now.interrupts[0].id: given}) if _fits(now.interrupts[0].value, given) else None
-                )
-            if forward is not None or (now.next and not now.interrupts):
+            forward: Any = begin
+            now = await graph.aget_state(config) if kept else None
+            if now is not None:
+                answered = now.interrupts and _fits(now.interrupts[0].value, given)
+                forward = Command(resume={now.interrupts[0].id: given}) if answered else None
+            if now is None or forward is not None or (now.next and not now.interrupts):
+                around = Around(desk, self._model, lambda: self._people(desk))
                 # What members say is nobody else's, whatever the environment says of tracing.
                 with tracing_context(enabled=False):
-                    async for told in graph.astream(forward, config, stream_mode="custom", durability="sync"):
+                    async for told in graph.astream(
+                        forward, config, context=around, stream_mode="custom", durability="sync"
+                    ):
                         yield told
                 now = await graph.aget_state(config)
-            waiting = now.interrupts[0].value if now.interrupts else None
-            extra = {"text": "", "seen": []}
-            found = result(desk, now.values, waiting, extra)
-            if found.status == "failed":
-                found = result(desk, now.values, waiting, await facts(desk, now.values["task"]))
+            ended = await self._ended(desk, now)
             if not now.next:
                 await self._checkpoints.finished(saver, thread)
-            refused = sum(did["outcome"] == "refused" for each in found.trace for did in each["did"])
-            told = {"team": found.team, "steps": found.steps, "calls": found.model_calls, "refused": refused}
-            await self._knowledge.audit(asker, f"team.{found.status}", desk.world, told)
-            yield found
+            yield ended
+
+    async def _ended(self, desk: Desk, now: Any) -> TeamResult:
+        """What a run came to when nobody works on it any more."""
+        waiting: Json | None = now.interrupts[0].value if now.interrupts else None
+        found = result(desk, now.values, waiting, NO_FACTS)
+        if found.status == "failed":
+            found = result(desk, now.values, waiting, await facts(desk, now.values["task"]))
+        refused = sum(did["outcome"] == "refused" for each in found.trace for did in each["did"])
+        told = {"team": found.team, "steps": found.steps, "calls": found.model_calls, "refused": refused}
+        await self._knowledge.audit(desk.asker, f"team.{found.status}", desk.world, told)
+        return found
 
     async def _without(self, desk: Desk, state: Json) -> TeamResult:
         return result(desk, state, None, await facts(desk, state["task"]))
