@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from agents.access import Principal
+from agents.access import Principal, Refused
 from agents.game import GameService
 from agents.knowledge import KnowledgeService
 from agents.models import Model
@@ -79,6 +79,7 @@ class Teams:
         Raises `TeamError`, `Refused`, `KnowledgeError` (no such world for this asker), `WorldError`, `NoSuchGame`, `RunBusy`,
         and `StoreAway`: then the same run goes on when the database is back.
         """
+        _known(asker)
         run_id = run_id or self._new_run()
         if not _RUN.fullmatch(run_id):
             raise TeamError(f"{run_id[:60]!r} is not a run's id", "Use small letters, digits and hyphens, at most 40.")
@@ -89,7 +90,8 @@ class Teams:
         begin: Json = {"page": page, "world": world, "handle": handle, "task": task[:TASK], "log": [], "worked": 0.0}
         await self._knowledge.audit(asker, "team.run", world, {"team": team[:60]})
         if self._model is None:
-            yield await self._without(self._desk(asker, run_id, begin), begin)
+            desk = self._desk(asker, run_id, begin)
+            yield result(desk, begin, None, await facts(desk, begin["task"]))
             return
         async with aclosing(self._work(asker, run_id, begin=begin)) as working:
             async for each in working:
@@ -106,6 +108,7 @@ class Teams:
         self, asker: Principal, run_id: str, *, approve: bool | None = None, answer: str | None = None
     ) -> AsyncGenerator[Progress | TeamResult]:
         """The same, with what members do meanwhile."""
+        _known(asker)
         given = None if approve is None and answer is None else {"approve": approve, "answer": (answer or "")[:TASK]}
         async with aclosing(self._work(asker, run_id, given=given)) as working:
             async for each in working:
@@ -137,17 +140,18 @@ class Teams:
             if kept:
                 await self._world(asker, state["world"], state["handle"])
             desk = self._desk(asker, run_id, state)
-            if self._model is None:
-                yield await self._without(desk, state)
-                return
             graph = compiled(desk.team).copy({"checkpointer": saver})
             config["recursion_limit"] = 4 * desk.team.steps + 10
             forward: Any = begin
             now = await graph.aget_state(config) if kept else None
             if now is not None:
-                answered = now.interrupts and _fits(now.interrupts[0].value, given)
-                forward = Command(resume={now.interrupts[0].id: given}) if answered else None
+                forward = None
+                if given is not None and now.interrupts and _fits(now.interrupts[0].value, given):
+                    asked = now.interrupts[0]
+                    forward = Command(resume={asked.id: {**given, "of": asked.value}})
             if now is None or forward is not None or (now.next and not now.interrupts):
+                if self._model is None:
+                    raise TeamError("Nobody can go on with it: no model is configured", "Configure one, then resume.")
                 around = Around(desk, self._model, lambda: self._people(desk))
                 # What members say is nobody else's, whatever the environment says of tracing.
                 with tracing_context(enabled=False):
@@ -171,9 +175,6 @@ class Teams:
         told = {"team": found.team, "steps": found.steps, "calls": found.model_calls, "refused": refused}
         await self._knowledge.audit(desk.asker, f"team.{found.status}", desk.world, told)
         return found
-
-    async def _without(self, desk: Desk, state: Json) -> TeamResult:
-        return result(desk, state, None, await facts(desk, state["task"]))
 
     def _desk(self, asker: Principal, run_id: str, state: Json) -> Desk:
         team = read_team(**state["page"])
@@ -219,10 +220,14 @@ def _needs_game(team: Team) -> bool:
     return any(getattr(part, "each", "") for part in team.work)
 
 
-def _fits(waiting: Json, given: Json | None) -> bool:
+def _known(asker: Principal) -> None:
+    """Raises `Refused` for whoever shows no credential: they would all be one principal, whose runs are everybody's."""
+    if asker.kind == "public":
+        raise Refused("A team works for somebody who is known", "Send a key or a token as `Authorization: Bearer …`.")
+
+
+def _fits(waiting: Json, given: Json) -> bool:
     """Whether what a human said is what was asked."""
-    if given is None:
-        return False
     return given["approve"] is not None if waiting["kind"] == "approve" else bool(given["answer"])
 
 
