@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from kb.diagnostics import Span
 from kb.expressions import Expr, TextTemplate
+from kb.teams import Team
 from kb.types import Choice, Type
 
 DIRECTIONS = (
@@ -514,6 +515,7 @@ class Rulebook:
     tables: Mapping[str, Table]
     workflows: Mapping[str, Workflow]
     agents: Mapping[str, Agent]
+    teams: Mapping[str, Team]
     scenarios: tuple[Scenario, ...]
     invariants: tuple[Condition, ...]
     """Of the experience; each kind carries its own."""

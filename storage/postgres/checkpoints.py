@@ -17,8 +17,6 @@ from storage.store import StoreAway
 SCHEMA = "langgraph"
 MOST = 8
 """Runs at the same time in a process; each holds a connection."""
-WAIT = 5.0
-"""Seconds for which a run is waited for that somebody else works on: a worker that was killed is found dead by then."""
 _PAUSE = 0.02
 
 VERSION = f"SELECT max(v) AS v FROM {SCHEMA}.checkpoint_migrations"
@@ -28,10 +26,11 @@ RELEASE = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 
 
 class PostgresCheckpoints:
-    """Runs that outlive the process. `url` is the database of everything else."""
+    """Runs that outlive the process. `url` is the database of everything else; `wait` are the seconds for which a run is
+    waited for that somebody else works on: a worker that was killed is found dead by then."""
 
-    def __init__(self, url: str):
-        self._url, self._ready = url, False
+    def __init__(self, url: str, *, wait: float = 5.0):
+        self._url, self._wait, self._ready = url, wait, False
         self._free = asyncio.Semaphore(MOST)
 
     @asynccontextmanager
@@ -42,22 +41,28 @@ class PostgresCheckpoints:
         """
         import psycopg
         from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-        from psycopg.rows import dict_row
 
         async with self._free:
             try:
-                async with await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, prepare_threshold=0, row_factory=dict_row, connect_timeout=5,
-                    options=f"-c search_path={SCHEMA}",
-                ) as connection:  # fmt: skip
+                async with await self._connect() as connection:
                     saver = AsyncPostgresSaver(connection)
                     if not self._ready:
                         await _set_up(connection, saver)
                         self._ready = True
-                    await _lock(connection, f"run {thread}", WAIT)
+                    await _lock(connection, f"run {thread}", self._wait)
                     yield saver
             except psycopg.OperationalError as error:
                 raise StoreAway(f"the database does not answer ({error})") from error
+
+    async def _connect(self) -> Any:
+        from psycopg import AsyncConnection
+        from psycopg.rows import dict_row
+
+        kind: Any = AsyncConnection
+        return await kind.connect(
+            self._url, autocommit=True, prepare_threshold=0, row_factory=dict_row, connect_timeout=5,
+            options=f"-c search_path={SCHEMA}",
+        )  # fmt: skip
 
     async def finished(self, saver: Any, thread: str) -> None:
         """Of a run that is over only what it came to is kept."""
@@ -76,7 +81,9 @@ class PostgresCheckpoints:
 
 async def _set_up(connection: Any, saver: Any) -> None:
     """Makes the tables, or brings them up to date; several processes may come at once."""
-    there = await (await connection.execute("SELECT to_regclass(%s) AS name", (f"{SCHEMA}.checkpoint_migrations",))).fetchone()
+    there = await (
+        await connection.execute("SELECT to_regclass(%s) AS name", (f"{SCHEMA}.checkpoint_migrations",))
+    ).fetchone()
     if there["name"] is not None:
         row = await (await connection.execute(VERSION)).fetchone()
         if row["v"] is not None and row["v"] + 1 >= len(saver.MIGRATIONS):
