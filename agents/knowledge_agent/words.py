@@ -10,65 +10,14 @@ into is it its may me might must my of on one or our please shall she should so 
 these they this those to us was we were what when where which while who whom whose why will with would you your
 """
 EMPTY = frozenset(_EMPTY.split())
-_BEGINNING = frozenset(
-    [
-        "after",
-        "another",
-        "before",
-        "between",
-        "both",
-        "during",
-        "each",
-        "every",
-        "many",
-        "most",
-        "once",
-        "only",
-        "over",
-        "under",
-        "until",
-        "within",
-    ]
-)
 """Words that every page and every question has: they say nothing about whether a page answers the question."""
-_NEGATING = [
-    "not",
-    "no",
-    "never",
-    "none",
-    "nobody",
-    "nothing",
-    "nowhere",
-    "neither",
-    "nor",
-    "cannot",
-    "without",
-    "unless",
-    "except",
-    "forbidden",
-    "refused",
-    "refuses",
-]
+_DENYING = "not no never none nobody nothing nowhere neither nor cannot without unless except forbidden refused refuses"
+_NEGATING = _DENYING.split()
 _NEGATED = re.compile(rf"\b(?:{'|'.join(_NEGATING)}|\w+n['’]t)\b|(?<![\w=])!(?=[\w(])", re.IGNORECASE)
 """The last is a rule's expression: `!item.fixed`."""
-_SHORTENED = [
-    "t",
-    "s",
-    "don",
-    "didn",
-    "doesn",
-    "isn",
-    "aren",
-    "wasn",
-    "weren",
-    "won",
-    "couldn",
-    "wouldn",
-    "shouldn",
-    "hasn",
-    "haven",
-    "hadn",
-]
+_SHORT = "t s don didn doesn isn aren wasn weren won couldn wouldn shouldn hasn haven hadn"
+_FIRST = "after another before between both during each every many most once only over under until within"
+_BEGINNING = frozenset(_FIRST.split())
 _NUMBER = re.compile(r"(?<![\w.])(?:(?<![\w)])[-−])?\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _TO_TWENTY = """
@@ -115,4 +64,4 @@ def names(sentence: str) -> frozenset[str]:
     return frozenset(found - EMPTY - ({words[0].casefold()} & _BEGINNING if words else set()))
 
 
-_OTHERS = EMPTY | frozenset(_NEGATING) | frozenset(_SHORTENED) | _NUMBERS.keys()
+_OTHERS = EMPTY | frozenset(_NEGATING) | frozenset(_SHORT.split()) | _NUMBERS.keys()
