@@ -3,7 +3,8 @@
 `KnowledgeAgent(model)`; with no model every mode works by rules and search. It must not know transports.
 """
 
-from agents.knowledge_agent.agent import Asker, KnowledgeAgent
+from agents.knowledge_agent.agent import KnowledgeAgent
+from agents.knowledge_agent.asking import Asker
 from agents.knowledge_agent.findings import Citation, Finding, Sentence
 from agents.knowledge_agent.passages import Limits
 

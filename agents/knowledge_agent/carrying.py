@@ -6,22 +6,23 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Protocol, TypedDict
 
 from agents.game import Game, GameService, Reply
-from agents.knowledge_agent.agent import Asker, KnowledgeAgent
+from agents.knowledge_agent.agent import KnowledgeAgent
+from agents.knowledge_agent.asking import Asker
 from agents.knowledge_agent.passages import plain
 from agents.knowledge_agent.prompts import shown
 from agents.knowledge_agent.prose import Step
-from agents.models import MARKED, Marked, Message, Model, ModelError, Request
+from agents.models import MARKED, Marked, Message, Model, ModelError, Request, Usage
 from storage.records import Json
 
 MAX_DONE, MAX_CALLS, MAX_TRIES = 100, 30, 3
 """Of a run: results, calls of a model. Of a step: calls."""
-MAX_ANSWER, REMEMBERED = 1_000, 6
-"""Characters of an answer; results that a model is told of."""
+MAX_ANSWER, MAX_CAME, REMEMBERED = 1_000, 4_000, 6
+"""Characters of an answer, and of what came of a step; results that a model is told of."""
 
 
 class Table(Protocol):
@@ -64,8 +65,8 @@ class State(TypedDict):
     question: str
     why: str
     """Why it stopped; "": it did not."""
-    calls: Annotated[int, operator.add]
-    cost: Annotated[float, operator.add]
+    usage: Annotated[list[Json], operator.add]
+    """The calls of models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +79,29 @@ class Hands:
     table: Table | None
     thread: str
 
-    async def do(self, did: str, said: str, key: str) -> tuple[str, str, int, float]:
-        """Carries out one exact thing: what came of it, why the run stops then ("": it goes on), calls and cost."""
+    async def do(self, did: str, said: str, key: str) -> tuple[str, str, list[Json]]:
+        """Carries out one exact thing: what came of it, why the run stops then ("": it goes on), and what was spent."""
         match did:
             case "act":
                 if self.table is None:
-                    return "there is no game to act in", "It needs a game.", 0, 0.0
+                    return "there is no game to act in", "It needs a game.", []
                 reply = await self.table.act(said, key)
-                return reply.text, "" if reply.status == "done" else f"`{said}` was not done: {reply.text}", 0, 0.0
+                return reply.text, "" if reply.status == "done" else f"`{said}` was not done: {reply.text}", []
             case "check":
                 game = await self.table.game() if self.table else None
                 found = await self.agent.validate(self.asker, said, game)
                 stops = f"`{said}` is not allowed: {found.text}" if found.verdict == "invalid" else ""
-                return f"{found.verdict}: {found.text}", stops, found.model_calls, found.cost
+                return f"{found.verdict}: {found.text}", stops, spent(found.usage)
             case "search":
                 found = await self.agent.interpret(self.asker, said)
-                return found.text, "", found.model_calls, found.cost
+                return found.text, "", spent(found.usage)
             case _:
                 raise AssertionError(f"no step does {did!r}")
 
-    async def decide(self, state: State, step: Step, came: Sequence[str]) -> tuple[Json | None, int, float]:
-        """What a model would do for a step in prose, with calls and cost; None: there is no model, or it gave no answer."""
-        if self.model is None or state["calls"] >= MAX_CALLS:
-            return None, 0, 0.0
+    async def decide(self, state: State, step: Step, came: Sequence[str]) -> tuple[Json | None, list[Json]]:
+        """What a model would do for a step in prose, and what was spent; None: there is no model, or it gave no answer."""
+        if self.model is None or len(state["usage"]) >= MAX_CALLS:
+            return None, []
         acts = ["act"] if self.table else []
         former = [f"{each['number']}. {each['said']}: {each['came']}" for each in state["done"][-REMEMBERED:]]
         whole = "\n".join(f"{each['number']}. {each['text']}" for each in state["steps"])
@@ -118,8 +119,13 @@ class Hands:
         try:
             answer = await self.model.chat(request)
         except ModelError as error:
-            return None, sum(each.calls for each in error.usage), sum(each.cost for each in error.usage)
-        return answer.data, answer.usage.calls, answer.usage.cost
+            return None, spent(error.usage)
+        return answer.data, spent([answer.usage])
+
+
+def spent(usage: Iterable[Usage]) -> list[Json]:
+    """Usage as it is kept of a run."""
+    return [asdict(each) for each in usage]
 
 
 _SYSTEM = (
@@ -151,7 +157,8 @@ def compiled(hands: Hands, saver: Any) -> Any:
     from langgraph.types import interrupt
 
     # A node runs again from its top after a kill: what a task gave is kept, and a turn has a key.
-    do, decide = task(name="do")(hands.do), task(name="decide")(hands.decide)
+    do: Any = task(name="do")(hands.do)
+    decide: Any = task(name="decide")(hands.decide)
 
     async def step(state: State) -> Json:
         at = step_of(state["steps"][state["at"] - 1])
@@ -164,15 +171,15 @@ def compiled(hands: Hands, saver: Any) -> Any:
         if at.does == "stop":
             return {"done": [_done(at, "stop", "", "it ends here")], "at": len(state["steps"]) + 1}
         if at.does != "prose":
-            came, stops, calls, cost = "", "", 0, 0.0
+            came, stops, usage = "", "", list[Json]()
             for number, said in enumerate(at.said):
-                told, stops, took, paid = await do(at.does, said, f"{key} {number}")
-                calls, cost = calls + took, cost + paid
+                told, stops, took = await do(at.does, said, f"{key} {number}")
+                usage += took
                 came = f"{came}\n{told}".strip()
                 if stops:
                     break
             record = _done(at, at.does, ", ".join(at.said), came)
-            return {"done": [record], "why": stops, "at": following, "calls": calls, "cost": cost}
+            return {"done": [record], "why": stops, "at": following, "usage": usage}
         return await _prose(state, at, key, do, decide)
 
     async def ask(state: State) -> Json:
@@ -206,12 +213,12 @@ _YES = ("yes", "y", "go on", "ok")
 async def _prose(state: State, at: Step, key: str, do: Any, decide: Any) -> Json:
     """A step that somebody has to understand: a model, a few calls at most; else the user where it has a condition."""
     came: list[str] = []
-    calls, cost = 0, 0.0
+    usage: list[Json] = []
     kept: list[Json] = []
     for number in range(MAX_TRIES):
-        chosen, took, paid = await decide(state, at, came)
-        calls, cost = calls + took, cost + paid
-        spent: Json = {"calls": calls, "cost": cost, "done": kept}
+        chosen, took = await decide(state, at, came)
+        usage += took
+        base: Json = {"usage": usage, "done": kept}
         if chosen is None:
             break
         did, said = chosen["do"], plain(chosen["text"]).strip()[:MAX_ANSWER]
@@ -220,28 +227,28 @@ async def _prose(state: State, at: Step, key: str, do: Any, decide: Any) -> Json
             break
         match did:
             case "ask":
-                return {**spent, "question": said, "then": following if chosen["done"] else state["at"]}
+                return {**base, "question": said, "then": following if chosen["done"] else state["at"]}
             case "stop":
-                return {**spent, "done": [*kept, _done(at, "stop", "", "it ends here")], "at": len(state["steps"]) + 1}
+                return {**base, "done": [*kept, _done(at, "stop", "", "it ends here")], "at": len(state["steps"]) + 1}
             case "none":
-                return {**spent, "done": [*kept, _done(at, "none", "", "nothing to do")], "at": following}
+                return {**base, "done": [*kept, _done(at, "none", "", "nothing to do")], "at": following}
             case _:
-                told, stops, took, paid = await do(did, said, f"{key} {number}")
-                calls, cost = calls + took, cost + paid
+                told, stops, took = await do(did, said, f"{key} {number}")
+                usage += took
                 came.append(f"{did} {said}: {told}")
                 kept = [*kept, _done(at, did, said, told)]
                 if stops or chosen["done"]:
-                    return {"calls": calls, "cost": cost, "done": kept, "why": stops, "at": following}
-    spent = {"calls": calls, "cost": cost, "done": kept}
+                    return {"usage": usage, "done": kept, "why": stops, "at": following}
+    base = {"usage": usage, "done": kept}
     if kept:
-        return {**spent, "at": state["at"] + 1}
+        return {**base, "at": state["at"] + 1}
     if at.conditional:
-        return {**spent, "question": _doubt(at), "then": state["at"] + 1}
-    return {**spent, "done": [_done(at, "left", "", "left to you: it needs a model")], "at": state["at"] + 1}
+        return {**base, "question": _doubt(at), "then": state["at"] + 1}
+    return {**base, "done": [_done(at, "left", "", "left to you: it needs a model")], "at": state["at"] + 1}
 
 
 def _done(step: Step, did: str, said: str, came: str) -> Json:
-    return {"number": step.number, "did": did, "said": said, "came": came}
+    return {"number": step.number, "did": did, "said": said, "came": came[:MAX_CAME]}
 
 
 def _doubt(step: Step) -> str:

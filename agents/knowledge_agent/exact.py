@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from agents.game import Game
 from agents.knowledge_agent.findings import Citation, Finding, Verdict
-from agents.knowledge_agent.passages import plain
+from agents.knowledge_agent.passages import Limits, choose, plain
+from agents.knowledge_agent.support import Support
 from kb.referee import Inputs, Outcome
 from kb.search import Hit, SearchIndex
 
@@ -26,7 +28,8 @@ def decided(game: Game, text: str, now: datetime | None = None) -> Finding | Non
     world, session = game.world, game.world.session
     inputs = Inputs(now or game.state.rows["world"]["time"])
     said = session.say(game.state, game.player, text, game.dialogue, inputs)
-    if not said.understood or not said.outcomes:
+    # An action without a type answers a question of a workflow, which any words may.
+    if not said.understood or not said.outcomes or not all(action.type for action in said.actions):
         return None
     refused = next((outcome for outcome in said.outcomes if outcome.status == "refused"), None)
     verdict: Verdict = "valid" if refused is None else "invalid"
@@ -58,6 +61,17 @@ def cite(pages: SearchIndex, path: str, line: int) -> Citation | None:
     sections = pages.sections(path)
     heading = sections.heading(line) if sections and sections.path == path else None
     return None if heading is None else Citation(path, heading, line, pages.commit)
+
+
+def stated(pages: SearchIndex, statement: str, limits: Limits) -> Finding:
+    """Whether a line says a statement, word for word; else the sections that may settle it."""
+    chosen = choose(pages, statement, limits)
+    if lines := Support(pages.terms, chosen.passages).says(statement):
+        return Finding(
+            f"The pages say so: {statement.strip()}", lines, "rules", "a line says it word for word", "valid"
+        )
+    found = quoted(pages, chosen.hits, "no model is configured: the sections that fit best")
+    return replace(found, verdict="unclear")
 
 
 def quoted(pages: SearchIndex, hits: Sequence[Hit], reason: str) -> Finding:

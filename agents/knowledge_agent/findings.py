@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-Mode = Literal["interpret", "validate", "synthesise", "workflow"]
+from agents.models import Usage
+
 Verdict = Literal["valid", "invalid", "unclear"]
 Tier = Literal["rules", "cache", "call"]
 
@@ -36,7 +37,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An answer. `citations` are those of its sentences, each once; `cost` is in US dollars, failed calls included."""
+    """An answer. `citations` are those of its sentences, each once."""
 
     text: str
     citations: tuple[Citation, ...]
@@ -45,11 +46,21 @@ class Finding:
     verdict: Verdict | None = None
     sentences: tuple[Sentence, ...] = ()
     """What a model said and the pages bear out; empty where sections are quoted or the rules decided."""
-    model_calls: int = 0
-    cost: float = 0.0
+    usage: tuple[Usage, ...] = ()
+    """What was spent, also on calls that failed."""
+
+    @property
+    def model_calls(self) -> int:
+        return sum(each.calls for each in self.usage)
+
+    @property
+    def cost(self) -> float:
+        """In US dollars."""
+        return sum(each.cost for each in self.usage)
 
     def dump(self) -> dict[str, Any]:
-        return asdict(self)
+        """For the cache: without what it took."""
+        return asdict(replace(self, usage=()))
 
     @staticmethod
     def load(data: dict[str, Any]) -> Finding:

@@ -28,6 +28,7 @@ _ORDERS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """What speaks to a model, not to a reader."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,8 @@ def searched(pages: SearchIndex, question: str) -> tuple[Hit, ...]:
 
 def plain(text: str) -> str:
     """Text without what nobody sees: control, format and private characters, by which orders are hidden from readers."""
+    if text.isascii():
+        return _CONTROL.sub("", text)
     return "".join(each for each in text if each in "\n\t" or not unicodedata.category(each).startswith("C"))
 
 

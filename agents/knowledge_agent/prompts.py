@@ -1,6 +1,6 @@
 """Owns what a model is asked, mode by mode, and how its answer is read: sentences with numbers of passages, never with paths.
 
-`asking(...)` makes the two messages, `said(data)` reads any JSON that comes back. It must not know how passages are chosen.
+`prompt(...)` makes the two messages, `said(data)` reads any JSON that comes back. It must not know how passages are chosen.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from agents.knowledge_agent.passages import Passage, plain
 from agents.models import MARKED, Marked
 from storage.records import Json
 
+Mode = Literal["interpret", "validate", "synthesise"]
 VERSION = 1
-"""Of the prompts: another version finds nothing that an older one left in the cache."""
+"""Of the prompts, the checks and a kept finding: another version finds nothing that an older one left in the cache."""
 MAX_SENTENCES, MAX_SENTENCE, MAX_QUESTION = 12, 400, 1_000
 _VERDICTS: tuple[Verdict, ...] = ("valid", "invalid", "unclear")
 
@@ -44,16 +45,14 @@ _SENTENCES: Json = {
 }
 
 
-def schema(mode: Literal["interpret", "validate", "synthesise"]) -> Json:
+def schema(mode: Mode) -> Json:
     """The JSON schema of an answer."""
     properties: Json = {"verdict": {"type": "string", "enum": list(_VERDICTS)}} if mode == "validate" else {}
     properties["sentences"] = _SENTENCES
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def asking(
-    mode: Literal["interpret", "validate", "synthesise"], question: str, passages: Sequence[Passage], seen: str
-) -> tuple[str, str]:
+def prompt(mode: Mode, question: str, passages: Sequence[Passage], seen: str) -> tuple[str, str]:
     """The system prompt, and the user's message with the question and the passages as data."""
     parts = [str(Marked(shown(question[:MAX_QUESTION]), "question"))]
     if seen:

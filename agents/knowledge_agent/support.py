@@ -13,7 +13,7 @@ from functools import cached_property
 
 from agents.knowledge_agent.findings import Citation
 from agents.knowledge_agent.passages import Passage, plain
-from agents.knowledge_agent.words import EMPTY, names, negated, numbers
+from agents.knowledge_agent.words import content, names, negated, numbers
 
 THRESHOLD = 0.7
 """The share of a sentence's content words that its citing lines must have."""
@@ -23,6 +23,8 @@ MAX_CITED = 5
 _END = re.compile(r"(?<=[.!?])[\"'”’)*_]*\s+")
 _OWN = re.compile(r"\s*(?:[-*+>]\s|\d{1,3}[.)]\s|\|)")
 """A line that is a unit of its own: an item of a list, a row of a table, a quoted line."""
+_MARK = re.compile(r"\s*(?:[-*+>]|\d{1,3}[.)])\s+")
+"""What begins an item; its number counts nothing."""
 _UNCHECKED = re.compile(r"\.md\b|://|\bwww\.|:\d+@|@[0-9a-f]{7,}|</?\w+>", re.IGNORECASE)
 """A citation, an address or a mark in the model's own text: citations are ours alone."""
 
@@ -55,7 +57,7 @@ class Support:
     def __init__(self, terms: Callable[[str], list[str]], passages: Sequence[Passage], seen: str = ""):
         self._terms = terms
         self._passages = {each.number: each for each in passages}
-        self._units = {each.number: tuple(self._split(each)) for each in passages}
+        self._split_up: dict[int, tuple[Unit, ...]] = {}
         self._seen = seen
         """What the player perceives, which is cited as passage 0."""
 
@@ -67,7 +69,7 @@ class Support:
         numbers_cited = set(cited)
         if 0 in numbers_cited and self._seen and self._perceived(sentence, wanted, numbered):
             return ()
-        units = [unit for number in sorted(numbers_cited) for unit in self._units.get(number, ())]
+        units = [unit for number in sorted(numbers_cited) for unit in self._units(number)]
         denies = negated(sentence)
         if denies and not any(unit.negated and unit.terms & wanted for unit in units):
             return None
@@ -79,6 +81,17 @@ class Support:
         if not all(words.issuperset(self._terms(name)) for name in names(sentence)):
             return None
         return tuple(dict.fromkeys(unit.passage.cite(unit.line) for unit in chosen))
+
+    def says(self, statement: str) -> tuple[Citation, ...]:
+        """The one line that says a statement with all of its words, numbers and names, and denies what it denies; () if none."""
+        wanted, cited = self._content(statement), self.of(statement, self._passages) or ()
+        units = (unit for number in self._passages for unit in self._units(number))
+        whole = (unit for unit in units if wanted <= unit.around and unit.negated == negated(statement))
+        return tuple(found for unit in whole if (found := unit.passage.cite(unit.line)) in cited)[:1]
+
+    def about(self, statement: str, said: str) -> bool:
+        """Whether two texts have a word in common that says something."""
+        return not self._content(statement).isdisjoint(self._content(said))
 
     def _cover(self, units: list[Unit], wanted: frozenset[str], numbered: frozenset[str]) -> list[Unit] | None:
         """The fewest units that have enough of the words and all of the numbers."""
@@ -93,11 +106,9 @@ class Support:
         )
         if one is not None and share(one) >= THRESHOLD:
             # "The lamp costs 10" is not said by "The sword costs 10" beside "The lamp costs 5".
-            shown = (unit for units in self._units.values() for unit in units)
+            shown = (unit for number in self._passages if numbered for unit in self._units(number))
             better = (unit for unit in shown if share(unit) > share(one))
-            if not numbered or not any(unit.numbers and not numbered <= unit.numbers for unit in better):
-                return [one]
-            return None
+            return None if any(unit.numbers and not numbered <= unit.numbers for unit in better) else [one]
         if numbered:
             return None
         chosen: list[Unit] = []
@@ -123,10 +134,14 @@ class Support:
         return frozenset(self._terms("carry carrying hold holding see here room exit lead player"))
 
     def _content(self, text: str) -> frozenset[str]:
-        """The words that say something. Numbers are compared as such: "lamp 5" and "sword 5" have no word in common."""
-        words = re.findall(r"[^\W_]+", plain(text).casefold())
-        telling = (word for word in words if word not in EMPTY and not negated(word) and not numbers(word))
-        return frozenset(self._terms(" ".join(telling))) - _NOISE
+        return frozenset(self._terms(content(plain(text))))
+
+    def _units(self, number: int) -> tuple[Unit, ...]:
+        """The units of a passage; none of one that was not shown."""
+        if number not in self._split_up:
+            passage = self._passages.get(number)
+            self._split_up[number] = tuple(self._split(passage)) if passage else ()
+        return self._split_up[number]
 
     def _split(self, passage: Passage) -> Iterator[Unit]:
         head = passage.lines[0] if passage.lines[0].lstrip().startswith("|") else ""
@@ -139,18 +154,14 @@ class Support:
         for first, lines in groups:
             text, begin = "\n".join(lines), 0
             for end in [*(found.end() for found in _END.finditer(text)), len(text)]:
-                said = text[begin:end]
-                lead = len(said) - len(said.lstrip())
+                said = _MARK.sub("", text[begin:end]) if not begin else text[begin:end]
+                lead = end - begin - len(text[begin:end].lstrip())
                 line = first + text.count("\n", 0, begin + lead)
                 begin = end
                 context = f"{passage.title} {passage.heading} {head if head != said else ''}"
                 terms = self._content(said)
                 if terms:
                     yield Unit(passage, line, said, context, terms, terms | self._content(context))
-
-
-_NOISE = frozenset({"", "t", "s", "don", "didn", "doesn", "isn", "aren", "wasn", "won", "couldn", "wouldn"})
-"""What is left of "don't" and "lamp's"."""
 
 
 def sentences(text: str) -> list[str]:

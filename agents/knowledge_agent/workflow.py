@@ -10,11 +10,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agents.knowledge_agent.agent import Asker, KnowledgeAgent
+from agents.knowledge_agent.agent import KnowledgeAgent
+from agents.knowledge_agent.asking import Asker
 from agents.knowledge_agent.carrying import MAX_ANSWER, MAX_DONE, Hands, State, Table, compiled, step_of
 from agents.knowledge_agent.findings import Citation, Finding
 from agents.knowledge_agent.prose import Step, steps
-from agents.models import Model
+from agents.models import Model, Usage
+from kb.types import storable
 from storage.checkpoints import Checkpoints, owner
 
 Status = Literal["done", "waiting", "stopped", "paused"]
@@ -61,33 +63,37 @@ class Workflows:
         `RunBusy`, `StoreAway`."""
         from langgraph.types import Command
 
-        thread = f"{owner(asker.principal)} workflow {asker.space} {run}"
+        thread = storable(f"{owner(asker.principal)} workflow {asker.space} {run}")
         async with self._checkpoints.run(thread) as saver:
             graph = compiled(Hands(self._agent, self._model, asker, table, thread), saver)
             config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": 4 * MAX_DONE}
             kept = await graph.aget_state(config)
             state: State = kept.values
             entry: Any = None
+            before = len(state["usage"]) if state else 0
             if not state:
                 entry = state = _begun(asker, page)
-            elif state["path"] != asker.pages.resolve(page):
+            elif asker.pages.resolve(page) not in (state["path"], None):  # None: it is gone since
                 raise NoWorkflow(f"The run {run[:80]!r} is of {state['path']}")
             elif state["question"] and not answer:
-                return _ran(state, "waiting")
+                return _ran(state, "waiting", before)
             elif not kept.next:
-                return _ran(state, "stopped" if state["why"] else "done")
+                return _ran(state, "stopped" if state["why"] else "done", before)
             elif state["question"]:
-                entry = Command(resume=(answer or "")[:MAX_ANSWER])
+                entry = Command(resume=storable(answer or "")[:MAX_ANSWER])
             paused = False
             try:
                 async with asyncio.timeout(deadline):
                     await graph.ainvoke(entry, config, durability="sync")
             except TimeoutError:
                 paused = True
-            state = (await graph.aget_state(config)).values or state
+            kept = await graph.aget_state(config)
+            state = kept.values or state
+            if kept.values and not kept.next:
+                await self._checkpoints.finished(saver, thread)
         if paused:
-            return _ran(state, "paused")
-        return _ran(state, "waiting" if state["question"] else "stopped" if state["why"] else "done")
+            return _ran(state, "paused", before)
+        return _ran(state, "waiting" if state["question"] else "stopped" if state["why"] else "done", before)
 
 
 def _begun(asker: Asker, page: str) -> State:
@@ -100,11 +106,12 @@ def _begun(asker: Asker, page: str) -> State:
             for each in found]  # fmt: skip
     return {
         "path": sections.path, "heading": heading, "commit": sections.commit, "steps": kept, "at": 1, "then": 1, "done": [],
-        "question": "", "why": "", "calls": 0, "cost": 0.0,
+        "question": "", "why": "", "usage": [],
     }  # fmt: skip
 
 
-def _ran(state: State, status: Status) -> Ran:
+def _ran(state: State, status: Status, before: int) -> Ran:
+    """`before` is how much of the usage former calls told."""
     done = tuple(Done(**each) for each in state["done"])
     found = tuple(step_of(each) for each in state["steps"])
     cited = dict.fromkeys(Citation(state["path"], state["heading"], found[each.number - 1].line, state["commit"])
@@ -116,6 +123,6 @@ def _ran(state: State, status: Status) -> Ran:
         "paused": "the time is over: the same call goes on",
     }  # fmt: skip
     text = "\n".join([*told, *([last] if last else [])])
-    tier = "call" if state["calls"] else "rules"
-    finding = Finding(text, tuple(cited), tier, reasons[status], model_calls=state["calls"], cost=state["cost"])
+    usage = tuple(Usage(**each) for each in state["usage"][before:])
+    finding = Finding(text, tuple(cited), "call" if usage else "rules", reasons[status], usage=usage)
     return Ran(status, state["question"], found, done, finding)

@@ -1,6 +1,6 @@
 """Owns compiling a team to a LangGraph graph: a node for each member of each part of its work, edges as its page says.
 
-`compiled(team, …)` gives the graph; a node runs again from its top when a run goes on, so each call of a model and each use of
+`compiled(team)` gives the graph; a node runs again from its top when a run goes on, so each call of a model and each use of
 a tool is a task, whose result is kept. It must not know services.
 """
 
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, TypedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from agents.models import Model
 from agents.teams.member import Share, Step, Turn, asked
@@ -16,14 +18,12 @@ from agents.teams.tools import Desk, use
 from kb.teams import Again, Choose, Claim, Team, Together
 from storage.records import Json
 
-People = Callable[[], Awaitable[Sequence[Json]]]
-
 
 def _longest(one: float, other: float) -> float:
     return max(one, other)
 
 
-class State(TypedDict, total=False):
+class State(TypedDict):
     """A run, as it is kept: plain JSON, so that any version reads it."""
 
     page: Json
@@ -35,37 +35,50 @@ class State(TypedDict, total=False):
     """The finished steps."""
     worked: Annotated[float, _longest]
     """Seconds."""
-    about: Json
-    number: int
-    beside: int
+    about: NotRequired[Json]
+    number: NotRequired[int]
+    beside: NotRequired[int]
     """Of a step for one of several people: whom, which of them, of how many."""
 
 
-def compiled(desk: Desk, model: Model, people: People, saver: Any) -> Any:
-    """The graph of a run. `people` gives those whom a member works for one by one."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the nodes of one run work with; `people` gives those for whom a member works one by one."""
+
+    desk: Desk
+    model: Model
+    people: Callable[[], Awaitable[Sequence[Json]]]
+
+
+@lru_cache(maxsize=64)
+def compiled(team: Team) -> Any:
+    """The graph of a team, for many runs: each gives its `Around` as the context and its saver as the checkpointer."""
     from langgraph.config import get_stream_writer
     from langgraph.func import task
     from langgraph.graph import END, START, StateGraph
+    from langgraph.runtime import get_runtime
     from langgraph.types import Send, interrupt
 
-    team = desk.team
+    def around() -> Around:
+        return get_runtime(Around).context
 
     @task(name="ask")
     async def ask(request: Any) -> Json:
-        return await asked(model, request)
+        return await asked(around().model, request)
 
     @task(name="use")
     async def do(name: str, arguments: Json, key: str) -> Json:
-        return await use(desk, name, arguments, key)
+        return await use(around().desk, name, arguments, key)
 
     def node(id: str, part: int, number: int, beside: int, choose: Choose | None = None) -> Any:
         async def step(state: State) -> Json:
-            log = state.get("log", [])
+            log = state["log"]
             at, of = state.get("number", number), state.get("beside", beside)
             if len(log) + at >= team.steps:
                 return {}
             share = _share(team, log, at, of)
             turn = Turn(state["task"], part, _rounds(log, part) + 1, at, state.get("about", {}), log, share, choose)
+            desk = around().desk
             work = Step(desk, team.member(id), turn, ask, do, interrupt, get_stream_writer())
             record = await work.work()
             return {"log": [record], "worked": desk.spent}
@@ -76,7 +89,7 @@ def compiled(desk: Desk, model: Model, people: People, saver: Any) -> Any:
         """Where a part begins; the next one's where nobody is there for whom it could."""
         match team.work[part]:
             case Together(members, each) if each:
-                found = await people()
+                found = await around().people()
                 if not found:
                     return await onward(part, state)
                 told: Json = {**state, "beside": len(found)}
@@ -91,7 +104,7 @@ def compiled(desk: Desk, model: Model, people: People, saver: Any) -> Any:
 
     async def onward(part: int, state: State) -> list[Any] | str:
         """Where a run goes after a part."""
-        log = state.get("log", [])
+        log = state["log"]
         if over(team, log):
             return END
         next = following(team, part, log)
@@ -99,7 +112,7 @@ def compiled(desk: Desk, model: Model, people: People, saver: Any) -> Any:
 
     async def chosen(part: int, state: State) -> list[Any] | str:
         """Whom a chooser chose, or on."""
-        choose, log = team.work[part], state.get("log", [])
+        choose, log = team.work[part], state["log"]
         assert isinstance(choose, Choose)
         answers = [each["answer"] for each in log if each["part"] == part and each["member"] == choose.chooser]
         answer = answers[-1] if answers else ""
@@ -110,7 +123,7 @@ def compiled(desk: Desk, model: Model, people: People, saver: Any) -> Any:
     async def joined(state: State) -> Json:
         return {}
 
-    graph: Any = StateGraph(State)
+    graph: Any = StateGraph(State, context_schema=Around)
     for part, work in enumerate(team.work):
         match work:
             case Together(members):
@@ -133,7 +146,7 @@ def compiled(desk: Desk, model: Model, people: People, saver: Any) -> Any:
             case Again():
                 pass
     graph.add_conditional_edges(START, _at(enter, 0))
-    return graph.compile(checkpointer=saver, name=team.id)
+    return graph.compile(name=team.id)
 
 
 def _at(where: Callable[[int, State], Awaitable[Any]], part: int) -> Any:

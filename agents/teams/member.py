@@ -158,7 +158,8 @@ class Step:
 
     def _approved(self, call: ToolCall) -> bool:
         wanted = {"kind": "approve", "member": self._member.id, "tool": call.name, "arguments": call.arguments}
-        return self._pause(wanted)["approve"] is True
+        answered = self._pause(wanted)
+        return answered["approve"] is True and answered["of"] == wanted  # a yes is for what the human saw
 
     async def _decide(self, messages: list[Message]) -> tuple[str, str]:
         """One of the answers that the page lists, with the reason."""
@@ -201,7 +202,7 @@ class Step:
                 priority="agent",
                 principal=desk.asker.id,
                 **options,
-            )  # fmt: skip
+            )
         )
         turn.calls += given["asked"]
         turn.cost += given["cost"]

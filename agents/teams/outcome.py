@@ -11,6 +11,7 @@ from kb.teams import Again, Team
 from storage.records import Json
 
 CITATIONS = 10
+NO_FACTS: Json = {"text": "", "seen": []}
 REASONS = {
     "steps": "its {0.steps} steps are taken",
     "calls": "its {0.calls} calls of a model are used up",

@@ -14,11 +14,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from agents.access import Principal
+from agents.access import Principal, Refused
 from agents.game import GameService
 from agents.knowledge import KnowledgeService
 from agents.models import Model
-from agents.teams.outcome import result
+from agents.teams.outcome import NO_FACTS, result
 from agents.teams.results import Listed, Progress, TeamError, TeamResult
 from agents.teams.tools import Desk
 from agents.teams.without import facts
@@ -74,6 +74,7 @@ class Teams:
         Raises `TeamError`, `Refused`, `KnowledgeError` (no such world for this asker), `WorldError`, `NoSuchGame`, `RunBusy`,
         and `StoreAway`: then the same run goes on when the database is back.
         """
+        _known(asker)
         run_id = run_id or self._new_run()
         if not _RUN.fullmatch(run_id):
             raise TeamError(f"{run_id[:60]!r} is not a run's id", "Use small letters, digits and hyphens, at most 40.")
@@ -81,10 +82,11 @@ class Teams:
         page = _page(opened, team)
         if _needs_game(read_team(**page)) and not handle:
             raise TeamError(f"The team {team} works in a game", "Give the handle of one.")
-        begin = {"page": page, "world": world, "handle": handle, "task": task[:TASK], "log": [], "worked": 0.0}
+        begin: Json = {"page": page, "world": world, "handle": handle, "task": task[:TASK], "log": [], "worked": 0.0}
         await self._knowledge.audit(asker, "team.run", world, {"team": team[:60]})
         if self._model is None:
-            yield await self._without(self._desk(asker, run_id, begin), begin)
+            desk = self._desk(asker, run_id, begin)
+            yield result(desk, begin, None, await facts(desk, begin["task"]))
             return
         async with aclosing(self._work(asker, run_id, begin=begin)) as working:
             async for each in working:
@@ -101,6 +103,7 @@ class Teams:
         self, asker: Principal, run_id: str, *, approve: bool | None = None, answer: str | None = None
     ) -> AsyncGenerator[Progress | TeamResult]:
         """The same, with what members do meanwhile."""
+        _known(asker)
         given = None if approve is None and answer is None else {"approve": approve, "answer": (answer or "")[:TASK]}
         async with aclosing(self._work(asker, run_id, given=given)) as working:
             async for each in working:
@@ -117,52 +120,56 @@ class Teams:
     ) -> AsyncGenerator[Progress | TeamResult]:
         """Works on a run until it ends or waits. Nobody else's run has its thread's name."""
         from langgraph.types import Command
-        from langsmith import tracing_context
+        from langsmith import tracing_context  # pyright: ignore[reportUnknownVariableType]
 
-        from agents.teams.graph import compiled
+        from agents.teams.graph import Around, compiled
 
         thread = f"{owner(asker.id)} {run_id[:60]}"
         config: Json = {"configurable": {"thread_id": thread}}
         async with self._checkpoints.run(thread) as saver:
             kept = await saver.aget_tuple(config)
-            state: Json | None = kept.checkpoint["channel_values"] if kept else begin
-            if state is None:
+            found: Json | None = kept.checkpoint["channel_values"] if kept else begin
+            if found is None:
                 raise TeamError(f"There is no run {run_id[:60]!r}", "Begin one.")
-            state = state.get("__start__", state)  # its process may have ended before anything was done
+            state: Json = found.get("__start__", found)  # its process may have ended before anything was done
             if kept:
                 await self._world(asker, state["world"], state["handle"])
             desk = self._desk(asker, run_id, state)
-            if self._model is None:
-                yield await self._without(desk, state)
-                return
-            graph = compiled(desk, self._model, lambda: self._people(desk), saver)
+            graph = compiled(desk.team).copy({"checkpointer": saver})
             config["recursion_limit"] = 4 * desk.team.steps + 10
-            now = await graph.aget_state(config)
-            forward: Any = None if kept else begin
-            if now.interrupts:
-                forward = (
-                    Command(resume={now.interrupts[0].id: given}) if _fits(now.interrupts[0].value, given) else None
-                )
-            if forward is not None or (now.next and not now.interrupts):
+            forward: Any = begin
+            now = await graph.aget_state(config) if kept else None
+            if now is not None:
+                forward = None
+                if given is not None and now.interrupts and _fits(now.interrupts[0].value, given):
+                    asked = now.interrupts[0]
+                    forward = Command(resume={asked.id: {**given, "of": asked.value}})
+            if now is None or forward is not None or (now.next and not now.interrupts):
+                if self._model is None:
+                    raise TeamError("Nobody can go on with it: no model is configured", "Configure one, then resume.")
+                around = Around(desk, self._model, lambda: self._people(desk))
                 # What members say is nobody else's, whatever the environment says of tracing.
                 with tracing_context(enabled=False):
-                    async for told in graph.astream(forward, config, stream_mode="custom", durability="sync"):
+                    async for told in graph.astream(
+                        forward, config, context=around, stream_mode="custom", durability="sync"
+                    ):
                         yield told
                 now = await graph.aget_state(config)
-            waiting = now.interrupts[0].value if now.interrupts else None
-            extra = {"text": "", "seen": []}
-            found = result(desk, now.values, waiting, extra)
-            if found.status == "failed":
-                found = result(desk, now.values, waiting, await facts(desk, now.values["task"]))
+            ended = await self._ended(desk, now)
             if not now.next:
                 await self._checkpoints.finished(saver, thread)
-            refused = sum(did["outcome"] == "refused" for each in found.trace for did in each["did"])
-            told = {"team": found.team, "steps": found.steps, "calls": found.model_calls, "refused": refused}
-            await self._knowledge.audit(asker, f"team.{found.status}", desk.world, told)
-            yield found
+            yield ended
 
-    async def _without(self, desk: Desk, state: Json) -> TeamResult:
-        return result(desk, state, None, await facts(desk, state["task"]))
+    async def _ended(self, desk: Desk, now: Any) -> TeamResult:
+        """What a run came to when nobody works on it any more."""
+        waiting: Json | None = now.interrupts[0].value if now.interrupts else None
+        found = result(desk, now.values, waiting, NO_FACTS)
+        if found.status == "failed":
+            found = result(desk, now.values, waiting, await facts(desk, now.values["task"]))
+        refused = sum(did["outcome"] == "refused" for each in found.trace for did in each["did"])
+        told = {"team": found.team, "steps": found.steps, "calls": found.model_calls, "refused": refused}
+        await self._knowledge.audit(desk.asker, f"team.{found.status}", desk.world, told)
+        return found
 
     def _desk(self, asker: Principal, run_id: str, state: Json) -> Desk:
         team = read_team(**state["page"])
@@ -217,10 +224,14 @@ def _needs_game(team: Team) -> bool:
     return any(getattr(part, "each", "") for part in team.work)
 
 
-def _fits(waiting: Json, given: Json | None) -> bool:
+def _known(asker: Principal) -> None:
+    """Raises `Refused` for whoever shows no credential: they would all be one principal, whose runs are everybody's."""
+    if asker.kind == "public":
+        raise Refused("A team works for somebody who is known", "Send a key or a token as `Authorization: Bearer …`.")
+
+
+def _fits(waiting: Json, given: Json) -> bool:
     """Whether what a human said is what was asked."""
-    if given is None:
-        return False
     return given["approve"] is not None if waiting["kind"] == "approve" else bool(given["answer"])
 
 

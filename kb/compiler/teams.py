@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from kb import library
 from kb.compiler.classify import Typed, classify
@@ -86,6 +86,7 @@ def bundled_teams() -> Mapping[str, tuple[Team, str]]:
     return {typed.id: (_whole(typed), typed.page.text) for typed in classify(pages, set())[0]}
 
 
+@lru_cache(maxsize=64)
 def read_team(path: str, text: str) -> Team:
     """The team of a page's text that did compile once."""
     return _whole(classify([parse_page(path, text)], set())[0][0])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ class SearchIndex:
         self.commit = commit
         self._built = built
         self._pages: Mapping[str, Page] = pages
+        self._lock = threading.Lock()  # of the engine, which is made once
 
     @classmethod
     def of(
@@ -67,14 +69,15 @@ class SearchIndex:
 
     @property
     def _engine(self) -> Engine:
-        if self._built is None:
-            from kb.search.building import Built
-            from kb.search.engine import Engine
+        with self._lock:
+            if self._built is None:
+                from kb.search.building import Built
+                from kb.search.engine import Engine
 
-            pages = [of_page(page) for page in self._pages.values() if storable(page.path) == page.path]
-            self._built = Built(Engine.memory(pages))
-            self._pages = dict[str, Page]()
-        return self._built.engine
+                pages = [of_page(page) for page in self._pages.values() if storable(page.path) == page.path]
+                self._built = Built(Engine.memory(pages))
+                self._pages = dict[str, Page]()
+            return self._built.engine
 
     def search(self, query: str, limit: int = 10, kind: str | None = None) -> list[Hit]:
         """The sections that fit the words best (BM25, headings weigh more); of one kind of page, where one is named."""

@@ -41,14 +41,10 @@ class PostgresCheckpoints:
         """
         import psycopg
         from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-        from psycopg.rows import dict_row
 
         async with self._free:
             try:
-                async with await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, prepare_threshold=0, row_factory=dict_row, connect_timeout=5,
-                    options=f"-c search_path={SCHEMA}",
-                ) as connection:  # fmt: skip
+                async with await self._connect() as connection:
                     saver = AsyncPostgresSaver(connection)
                     if not self._ready:
                         await _set_up(connection, saver)
@@ -57,6 +53,16 @@ class PostgresCheckpoints:
                     yield saver
             except psycopg.OperationalError as error:
                 raise StoreAway(f"the database does not answer ({error})") from error
+
+    async def _connect(self) -> Any:
+        from psycopg import AsyncConnection
+        from psycopg.rows import dict_row
+
+        kind: Any = AsyncConnection
+        return await kind.connect(
+            self._url, autocommit=True, prepare_threshold=0, row_factory=dict_row, connect_timeout=5,
+            options=f"-c search_path={SCHEMA}",
+        )  # fmt: skip
 
     async def finished(self, saver: Any, thread: str) -> None:
         """Of a run that is over only what it came to is kept."""

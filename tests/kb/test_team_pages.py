@@ -114,5 +114,10 @@ def test_a_mistake_is_told_on_its_line(tmp_path: Path, right: str, wrong: str, t
     assert told in problems(tmp_path, PAGE.replace(right, wrong, 1))
 
 
+def test_the_page_that_the_documents_show_is_right(tmp_path: Path):
+    text = (Path(__file__).parents[2] / "docs/designers/teams.md").read_text(encoding="utf-8")
+    assert problems(tmp_path, text.split("```markdown\n")[1].split("```")[0]) == []
+
+
 def test_the_teams_that_ship_are_right():
     assert set(bundled_teams()) == {"game-master", "world-building", "storytelling", "problem-solving"}

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from agents.knowledge_agent.agent import supported
+from agents.knowledge_agent.asking import supported
 from agents.knowledge_agent.passages import Limits, choose, plain
 from agents.knowledge_agent.prompts import said
 from agents.knowledge_agent.support import THRESHOLD, Support

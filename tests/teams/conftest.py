@@ -42,7 +42,7 @@ async def opened(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Studio
 
         async def new(model: Scripted | None, more: dict[str, str] | None = None, checkpoints: Any = None) -> Studio:
             if not (tmp_path / "home").exists():
-                await make_world(tmp_path / "home", more or {})
+                make_world(tmp_path / "home", more or {})
             asked = await stack.enter_async_context(client(model.url)) if model else None
             return studio(tmp_path / "home", store, asked, checkpoints or kept)
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.access import LOCAL, Principal
-from agents.knowledge import KnowledgeService, MemorySpaces
+from agents.knowledge import KnowledgeService
 from agents.models import Model
 from agents.models.client import Client
 from agents.models.configuration import Configuration
 from agents.teams import Teams
 from evals.scripted import Answer, Call, Conversation
+from kb.pages.landing import land
+from kb.pages.repository import Repository
+from kb.pages.writing import put
 from rulebound.app import App, build
 from rulebound.settings import Settings
 from storage import Store
@@ -64,13 +67,10 @@ class Studio:
         await self.knowledge.patch(LOCAL, "tiny", path, page.etag, text=text)
 
 
-async def make_world(home: Path, more: Mapping[str, str]) -> None:
+def make_world(home: Path, more: Mapping[str, str]) -> None:
     """The repository of the world `tiny`."""
-    knowledge = KnowledgeService(MemorySpaces(), {}, home=home, cache=home / "cache")
-    await knowledge.create(LOCAL, "tiny", visibility="shared")
-    for path, text in {**PAGES, **more}.items():
-        await knowledge.write(LOCAL, "tiny", path, text, branch="begin")
-    await knowledge.publish(LOCAL, "tiny", "begin")
+    repository = Repository.create(home / "knowledge" / "tiny.git")
+    land(repository, repository.live, None, put(repository, None, {**PAGES, **more}, "ann", "Begin tiny"))
 
 
 def studio(home: Path, store: Store, model: Model | None, checkpoints: Checkpoints) -> Studio:

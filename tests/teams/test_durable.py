@@ -107,7 +107,7 @@ async def place(
     killer = Killer()
     game_master = "## Ada\n- tools: `act`\n\nActs.\n## Ask before\n- it is done: `act`\n"
     careful = f"---\nteam: careful\nmembers: [ada]\n---\n# Careful\nAsks.\n{game_master}"
-    await make_world(tmp_path, {"crew.md": CREW, "careful.md": careful})
+    make_world(tmp_path, {"crew.md": CREW, "careful.md": careful})
     with serving(killer) as model:
         async with FencedStore.opened(fresh_database, servers.redis_url) as store, client(model.url) as asked:
             it = studio(tmp_path, store, asked, PostgresCheckpoints(fresh_database))

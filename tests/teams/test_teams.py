@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from teams_base import ANN, BO, CELLAR, DRAFTS, EVE, given, member, propose, says
 
-from agents.access import Principal
+from agents.access import PUBLIC, Principal, Refused
 from agents.knowledge import NotThere
 from agents.teams import Progress, TeamError, TeamResult
 from evals.scripted import Answer, Call, Conversation, Fault
@@ -361,6 +361,44 @@ async def test_a_member_asks_the_human_and_goes_on_with_the_answer(opened: Open,
     done = await it.teams.resume(ANN, found.run_id, answer="Blue.")
     assert done.status == "done"
     assert "Blue." in done.trace[0]["text"]
+
+
+async def test_of_two_members_who_ask_at_the_same_time_each_gets_its_own_answer(opened: Open, scripted: Serve):
+    def decide(conversation: Conversation) -> Answer:
+        if not given(conversation):
+            return Answer(calls=(Call("ask", {"question": f"What does {member(conversation)} do?"}),))
+        return Answer(conversation.messages[-1].results[0].text)
+
+    work = "1. `ada` and `ben` at the same time"
+    it = await opened(model := scripted(decide), {"trio.md": page(work=work, tools="- tools: `ask`")})
+    found = await it.teams.run(ANN, "trio", "Work.", world="tiny")
+    for _ in range(2):
+        assert found.waiting is not None
+        found = await it.teams.resume(ANN, found.run_id, answer=f"To {found.waiting['question']}: nothing.")
+    assert found.status == "done"
+    for who, record in zip(("Ada", "Ben"), found.trace, strict=True):
+        assert f"To What does {who} do?: nothing." in record["text"]
+    assert len(model.requests) == 4
+
+
+async def test_without_a_model_a_run_that_waits_is_left_as_it_is(opened: Open, scripted: Serve):
+    ask = [Answer(calls=(Call("ask", {"question": "Well?"}),)), Answer("Thanks.")]
+    more = {"trio.md": page(tools="- tools: `ask`", work="1. `ada`")}
+    it = await opened(scripted(says(ada=ask)), more)
+    begun = await it.teams.run(ANN, "trio", "Work.", world="tiny")
+    bare = await opened(None)
+    with pytest.raises(TeamError, match="no model is configured"):
+        await bare.teams.resume(ANN, begun.run_id, answer="Yes.")
+    assert (await it.teams.resume(ANN, begun.run_id, answer="Yes.")).status == "done"
+    assert (await bare.teams.resume(ANN, begun.run_id)).text == "Thanks."
+
+
+async def test_nobody_in_particular_has_no_runs(opened: Open):
+    it = await opened(None)
+    with pytest.raises(Refused):
+        await it.teams.run(PUBLIC, "storytelling", "The dust.", world="tiny")
+    with pytest.raises(Refused):
+        await it.teams.resume(PUBLIC, "r1")
 
 
 @pytest.mark.requirement("0.44")

@@ -4,6 +4,7 @@ It tells `pid N`, then what the run came to or nothing, then `ended STATUS`.
 """
 
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -13,15 +14,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import langgraph.checkpoint.postgres.aio
-import langgraph.func
-import langgraph.graph  # noqa: F401
 from teams_base import ANN, client, studio
 
 from agents.game import GameService
 from agents.knowledge import KnowledgeService
 from storage.fenced import FencedStore
 from storage.postgres.checkpoints import PostgresCheckpoints
+
+for heavy in ("langgraph.checkpoint.postgres.aio", "langgraph.func", "langgraph.graph", "langsmith"):
+    importlib.import_module(heavy)
 
 
 def deadly(effects: int) -> None:
