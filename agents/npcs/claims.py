@@ -16,8 +16,7 @@ MAX_SENTENCE = 400
 _NUMBERS = {
     name: str(number)
     for number, name in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen twenty".split()
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
     )
 } | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
      "hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12", "twice": "2", "half": "1/2"}  # fmt: skip
@@ -61,8 +60,7 @@ _DENIES = re.compile(
     r"\b(?:no|not|never|nothing|nobody|none|n['’]t|don['’]t|cannot|can['’]t|know(?:s)? (?:nothing|naught|little)|heard of|what is|who is)\b|n['’]t\b", re.IGNORECASE
 )  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-_FREE = frozenset("I I'm I'll I've I'd I’m I’ll I’ve I’d Sir Madam Lord Lady Monday Tuesday Wednesday Thursday Friday Saturday Sunday "
-                  "January February March April May June July August September September October November December God Heavens".split())  # fmt: skip
+_FREE = frozenset(["I", "I'm", "I'll", "I've", "I'd", "I’m", "I’ll", "I’ve", "I’d", "Sir", "Madam", "Lord", "Lady", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "January", "February", "March", "April", "May", "June", "July", "August", "September", "September", "October", "November", "December", "God", "Heavens"])  # fmt: skip
 
 
 class Claims:
@@ -131,12 +129,13 @@ class Claims:
         )
 
 
-_HARMLESS = frozenset("well friend take keep careful good thing yours now then may please gladly".split())
+_HARMLESS = frozenset(["well", "friend", "take", "keep", "careful", "good", "thing", "yours", "now", "then", "may", "please", "gladly"])
 
 
 def _numbers(text: str) -> set[str]:
     """The numbers of a text, in digits."""
-    return {_NUMBERS.get(each.casefold(), each.replace(",", "")) for each in _NUMBER.findall(text)}
+    words: list[str] = _NUMBER.findall(text)
+    return {_NUMBERS.get(each.casefold(), each.replace(",", "")) for each in words}
 
 
 def _proper(sentence: str) -> list[str]:

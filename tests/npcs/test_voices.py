@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from agents.models.model import Model
-from evals.scripted import Answer, Fault
 from tests.npcs.conftest import Inn, Said
 
 pytestmark = pytest.mark.anyio
