@@ -73,7 +73,7 @@ class Summaries:
         worth = len(lines) > 2 and key.player != key.game
         if self._model is not None and worth and self._allowance.take():
             text, told = await self._asked(self._model, lines, text)
-        await self._minds.change(key, lambda memory: close(memory, text, lines[-1].turn, told))
+        await self._minds.change(key, lambda memory: close(memory, text, lines[-1].at, told))
 
     async def _asked(self, model: Model, lines: Sequence[Line], text: str) -> tuple[str, tuple[Told, ...]]:
         shown = "\n".join(f"{at}. {e.who}: {e.said} — answer: {e.answer}" for at, e in enumerate(lines))
@@ -94,7 +94,7 @@ class Summaries:
 
 def plain(lines: Sequence[Line]) -> str:
     """The most important lines of a talk, in their order."""
-    best = sorted(sorted(lines, key=lambda each: (-each.weight, -each.turn))[:3], key=lambda each: each.turn)
+    best = sorted(sorted(lines, key=lambda each: (-each.weight, -each.at))[:3], key=lambda each: each.at)
     return " / ".join(f"{each.who}: {each.said}"[:130] for each in best)[:MAX_SUMMARY]
 
 

@@ -97,5 +97,5 @@ def test_what_was_undone_is_forgotten_and_an_earlier_fact_holds_again() -> None:
     before = memory
     memory = remember(memory, line(7, "my name is Bob. I promise to go"), found("my name is Bob. I promise to go"))
     assert forget(memory, 6) == before
-    assert forget(memory, 0) == Memory(closed=-1)
+    assert forget(memory, 0) == Memory()
     assert forget(talked(RECENT + 5), 3).talks == 3

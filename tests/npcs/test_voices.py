@@ -11,8 +11,8 @@ from agents.models.configuration import Configuration
 from agents.models.model import MARKED, Model
 from agents.npcs.recall import LIMIT
 from agents.npcs.voices import Part
-from evals.scripted import Answer, Conversation, Fault
-from tests.npcs.conftest import Inn, Said
+from evals.scripted import Answer, Fault
+from tests.npcs.conftest import BOTH, Inn, Said
 
 pytestmark = pytest.mark.anyio
 New = Callable[..., Awaitable[Inn]]
@@ -66,7 +66,9 @@ async def test_a_fact_told_fifty_turns_ago_is_in_the_prompt_and_a_changed_one_ha
 @pytest.mark.requirement("0.38", "3.05")
 async def test_without_a_model_an_npc_knows_the_player_by_what_they_told(inn: Inn) -> None:
     assert (await inn.say("My name is Ada Byron")).count("Ada Byron") == 1
-    assert "hold you to" in await inn.say("I promise to bring you honey") or "promise" in await inn.say("hm")
+    assert (await inn.say("I promise to bring you honey")) in (
+        "“I will hold you to that,” says Otto.", "Otto looks at you for a while. “A promise is a promise.”",
+    )  # fmt: skip
     spoken, _ = await inn.turn("talk to otto")
     assert spoken is not None
     assert spoken.text.splitlines() == [
@@ -80,18 +82,20 @@ async def test_without_a_model_an_npc_knows_the_player_by_what_they_told(inn: In
 
 
 @pytest.mark.requirement("3.05")
-@pytest.mark.parametrize("lie", LIES)
-async def test_a_lie_is_replaced_by_the_rules_text(new_inn: New, model: Pair, lie: str) -> None:
+async def test_a_lie_is_replaced_by_the_rules_text(new_inn: New, model: Pair) -> None:
     client, said = model
-    said.text = lie
     inn = await new_inn(client)
     before = await inn.game()
-    spoken, _ = await inn.turn("talk to otto")
-    assert spoken is not None
-    assert (spoken.text, spoken.tier, spoken.model_calls) == ("Evening.", "call", 1)
-    assert spoken.reason
-    said.text = f"Good evening. {lie} Farewell."
-    assert await inn.say("Well?") == "Good evening."
+    for lie in LIES:
+        said.text = lie
+        spoken, _ = await inn.turn("talk to otto")
+        assert spoken is not None
+        assert spoken.text.splitlines()[-1] == "Evening.", lie
+        assert lie.split()[-1] not in spoken.text
+        assert (spoken.tier, spoken.model_calls) == ("call", 1)
+        assert spoken.reason
+        said.text = f"Good evening. {lie} Farewell."
+        assert await inn.say("Well?") == "Good evening.", lie
     after = await inn.game()
     rows = {id: {**row, "turns": 0, "time": 0} for id, row in after.state.rows.items()}
     assert rows == {id: {**row, "turns": 0, "time": 0} for id, row in before.state.rows.items()}
@@ -139,12 +143,13 @@ async def test_every_fault_gives_an_answer_in_character_and_no_error(new_inn: Ne
         inn = await new_inn(client, deadline=0.6)
         spoken, _ = await inn.turn("talk to otto")
         assert spoken is not None
-        assert "Evening." in spoken.text or spoken.text.startswith("Well met.")
+        assert len(spoken.text) < 400
         text = await inn.say("What is new?")
     assert text
     assert not any(each.casefold() in f"{spoken.text} {text}".casefold() for each in ERRORS)
 
 
+@BOTH
 async def test_the_same_turn_told_again_is_the_same_and_costs_no_call(new_inn: New, model: Pair) -> None:
     client, said = model
     inn = await new_inn(client)
@@ -196,6 +201,7 @@ async def test_only_an_npc_who_is_perceived_answers(inn: Inn) -> None:
     assert await inn.voices.converse(game, "otto", "hello") is None
 
 
+@BOTH
 @pytest.mark.requirement("0.38")
 async def test_one_players_facts_are_not_in_anothers_prompt_but_what_others_overheard_is(new_inn: New, model: Pair) -> None:
     client, said = model
@@ -251,13 +257,10 @@ def talk_of(inn: Inn, game: object, words: str):
     return Talk(game, "otto", words, "talk x", game.record.version, "local", (), happened=words)
 
 
+@BOTH
 async def test_another_worker_goes_on_with_what_was_said(new_inn: New, model: Pair) -> None:
     one = await new_inn()
     await one.say("My name is Ada Byron")
     await one.voices.close()
     two = replace(await new_inn(), run=one.run, handles=one.handles)
     assert "Ada Byron" in await two.say("What is my name?")
-
-
-def decide(text: str) -> Callable[[Conversation], Answer]:
-    return lambda _: Answer(text)
