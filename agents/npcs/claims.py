@@ -75,11 +75,7 @@ class Claims:
         self._said_proper = {word.casefold() for word in re.findall(r"[^\W_]+", words)}
         self._numbers = _numbers(known)
         self._exits = {*scene.exits, *re.findall(r"[a-z]+", happened.casefold())}
-        self._hidden = [
-            re.compile(rf"\b{re.escape(name)}\b", re.IGNORECASE)
-            for name in scene.hidden
-            if not topics(name) <= self._known
-        ]
+        self._hidden = [name.casefold() for name in scene.hidden if not topics(name) <= self._known]
 
     def wrong(self, sentence: str) -> str:
         """Why this may not be said; "": it may."""
@@ -90,7 +86,7 @@ class Claims:
         if invented := _numbers(sentence) - self._numbers:
             return f"it tells a number that nobody gave: {min(invented)}"
         denies = _DENIES.search(sentence) is not None
-        if not denies and any(hidden.search(sentence) for hidden in self._hidden):
+        if not denies and self._names_hidden(sentence.casefold()):
             return "it names something that is not here"
         for pattern, what in (
             (_STATE, "it claims what no rule did"),
@@ -118,6 +114,9 @@ class Claims:
         """Whether the rules' text says so too: everything that the sentence names, and something of the claim itself."""
         about = topics(sentence)
         return bool(about) and about <= self._happened | _HARMLESS and bool(about & self._happened)
+
+    def _names_hidden(self, sentence: str) -> bool:
+        return any(name in sentence and re.search(rf"\b{re.escape(name)}\b", sentence) for name in self._hidden)
 
     def missing(self, said: str, changed: Iterable[str] = ()) -> bool:
         """Whether what was said leaves out a number of the rules' text, or something that it names: of what is perceived or was

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from agents.game import Game, Reply
@@ -86,14 +87,25 @@ class Talk:
         return MemoryKey(self.game.record.id, self.game.seat.player, self.npc)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Considered:
-    """What an NPC has in mind before it speaks, and what its words are checked by."""
+    """What an NPC has in mind before it speaks. `fresh` is the memory with the exchange itself, `heard` what it overheard."""
 
+    talk: Talk
     scene: Scene
     memory: Memory
-    prompt: Prompt
-    claims: Claims
+    fresh: Memory
+    heard: Memory
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        talk = self.talk
+        return Prompt.of(self.scene, self.fresh, self.heard, talk.words, happened=talk.happened, leave_out=talk.key)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """What its words are checked by."""
+        return Claims(self.scene, self.talk.happened, self.prompt.material, self.talk.words)
 
 
 class Voices:
@@ -227,8 +239,7 @@ class Voices:
         seen = scene(self.cast, talk.game, talk.npc)
         # What the player tells of themselves in these words may be spoken of at once.
         fresh = remember(memory, self._line(talk, seen), talk.told)
-        prompt = Prompt.of(seen, fresh, heard, talk.words, happened=talk.happened, leave_out=talk.key)
-        return Considered(seen, memory, prompt, Claims(seen, talk.happened, prompt.material, talk.words))
+        return Considered(talk, seen, memory, fresh, heard)
 
     async def _tell(self, talk: Talk) -> AsyncGenerator[Part]:
         """Once for each key, also where it is asked for twice at the same time."""
@@ -246,7 +257,7 @@ class Voices:
 
     async def _words(self, talk: Talk) -> AsyncGenerator[Part]:
         mind = await self.considered(talk)
-        seen, memory, prompt = mind.scene, mind.memory, mind.prompt
+        seen, memory = mind.scene, mind.memory
         known = memory.line(talk.key)
         if known is not None and known.answer:
             yield Part(known.answer)
@@ -258,13 +269,13 @@ class Voices:
             else templates.talk(seen, memory, talk.words, talk.told)
         )
         done, tier = Worded(), "rules"
-        ready = self.ready.pop(prompt.fingerprint, "") if self.model is not None else ""
+        ready = self.ready.pop(mind.prompt.fingerprint, "") if self.model is not None else ""
         if self.model is None or ready:
             tier = "cache" if ready else "rules"
             yield Part(done.add(ready or plain))
         else:
             tier = "call"
-            request = prompt.request(talk.principal, self._deadline)
+            request = mind.prompt.request(talk.principal, self._deadline)
             pieces = worded(
                 self.model, request, mind.claims, done, fallback=plain, keep=talk.changed if talk.happened else None
             )
