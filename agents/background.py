@@ -27,9 +27,19 @@ MAX_PAUSE = 300.0
 
 
 class Background:
-    """Runs clocks and tells. `now` is the clock."""
+    """Runs clocks and tells, and `also` what does something when nothing else is to be done and gives how much that was. `now` is
+    the clock."""
 
-    def __init__(self, games: GameService, work: Work, channels: Channels, *, now: Callable[[], datetime]):
+    def __init__(
+        self,
+        games: GameService,
+        work: Work,
+        channels: Channels,
+        *,
+        now: Callable[[], datetime],
+        also: Sequence[Callable[[], Awaitable[int]]] = (),
+    ):
+        self._also = also
         self._games, self._work, self._channels, self._now = games, work, channels, now
         self.trouble = ""
         """What keeps it from working at present; empty where nothing does."""
@@ -37,7 +47,11 @@ class Background:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        loops = ((self.clocks, asyncio.Event()), (self.tell, self._news))
+        loops = [
+            (self.clocks, asyncio.Event()),
+            (self.tell, self._news),
+            *((work, asyncio.Event()) for work in self._also),
+        ]
         self._tasks = [asyncio.create_task(self._forever(*loop)) for loop in loops]
         self._games.on_told(self.wake)
         return self

@@ -133,6 +133,10 @@ class GameService:
         """`wake` is called after each commit that others are told of."""
         self._turns.wake.append(wake)
 
+    def on_committed(self, hear: Callable[[GameRecord, Sequence[TurnRecord]], None]) -> None:
+        """`hear` is called after each commit of this process, with the game as it is then and its turns; it must be quick."""
+        self._turns.committed.append(hear)
+
     # --- beginning
 
     async def start(
@@ -518,6 +522,23 @@ class GameService:
         await self._turns.do(game, wait, "tick")
         world, held = await self._turns.held(game, False)
         return due(world, held, self._now())
+
+    async def seats(self, game: str) -> Sequence[Seat]:
+        """Who has a place in a game; for what runs between turns."""
+        return await self._store.members(game)
+
+    async def tell(self, game: str, lines: Sequence[tuple[str, str, str]], *, key: str) -> None:
+        """Tells players (by instance) what an NPC (by id) says: each of `lines` is the player, the text and the NPC. A turn in
+        which nothing changes; the same key again tells nothing."""
+
+        async def tell(world: World, held: Held) -> Step:
+            heard = [{"to": to, "type": "npc_action", "text": text, "who": who} for to, text, who in lines]
+            made = Made(
+                "heard", "", held.state, {}, {**_outcome("", 0, None), "heard": heard}, self._turns.inputs(held, None)
+            )
+            return await self._turns.step(world, held, None, made, key)
+
+        await self._turns.do(game, tell, key)
 
     # --- looking
 

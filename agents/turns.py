@@ -60,7 +60,8 @@ class Made:
 
 
 class Turns:
-    """Games that are held, and their turns. `wake` is called after each commit that others are told of."""
+    """Games that are held, and their turns. `wake` is called after each commit that others are told of, `committed` after each
+    with the game and the turns."""
 
     def __init__(self, store: Store, open_world: Callable[[Where], World], now: Callable[[], datetime]):
         self._store, self._open, self._now = store, open_world, now
@@ -73,6 +74,7 @@ class Turns:
         self.do = self._lanes.do
         self.close = self._lanes.close
         self.wake: list[Callable[[], None]] = []
+        self.committed: list[Callable[[GameRecord, Sequence[TurnRecord]], None]] = []
         self.news = News(store.channels)
 
     def __contains__(self, game: str) -> bool:
@@ -104,7 +106,7 @@ class Turns:
                 hash=state.hash,
                 head=parts.head(state),
                 last=last,
-                updated=record.updated if made.kind == "tick" else now,
+                updated=record.updated if made.kind in ("tick", "heard") else now,
             ),
             state,
             # Who left and comes back begins a new dialogue, as one who is read from the store does.
@@ -161,6 +163,8 @@ class Turns:
         match made.kind:
             case "join" | "leave":
                 return telling.came(held.state, state, actor)
+            case "heard":
+                return [each for each in made.outcome["heard"] if each["to"] in state.rows]
             case "reset" | "restore":
                 return telling.everyone(state, actor, f"{made.text}.") if seat is None else []
             case _:
@@ -208,6 +212,8 @@ class Turns:
         await self._store.commit(commit)
         self.keep(replace(last, carried=None))
         self.news.changed(last.record.id)
+        for hear in self.committed:
+            hear(commit.game, commit.turns)
         if commit.told:
             for wake in self.wake:
                 wake()

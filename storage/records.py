@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 Json = dict[str, Any]
-Kind = Literal["say", "undo", "restore", "join", "leave", "tick", "reset", "erased"]
+Kind = Literal["say", "undo", "restore", "join", "leave", "tick", "heard", "reset", "erased"]
+"""`heard`: nothing changed, and players were told something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def character(world: World, template: str) -> Character:
     names = {link.target.strip() for link in page.links}
     lore = _lore(page, pages, names, world.rulebook.kinds)
     linked = sorted(names & (world.rulebook.templates.keys() | world.rulebook.workflows.keys()))
-    return Character(template, name, page.path, "\n".join(prose), examples, lines, lore, tuple(linked))  # fmt: skip
+    return Character(template, name, page.path, _unlinked("\n".join(prose)), examples, lines, lore, tuple(linked))  # fmt: skip
 
 
 def _lore(page: Page, pages: Mapping[str, Page], names: Iterable[str], kinds: Collection[str]) -> tuple[Lore, ...]:
@@ -106,6 +106,11 @@ def _lore(page: Page, pages: Mapping[str, Page], names: Iterable[str], kinds: Co
     )
 
 
+def _unlinked(text: str) -> str:
+    """The text as it is read."""
+    return LINK.sub(lambda link: link[2] or link[1].replace("-", " "), text)
+
+
 def _is_lore(page: Page, kinds: Collection[str]) -> bool:
     return not any(key in PAGE_KEYS or key in kinds for key in page.front.entries)
 
@@ -113,7 +118,7 @@ def _is_lore(page: Page, kinds: Collection[str]) -> bool:
 def _paragraphs(page: Page) -> tuple[str, ...]:
     described = "\n".join(line for line, _ in page.description).split("\n\n")
     found = [*described, *(text for section in page.sections for text in _texts(section))]
-    plain = (" ".join(LINK.sub(lambda link: link[2] or link[1], text).split()) for text in found)
+    plain = (" ".join(_unlinked(text).split()) for text in found)
     kept: list[str] = []
     for text in plain:
         if text and sum(map(len, kept)) + len(text) <= MAX_LORE_TEXT:

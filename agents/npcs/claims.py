@@ -16,8 +16,7 @@ MAX_SENTENCE = 400
 _NUMBERS = {
     name: str(number)
     for number, name in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen twenty".split()
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
     )
 } | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
      "hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12", "twice": "2", "half": "1/2"}  # fmt: skip
@@ -61,8 +60,7 @@ _DENIES = re.compile(
     r"\b(?:no|not|never|nothing|nobody|none|n['’]t|don['’]t|cannot|can['’]t|know(?:s)? (?:nothing|naught|little)|heard of|what is|who is)\b|n['’]t\b", re.IGNORECASE
 )  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-_FREE = frozenset("I I'm I'll I've I'd I’m I’ll I’ve I’d Sir Madam Lord Lady Monday Tuesday Wednesday Thursday Friday Saturday Sunday "
-                  "January February March April May June July August September September October November December God Heavens".split())  # fmt: skip
+_FREE = frozenset(["I", "I'm", "I'll", "I've", "I'd", "I’m", "I’ll", "I’ve", "I’d", "Sir", "Madam", "Lord", "Lady", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "January", "February", "March", "April", "May", "June", "July", "August", "September", "September", "October", "November", "December", "God", "Heavens"])  # fmt: skip
 
 
 class Claims:
@@ -77,11 +75,7 @@ class Claims:
         self._said_proper = {word.casefold() for word in re.findall(r"[^\W_]+", words)}
         self._numbers = _numbers(known)
         self._exits = {*scene.exits, *re.findall(r"[a-z]+", happened.casefold())}
-        self._hidden = [
-            re.compile(rf"\b{re.escape(name)}\b", re.IGNORECASE)
-            for name in scene.hidden
-            if not topics(name) <= self._known
-        ]
+        self._hidden = [name.casefold() for name in scene.hidden if not topics(name) <= self._known]
 
     def wrong(self, sentence: str) -> str:
         """Why this may not be said; "": it may."""
@@ -92,7 +86,7 @@ class Claims:
         if invented := _numbers(sentence) - self._numbers:
             return f"it tells a number that nobody gave: {min(invented)}"
         denies = _DENIES.search(sentence) is not None
-        if not denies and any(hidden.search(sentence) for hidden in self._hidden):
+        if not denies and self._names_hidden(sentence.casefold()):
             return "it names something that is not here"
         for pattern, what in (
             (_STATE, "it claims what no rule did"),
@@ -121,6 +115,9 @@ class Claims:
         about = topics(sentence)
         return bool(about) and about <= self._happened | _HARMLESS and bool(about & self._happened)
 
+    def _names_hidden(self, sentence: str) -> bool:
+        return any(name in sentence and re.search(rf"\b{re.escape(name)}\b", sentence) for name in self._hidden)
+
     def missing(self, said: str, changed: Iterable[str] = ()) -> bool:
         """Whether what was said leaves out a number of the rules' text, or something that it names: of what is perceived or was
         `changed`."""
@@ -131,12 +128,13 @@ class Claims:
         )
 
 
-_HARMLESS = frozenset("well friend take keep careful good thing yours now then may please gladly".split())
+_HARMLESS = frozenset(["well", "friend", "take", "keep", "careful", "good", "thing", "yours", "now", "then", "may", "please", "gladly"])
 
 
 def _numbers(text: str) -> set[str]:
     """The numbers of a text, in digits."""
-    return {_NUMBERS.get(each.casefold(), each.replace(",", "")) for each in _NUMBER.findall(text)}
+    words: list[str] = _NUMBER.findall(text)
+    return {_NUMBERS.get(each.casefold(), each.replace(",", "")) for each in words}
 
 
 def _proper(sentence: str) -> list[str]:

@@ -14,20 +14,23 @@ from agents.npcs.memory import MAX_VALUE, Told
 _LEAD = r"(?:(?:hello|hi|hey|well|yes|no|oh|ah|please|good (?:day|morning|evening)|by the way|and|but|actually|now)[,!]?\s+)*"
 _NAME = r"(?P<value>[^\W\d_][\w'’-]*(?: [^\W\d_][\w'’-]*){0,3})"
 _REST = r"(?P<value>[^.!?;:\n\"“”]{2,80}?)"
+_VOW = (
+    r"i (?:do )?promise (?:you )?(?:that )?(?:i will |i['’]ll |i shall |to )|you have my word that (?:i will |i['’]ll )"
+    r"|i give you my word that (?:i will |i['’]ll )|i swear (?:to you )?(?:that )?(?:i will |i['’]ll |to )"
+)
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (key, re.compile(rf"{_LEAD}{pattern}\s*$", re.IGNORECASE))
     for key, pattern in (
         ("name", rf"(?:my name is|my name['’]s|i am called|i['’]m called|call me|they call me|you may call me|you can call me) {_NAME}"),
-        ("home", rf"(?:i come from|i am from|i['’]m from|i live in|my home is|i hail from) (?P<value>[^\W\d_][\w'’ -]{{1,60}}?)"),
+        ("home", r"(?:i come from|i am from|i['’]m from|i live in|my home is|i hail from) (?P<value>[^\W\d_][\w'’ -]{1,60}?)"),
         ("work", rf"(?:i work as|my trade is|my work is|i earn my living as) (?:an? )?{_REST}"),
         ("liked", rf"i (?:really )?(?:like|love|adore|am fond of) {_REST}"),
         ("disliked", rf"i (?:really )?(?:hate|dislike|detest|cannot stand|can['’]t stand|do not like|don['’]t like) {_REST}"),
-        ("promise", rf"(?:i (?:do )?promise (?:you )?(?:that )?(?:i will |i['’]ll |i shall |to )|you have my word that (?:i will |i['’]ll )"
-                    rf"|i give you my word that (?:i will |i['’]ll )|i swear (?:to you )?(?:that )?(?:i will |i['’]ll |to )){_REST}"),
+        ("promise", rf"(?:{_VOW}){_REST}"),
         ("withdrawn", rf"i (?:take back|withdraw) my promise to {_REST}"),
     )
 )  # fmt: skip
-_NOT_NAMES = frozenset("a an the not so very that what when later back tomorrow crazy mad you your mine".split())
+_NOT_NAMES = frozenset(["a", "an", "the", "not", "so", "very", "that", "what", "when", "later", "back", "tomorrow", "crazy", "mad", "you", "your", "mine"])
 _SENTENCE = re.compile(r"[.!?;\n]+|,? and (?=(?:i|my) )", re.IGNORECASE)
 MAX_TOLD = 6
 """In one turn."""

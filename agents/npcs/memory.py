@@ -85,14 +85,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """All that is remembered. `talks` counts exchanges; lines up to turn `closed` belong to episodes."""
+    """All that is remembered. `talks` counts exchanges; lines up to the time `closed` belong to episodes."""
 
     lines: tuple[Line, ...] = ()
     facts: Mapping[str, Fact] = field(default_factory=dict[str, Fact])
     promises: tuple[Promise, ...] = ()
     episodes: tuple[Episode, ...] = ()
     talks: int = 0
-    closed: int = -1
+    closed: float = -1.0
 
     def line(self, key: str) -> Line | None:
         """The exchange with this key."""
@@ -109,7 +109,7 @@ class Memory:
     @property
     def open(self) -> tuple[Line, ...]:
         """The lines of the talk that is going on."""
-        return tuple(each for each in self.lines if each.turn > self.closed)
+        return tuple(each for each in self.lines if each.at > self.closed)
 
     def fact(self, key: str) -> str:
         """The value, or ""."""
@@ -145,7 +145,7 @@ class Memory:
             tuple(Promise(**each) for each in data.get("promises", ())),
             tuple(Episode(**each) for each in data.get("episodes", ())),
             data.get("talks", 0),
-            data.get("closed", -1),
+            data.get("closed", -1.0),
         )
 
 
@@ -163,9 +163,9 @@ def remember(memory: Memory, line: Line, told: Iterable[Told] = ()) -> Memory:
     return memory
 
 
-def close(memory: Memory, text: str, upto: int, told: Iterable[Told] = ()) -> Memory:
-    """The open lines up to a turn become an episode. Of too many episodes the least important, oldest one goes."""
-    over = [each for each in memory.open if each.turn <= upto]
+def close(memory: Memory, text: str, upto: float, told: Iterable[Told] = ()) -> Memory:
+    """The open lines up to a time become an episode. Of too many episodes the least important, oldest one goes."""
+    over = [each for each in memory.open if each.at <= upto]
     if not over:
         return memory
     episodes = memory.episodes
@@ -175,7 +175,7 @@ def close(memory: Memory, text: str, upto: int, told: Iterable[Told] = ()) -> Me
     while len(episodes) > MAX_EPISODES:
         least = min(episodes[:-1], key=lambda each: (each.weight, each.last))
         episodes = tuple(each for each in episodes if each is not least)
-    memory = replace(memory, episodes=episodes, closed=over[-1].turn)
+    memory = replace(memory, episodes=episodes, closed=over[-1].at)
     for each in told:
         memory = _told(memory, each, over[-1].turn)
     return memory
@@ -196,7 +196,6 @@ def forget(memory: Memory, after: int) -> Memory:
         promises=tuple(each for each in memory.promises if each.turn <= after),
         episodes=tuple(each for each in memory.episodes if each.last <= after),
         talks=max(0, memory.talks - (len(memory.lines) - len(lines))),
-        closed=min(memory.closed, after),
     )
 
 

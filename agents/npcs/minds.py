@@ -147,36 +147,34 @@ class Minds:
     def _write(self) -> None:
         if self._dirty and self._writing is None:
             self._writing = asyncio.create_task(self._behind())
-            self._writing.add_done_callback(self._written)
-
-    def _written(self, _: asyncio.Task[None]) -> None:
-        self._writing = None
-        if not self.trouble:
-            self._write()  # what came while the last write ended
 
     async def _behind(self) -> None:
-        """Writes what waits, many at once; what others wrote meanwhile is read and changed again. Where the store is away, the
-        next change, or `flush`, tries again."""
-        tries: dict[MemoryKey, int] = {}
-        while self._dirty:
-            keys = list(self._dirty)[:BATCH]
-            now = {key: self._held[key] for key in keys}
-            sent = {key: (held.memory, len(held.changes)) for key, held in now.items()}
-            records = [MemoryRecord(key, now[key].version + 1, memory.dump()) for key, (memory, _) in sent.items()]
-            try:
-                kept = set(await self._store.keep(records))
-                for key in keys:
-                    if self._held.get(key) is not now[key]:
-                        continue  # dropped meanwhile
-                    if key in kept:
-                        self._was_kept(key, now[key], *sent[key])
-                    else:
-                        tries[key] = tries.get(key, 0) + 1
-                        await self._again(key, now[key], tries[key])
-                self.trouble = ""
-            except StoreError as error:
-                self.trouble = str(error)
-                return
+        """Writes what waits. Where that fails the next change, or `flush`, tries again."""
+        try:
+            tries: dict[MemoryKey, int] = {}
+            while self._dirty:
+                await self._some(list(self._dirty)[:BATCH], tries)
+            self.trouble = ""
+        except Exception as error:
+            # Whatever it is, talk must go on; health tells of it.
+            self.trouble = str(error) or type(error).__name__
+        finally:
+            self._writing = None
+
+    async def _some(self, keys: list[MemoryKey], tries: dict[MemoryKey, int]) -> None:
+        """Many at once; what others wrote meanwhile is read and changed again."""
+        now = {key: self._held[key] for key in keys}
+        sent = {key: (held.memory, len(held.changes)) for key, held in now.items()}
+        records = [MemoryRecord(key, now[key].version + 1, memory.dump()) for key, (memory, _) in sent.items()]
+        kept = set(await self._store.keep(records))
+        for key in keys:
+            if self._held.get(key) is not now[key]:
+                continue  # dropped meanwhile
+            if key in kept:
+                self._was_kept(key, now[key], *sent[key])
+            else:
+                tries[key] = tries.get(key, 0) + 1
+                await self._again(key, now[key], tries[key])
 
     def _was_kept(self, key: MemoryKey, held: _Held, memory: Memory, count: int) -> None:
         held.version, held.kept, held.read = held.version + 1, memory, self._clock()

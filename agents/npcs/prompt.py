@@ -29,21 +29,14 @@ SYSTEM = (
 HAPPENED = "WHAT HAPPENED (it must hold, and its names and numbers must be said)"
 
 
-@dataclass(frozen=True, slots=True)
-class Voiced:
-    """What an answer is checked against: the rules' text, and all that the NPC may know."""
-
-    happened: str
-    material: tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class Prompt:
-    """Two messages, and what their answer is checked against."""
+    """Two messages, and what their answer is checked against besides what happened."""
 
     system: str
     user: str
-    voiced: Voiced
+    material: tuple[str, ...]
+    """All that the NPC may know."""
 
     @property
     def tokens(self) -> int:
@@ -90,4 +83,4 @@ class Prompt:
             scene.description, scene.character.text, *scene.knows, *scene.learned, *scene.promised, *facts,
             *(each.text for each in memory.promises),
         )  # fmt: skip
-        return Prompt(system, "\n\n".join((*texts, *end)), Voiced(happened, material))
+        return Prompt(system, "\n\n".join((*texts, *end)), material)

@@ -21,8 +21,7 @@ MAX_MATCHING = 5
 MAX_HEARD = 6
 _WORD = re.compile(r"[^\W_]{3,}")
 _COMMON = frozenset(
-    "the and you your for are was were what who how why when where with that this have has had not but can could would will "
-    "tell about say said they them then there here from into does did his her hers him she its our all any one out".split()
+    ["the", "and", "you", "your", "for", "are", "was", "were", "what", "who", "how", "why", "when", "where", "with", "that", "this", "have", "has", "had", "not", "but", "can", "could", "would", "will", "tell", "about", "say", "said", "they", "them", "then", "there", "here", "from", "into", "does", "did", "his", "her", "hers", "him", "she", "its", "our", "all", "any", "one", "out"]
 )
 
 

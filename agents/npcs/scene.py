@@ -7,6 +7,7 @@ perceives or carries, nor other players.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -20,6 +21,8 @@ from kb.types import ListOf, MapOf, Ref, Text
 from kb.view import perceived
 
 MAX_THINGS = 20
+_PRIVATE = re.compile(r"\b(?:player|room)s?\b")
+"""What an expression reads of whoever asks."""
 BANDS = ((20, "distrusts"), (40, "is wary of"), (60, "gets on with"), (80, "likes"), (100, "trusts"))
 """What a trust of up to so many of 100 is called."""
 
@@ -70,8 +73,8 @@ def is_npc(state: State, id: Any) -> bool:
     return isinstance(id, str) and id in state.rows and "npc" in state.shape.isa[state.template(id)]
 
 
-def scene(cast_: Cast, game: Game, npc: str) -> Scene:
-    """The scene of an NPC before the game's player."""
+def scene(cast_: Cast, game: Game, npc: str, *, alone: bool = True) -> Scene:
+    """The scene of an NPC before the game's player; not `alone`: where others hear it, so that nothing of the player is in it."""
     world, state = game.world, game.state
     referee = world.session.referee
     turn = referee.frame(state, game.player)
@@ -87,19 +90,19 @@ def scene(cast_: Cast, game: Game, npc: str) -> Scene:
         for id, each in state.rows.items()
         if id not in shown and id != "world" and not {"player", "quest"} & set(state.shape.isa[state.template(id)])
     }
-    name = game.seat.name
+    name, player = game.seat.name, game.player if alone else ""
     return Scene(
         npc=npc,
         character=character,
-        player="" if name == "you" else name,
+        player="" if name == "you" or not alone else name,
         description=_safe(turn, npc, "description"),
         place=str(row.get("name") or ""),
         exits=tuple(sorted(row.get("exits", {}))),
         things=tuple(names[:MAX_THINGS]),
-        knows=tuple(_knows(turn, world, npc)),
-        trust=_trust(state, game.player, npc),
-        learned=tuple(_learned(state, game.player, npc, character)),
-        promised=tuple(_promised(state, game.player, npc, character)),
+        knows=tuple(_knows(turn, world, npc, alone)),
+        trust=_trust(state, player, npc),
+        learned=tuple(_learned(state, player, npc, character)),
+        promised=tuple(_promised(state, player, npc, character)),
         hidden=tuple(sorted(hidden - set(names))),
     )
 
@@ -125,7 +128,7 @@ def _safe(turn: Turn, id: str, field: str) -> str:
         return ""
 
 
-def _knows(turn: Turn, world: Any, npc: str) -> list[str]:
+def _knows(turn: Turn, world: Any, npc: str, alone: bool) -> list[str]:
     """What the page's expressions give; one that fails is not known."""
     agent = world.rulebook.agents.get(npc)
     if agent is None:
@@ -133,6 +136,8 @@ def _knows(turn: Turn, world: Any, npc: str) -> list[str]:
     turn.vars["agent"] = npc
     found: list[str] = []
     for expr in agent.knows:
+        if not alone and _PRIVATE.search(expr.source):
+            continue
         try:
             value = expr(turn)
         except EvaluationError:
@@ -149,7 +154,9 @@ def _knows(turn: Turn, world: Any, npc: str) -> list[str]:
 
 
 def _field(state: State, player: str, name: str) -> tuple[Any, Any]:
-    """A field of the player's kind, and its value; None where the world declares none."""
+    """A field of the player's kind, and its value; None where the world declares none, or nobody is meant."""
+    if not player:
+        return None, None
     declared = state.rulebook.kinds[state.rows[player]["kind"]].fields.get(name)
     return (None, None) if declared is None else (declared.type, state.rows[player].get(name))
 

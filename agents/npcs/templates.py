@@ -127,3 +127,9 @@ def _lore(scene: Scene, words: str) -> str:
                 if shared > best:
                     best, found = shared, sentence
     return found if best and best >= len(asked) else ""
+
+
+def opening(scene: Scene, about: str) -> str:
+    """How an NPC begins to talk about something with another one."""
+    known = _lore(scene, about)
+    return f"“{known}”" if known else f"“What do you make of {about}?”"

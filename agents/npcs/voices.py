@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from agents.game import Game, Reply
@@ -63,7 +64,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Talk:
+class Talk:
     """One exchange to be worded."""
 
     game: Game
@@ -84,6 +85,27 @@ class _Talk:
     @property
     def memory(self) -> MemoryKey:
         return MemoryKey(self.game.record.id, self.game.seat.player, self.npc)
+
+
+@dataclass(frozen=True)
+class Considered:
+    """What an NPC has in mind before it speaks. `fresh` is the memory with the exchange itself, `heard` what it overheard."""
+
+    talk: Talk
+    scene: Scene
+    memory: Memory
+    fresh: Memory
+    heard: Memory
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        talk = self.talk
+        return Prompt.of(self.scene, self.fresh, self.heard, talk.words, happened=talk.happened, leave_out=talk.key)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """What its words are checked by."""
+        return Claims(self.scene, self.talk.happened, self.prompt.material, self.talk.words)
 
 
 class Voices:
@@ -146,24 +168,30 @@ class Voices:
         self, game: Game, said: Said, reply: Reply, line: str, *, principal: str = "local"
     ) -> AsyncGenerator[Part]:
         """As `speak`, piece by piece; nothing at all where `speak` gives None."""
+        talk = self.turn(game, said, reply.text, line, reply.turn, principal)
+        if talk is None or reply.status != "done" or reply.ended:
+            return
+        async with aclosing(self._tell(talk)) as parts:
+            async for part in parts:
+                yield part
+
+    def turn(self, game: Game, said: Said, text: str, line: str, turn: int, principal: str) -> Talk | None:
+        """The exchange of a turn whose rules say `text`; None: it is with nobody."""
         after = replace(game, state=said.state)
         npc = self.speaker(after, said.actions)
-        if npc is None or reply.status != "done" or not reply.text.strip() or reply.ended:
-            return
+        if npc is None or not text.strip():
+            return None
         action = next(each for each in reversed(said.actions) if npc in each.roles.values())
         words = _said(game, action, line)
         changed = {each.id for outcome in said.outcomes for each in outcome.changes} - {game.player, npc, "world"}
         rows = said.state.rows
-        talk = _Talk(
-            after, npc, words, f"turn {reply.turn}", reply.turn, principal, tuple(found(words)), reply.text,
+        return Talk(
+            after, npc, words, f"turn {turn}", turn, principal, tuple(found(words)), text,
             greeting=action.type.partition(" ")[0] in GREETINGS,
             changed=tuple(str(rows[id].get("name") or id) for id in sorted(changed) if id in rows),
             weight=3 if changed else 1,
             quiet=line.strip().partition(" ")[0].casefold() in QUIET,
         )  # fmt: skip
-        async with aclosing(self._tell(talk)) as parts:
-            async for part in parts:
-                yield part
 
     async def again(self, game: Game, turn: int) -> Spoken | None:
         """What an NPC said in a turn of this player that was told before; for a retry."""
@@ -191,7 +219,7 @@ class Voices:
         if npc not in people(game) or game.state.rows[game.player]["ended"]:
             return
         told = tuple(found(words))
-        talk = _Talk(game, npc, words, f"talk {key or new_id()}", game.record.version, principal, told)
+        talk = Talk(game, npc, words, f"talk {key or new_id()}", game.record.version, principal, told)
         async with aclosing(self._tell(talk)) as parts:
             async for part in parts:
                 yield part
@@ -203,13 +231,17 @@ class Voices:
 
     # --- both
 
-    def prompt(
-        self, seen: Scene, memory: Memory, heard: Memory, words: str, happened: str = "", key: str = ""
-    ) -> Prompt:
-        """The prompt of an exchange."""
-        return Prompt.of(seen, memory, heard, words, happened=happened, leave_out=key)
+    async def considered(self, talk: Talk) -> Considered:
+        """What the NPC has in mind for an exchange."""
+        memory, heard = await asyncio.gather(
+            self.minds.of(talk.memory), self.minds.of(talk.memory._replace(player=talk.game.record.id))
+        )
+        seen = scene(self.cast, talk.game, talk.npc)
+        # What the player tells of themselves in these words may be spoken of at once.
+        fresh = remember(memory, self._line(talk, seen), talk.told)
+        return Considered(talk, seen, memory, fresh, heard)
 
-    async def _tell(self, talk: _Talk) -> AsyncGenerator[Part]:
+    async def _tell(self, talk: Talk) -> AsyncGenerator[Part]:
         """Once for each key, also where it is asked for twice at the same time."""
         one = (talk.memory, talk.key)
         lock = self._turns.setdefault(one, asyncio.Lock())
@@ -223,10 +255,9 @@ class Voices:
             if self._turns.get(one) is lock and not lock.locked():
                 del self._turns[one]
 
-    async def _words(self, talk: _Talk) -> AsyncGenerator[Part]:
-        own = talk.memory._replace(player=talk.game.record.id)
-        memory, heard = await asyncio.gather(self.minds.of(talk.memory), self.minds.of(own))
-        seen = scene(self.cast, talk.game, talk.npc)
+    async def _words(self, talk: Talk) -> AsyncGenerator[Part]:
+        mind = await self.considered(talk)
+        seen, memory = mind.scene, mind.memory
         known = memory.line(talk.key)
         if known is not None and known.answer:
             yield Part(known.answer)
@@ -237,40 +268,36 @@ class Voices:
             if talk.happened
             else templates.talk(seen, memory, talk.words, talk.told)
         )
-        # What the player tells of themselves in these words may be spoken of at once.
-        fresh = remember(memory, self._line(talk, seen), talk.told)
-        prompt = self.prompt(seen, fresh, heard, talk.words, talk.happened, talk.key)
         done, tier = Worded(), "rules"
-        ready = self.ready.pop(prompt.fingerprint, "") if self.model is not None else ""
+        ready = self.ready.pop(mind.prompt.fingerprint, "") if self.model is not None else ""
         if self.model is None or ready:
             tier = "cache" if ready else "rules"
             yield Part(done.add(ready or plain))
         else:
             tier = "call"
-            claims = Claims(seen, prompt.voiced.happened, prompt.voiced.material, talk.words)
-            request = prompt.request(talk.principal, self._deadline)
+            request = mind.prompt.request(talk.principal, self._deadline)
             pieces = worded(
-                self.model, request, claims, done, fallback=plain, keep=talk.changed if talk.happened else None
+                self.model, request, mind.claims, done, fallback=plain, keep=talk.changed if talk.happened else None
             )
             async with aclosing(pieces):
                 async for piece in pieces:
                     yield Part(piece)
         await self.minds.change(talk.memory, self._kept(talk, seen, done.text))
         if not talk.quiet:
-            self._later(self._overheard(talk, seen))
+            self.later(self._overheard(talk, seen))
         why = done.wrong or ("no model is configured" if self.model is None else "it was prepared" if ready else "")
         calls, cost = sum(each.calls for each in done.usage), sum(each.cost for each in done.usage)
         yield Part(spoken=Spoken(done.text, seen.name, tier, why, calls, cost))
 
-    def _line(self, talk: _Talk, seen: Scene) -> Line:
+    def _line(self, talk: Talk, seen: Scene) -> Line:
         who = seen.player or "The player"
         return Line(talk.key, talk.turn, self._now().timestamp(), who, talk.words, weight=talk.weight)
 
-    def _kept(self, talk: _Talk, seen: Scene, text: str) -> Callable[[Memory], Memory]:
+    def _kept(self, talk: Talk, seen: Scene, text: str) -> Callable[[Memory], Memory]:
         line = replace(self._line(talk, seen), answer=text)
         return lambda memory: remember(memory, line, talk.told)
 
-    async def _overheard(self, talk: _Talk, seen: Scene) -> None:
+    async def _overheard(self, talk: Talk, seen: Scene) -> None:
         """The other NPCs who are there have heard it too."""
         game = talk.game
         line = replace(self._line(talk, seen), said=f"to {seen.name}: {talk.words}", by=game.seat.player, weight=1)
@@ -280,7 +307,7 @@ class Voices:
                     MemoryKey(game.record.id, game.record.id, npc), lambda memory: remember(memory, line)
                 )
 
-    def _later(self, work: Awaitable[None]) -> None:
+    def later(self, work: Awaitable[None]) -> None:
         """Nobody waits for it."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)

@@ -35,15 +35,15 @@ async def worded(
 ) -> AsyncGenerator[str]:
     """The pieces to show; `done` tells the rest at the end. Where nothing honest was said, or (`keep`, names that the rules' text
     has) something of the rules' text is missing from it, `fallback` follows."""
-    count = 0
+    shown: list[str] = []
     try:
         async for sentence in _sentences(model, request, done):
             # What comes after a refused sentence is read to its end, for what it cost, and not shown.
-            if done.wrong or count == MAX_SENTENCES or not sentence.strip():
+            if done.wrong or len(shown) == MAX_SENTENCES:
                 continue
-            done.wrong = claims.wrong(sentence.strip())
+            done.wrong = "it repeats itself" if sentence in shown else claims.wrong(sentence)
             if not done.wrong:
-                count += 1
+                shown.append(sentence)
                 yield done.add(sentence if not done.text else f" {sentence}")
     except ModelError as error:
         done.usage += error.usage
@@ -78,7 +78,7 @@ def honest(text: str, claims: Claims) -> str:
     """What may be shown of a whole text: its sentences up to the first that may not be said."""
     told: list[str] = []
     for sentence in (each.strip() for each in _split(text)):
-        if claims.wrong(sentence) or len(told) == MAX_SENTENCES:
+        if sentence in told or claims.wrong(sentence) or len(told) == MAX_SENTENCES:
             break
         told.append(sentence)
     return " ".join(told)

@@ -196,6 +196,8 @@ class Replay:
                 if turn.instance:
                     state = referee.join(state, turn.instance, turn.inputs["name"])
                 dialogues = {**dialogues, turn.instance: Dialogue()}
+            case "heard":
+                pass
             case "leave":
                 state = referee.leave(state, turn.instance)
             case "undo":

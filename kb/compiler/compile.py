@@ -348,9 +348,10 @@ def _compile_template_page(unit: Unit, kind: str, pages: _Pages, scope: Scope) -
     _compile_derived(unit, kind, scope)
     _compile_own_rules(unit, kind, pages, scope)
     if typed.key not in {"quest", "agent"}:
+        # An NPC's voice is prose, which `agents.npcs` reads from the page.
+        names = ("State", "Derived", "Rules", "Notes", *(("Voice",) if typed.key == "npc" else ()))
         for section in typed.page.sections:
-            if section.heading and section.heading not in {"State", "Derived", "Rules", "Notes"}:
-                names = ("State", "Derived", "Rules", "Notes")
+            if section.heading and section.heading not in names:
                 hint = suggest(section.heading, names) or f"It may have {', '.join(names)}."
                 unit.problems.append(
                     problem("RB106", section.span, f"A {typed.key} has no section `{section.heading}`", hint)

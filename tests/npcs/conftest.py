@@ -47,11 +47,12 @@ def anyio_backend() -> str:
 
 @dataclass
 class Clock:
-    """A clock that the test sets."""
+    """A clock that the test sets; no two looks are at the same time."""
 
     at: datetime = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
     def __call__(self) -> datetime:
+        self.at += timedelta(milliseconds=1)
         return self.at
 
     def pass_(self, **passed: float) -> None:
@@ -111,14 +112,18 @@ def where(tmp_path: Path) -> Where:
     return written(tmp_path / "inn")
 
 
-@pytest.fixture(params=["memory", "servers"])
+BOTH = pytest.mark.parametrize("new_store", ["memory", "servers"], indirect=True)
+"""For tests of what is kept; the others are about words."""
+
+
+@pytest.fixture
 async def new_store(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], Awaitable[Store]]]:
     """Opens a store: in memory always the same; in PostgreSQL another worker's on the same database."""
     memory = MemoryStore()
     async with AsyncExitStack() as stack:
 
         async def new() -> Store:
-            if request.param == "memory":
+            if getattr(request, "param", "memory") == "memory":
                 return memory
             urls = request.getfixturevalue("database"), request.getfixturevalue("servers").redis_url
             return await stack.enter_async_context(FencedStore.opened(*urls))
