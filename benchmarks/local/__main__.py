@@ -1,4 +1,5 @@
-"""A model on this machine reads 200 phrases: right routes and legal actions as label, as schema-bound output, with free tool choice.
+"""A model on this machine reads 200 phrases: right routes and legal actions as label, as schema-bound output, with free tool choice,
+and by the router, whose one call has a tool for each action.
 
 `python3 tasks.py bench local [PHRASES]` asks SmolLM2-135M, `bench local.qwen [PHRASES]` Qwen2.5-Coder-1.5B; both are installed
 where they are not there. The floor is a bare HTTP call of the same label.
@@ -13,11 +14,13 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import httpx2
 
+from agents.access import Principal
+from agents.filled import Filled
 from agents.local import Place, configured, install, local_model
 from agents.models.client import Client
 from agents.models.labelling import Labeller
@@ -26,12 +29,15 @@ from agents.models.wire import body
 from agents.worlds import Where, World
 from benchmarks.measure import peak, percentiles, row
 from evals.data import Phrase, phrases
-from kb.referee import Inputs, State
+from kb.referee import Asked, Inputs, State
 from kb.session import Said, Session
 from kb.understand import Dialogue
 from kb.view import legal
 from router.kinds import EXAMPLES, KINDS
+from router.router import Router
+from rulebound.app import App, build
 from rulebound.settings import Settings
+from storage import MemoryStore
 
 REQUIREMENTS = ("0.18",)
 SURE = 0.75
@@ -42,6 +48,7 @@ OFFERED = 24
 """Legal commands that a prompt holds."""
 DEADLINE = 120.0
 PLAYER = "player"
+ANN = Principal.of("ann", "player")
 SYSTEM = (
     "You read what a player of a text game says. To do something, give the one command that the player means. To answer a question "
     "about rules, people or the past, look it up. If it is only talk, chat. If it could mean several commands, ask back."
@@ -157,6 +164,29 @@ async def as_tools(model: Model, each: Moment) -> Read:
     return Read("action", str(call.arguments.get("command", ""))) if call.name == "do" else Read("knowledge")
 
 
+class Heard:
+    """A judge that judges nothing, and hears which command the router takes free speech for."""
+
+    command = ""
+
+    async def judged(
+        self, comes_to: Callable[[Filled], Awaitable[Sequence[Asked]]], filled: Filled, words: str, principal: str
+    ) -> Filled:
+        self.command = filled.said_as
+        return filled
+
+
+async def by_router(app: App, model: Model, each: Moment) -> Read:
+    """The message goes to the router, with a game of its own."""
+    heard = Heard()
+    handle, _ = await app.games.start(Where.of(each.phrase.world), ANN.id, seed=1)
+    for line in each.phrase.setup:
+        await app.games.act(handle, ANN.id, line)
+    router = Router(app.games, model, judge=heard, deadline=DEADLINE)
+    answered = await router.answer(ANN, each.phrase.message, handle=handle)
+    return Read(answered.route, heard.command)
+
+
 # --- counting
 
 
@@ -251,7 +281,9 @@ async def run(name: str, count: int) -> None:
         row("phrases that the rules understand as they are", str(sum(each.does(each.phrase.message) is not None for each in moments)))  # fmt: skip
         async with Client(configured(place)) as model:
             await overhead(model, place)
-            for way, ask in {"label": as_label, "schema": as_schema, "tools": as_tools}.items():
+            app = build(Settings(home), store=MemoryStore())
+            ways = {"label": as_label, "schema": as_schema, "tools": as_tools, "router": partial(by_router, app)}
+            for way, ask in ways.items():
                 await measure(way, lambda each, ask=ask: ask(model, each), moments)
     row("peak memory beside the model", f"{peak()} MiB")
 
