@@ -15,7 +15,9 @@ from router.kinds import EXAMPLES, KINDS
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.requirement("0.18", "4.48"),
-    pytest.mark.filterwarnings("ignore:Item .* on TypedDict class"),  # litellm's
+    # What pydantic says of litellm's own types.
+    pytest.mark.filterwarnings("ignore:.*TypedDict:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Accessing the 'model_computed_fields':DeprecationWarning"),
 ]
 
 MESSAGES = [
