@@ -40,7 +40,7 @@ from rulebound.settings import Settings
 from storage import MemoryStore
 
 REQUIREMENTS = ("0.18",)
-SURE = 0.75
+SURE = 0.8
 """The probability above which a label is believed."""
 SCENE = 600
 """Characters of what the player sees, in a prompt."""

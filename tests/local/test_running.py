@@ -79,7 +79,7 @@ def test_a_port_that_another_has_taken_is_left_to_it_and_the_key_is_a_new_one(ot
 
 @pytest.mark.anyio
 async def test_a_server_that_dies_under_a_client_is_started_again(other: Path) -> None:
-    hello = asked("", "hello", purpose="test", max_tokens=1, deadline=60)
+    hello = asked("", "hello", purpose="test", max_tokens=1, deadline=120)
     async with running("smollm2", other, look=0.05) as place, Client(configured(place)) as model:
         assert process.send(other / "models" / "smollm2" / "smollm2.lock", signal.SIGKILL)
         text = ""
