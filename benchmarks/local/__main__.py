@@ -24,7 +24,7 @@ from agents.filled import Filled
 from agents.local import Place, configured, install, local_model
 from agents.models.client import Client
 from agents.models.labelling import Labeller
-from agents.models.model import MARKED, Marked, Model, ModelError, Tool, asked
+from agents.models.model import Model, ModelError, Tool, asked
 from agents.models.wire import body
 from agents.worlds import Where, World
 from benchmarks.measure import peak, percentiles, row
@@ -42,8 +42,6 @@ from storage import MemoryStore
 REQUIREMENTS = ("0.18",)
 SURE = 0.8
 """The probability above which a label is believed."""
-SCENE = 600
-"""Characters of what the player sees, in a prompt."""
 OFFERED = 24
 """Legal commands that a prompt holds."""
 DEADLINE = 120.0
@@ -64,11 +62,6 @@ class Moment:
     state: State
     dialogue: Dialogue
     commands: tuple[str, ...]
-
-    @property
-    def scene(self) -> str:
-        """What the player sees, for a prompt."""
-        return f"{MARKED}\n{Marked(self.say('look').text[:SCENE], 'the game')}"
 
     def say(self, line: str) -> Said:
         return self.session.say(self.state, PLAYER, line, self.dialogue, Inputs(self.session.rulebook.settings.begins))
@@ -114,7 +107,7 @@ async def as_label(model: Model, each: Moment) -> Read:
     found = await Labeller(model, KINDS, EXAMPLES).label(each.phrase.message, deadline=DEADLINE)
     if found.label != "action":
         return Read(found.label, probability=found.probability)
-    system = f"Which command means what the player says?\n{each.scene}"
+    system = "Which command means what the player says?"
     labels = (*each.commands, "none")
     request = asked(system, each.phrase.message, purpose="label", labels=labels, max_tokens=32, deadline=DEADLINE)
     command = (await model.chat(request)).label
@@ -132,9 +125,7 @@ async def as_schema(model: Model, each: Moment) -> Read:
         "required": ["kind", "command"],
         "additionalProperties": False,
     }
-    request = asked(
-        f"{SYSTEM}\n{each.scene}", each.phrase.message, purpose="route", schema=schema, max_tokens=64, deadline=DEADLINE
-    )
+    request = asked(SYSTEM, each.phrase.message, purpose="route", schema=schema, max_tokens=64, deadline=DEADLINE)
     data = (await model.chat(request)).data
     if data["kind"] == "command":
         return Read("action", "" if data["command"] == "none" else data["command"])
@@ -154,9 +145,7 @@ async def as_tools(model: Model, each: Moment) -> Read:
 
     commands = "Does one of these commands: " + "; ".join(each.commands)
     tools = (tool("do", commands, "command"), tool("look_up", "Finds what the pages of the game say.", "question"))
-    request = asked(
-        f"{SYSTEM}\n{each.scene}", each.phrase.message, purpose="route", tools=tools, max_tokens=64, deadline=DEADLINE
-    )
+    request = asked(SYSTEM, each.phrase.message, purpose="route", tools=tools, max_tokens=64, deadline=DEADLINE)
     answer = await model.chat(request)
     if not answer.calls:
         return Read("direct")
