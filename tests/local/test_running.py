@@ -118,6 +118,14 @@ def test_the_log_holds_nothing_of_what_is_asked_and_answered(other: Path) -> Non
     assert "xyzzy" not in (other / "models" / "smollm2" / "smollm2.log").read_text()
 
 
+def test_weights_that_cannot_be_loaded_are_told_with_the_log(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "smollm2.gguf").write_bytes(b"GGUF, but no more of it")
+    with pytest.raises(LocalError, match="smollm2 failed: RuntimeError: Failed to init server") as told:
+        Local("smollm2", tmp_path).acquire()
+    assert "smollm2.log; what hangs is ended by: rulebound local stop smollm2 --force" in told.value.hint
+
+
 def test_a_model_that_is_not_installed_is_told_with_the_command(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="smollm2 is not installed") as told:
         Local("smollm2", tmp_path)
