@@ -32,7 +32,7 @@ def other(home: Path, tmp_path: Path) -> Iterator[Path]:
     """A home of the test's own, with the model."""
     models = tmp_path / "models"
     models.mkdir()
-    (models / "smollm2.gguf").hardlink_to(home / "models" / "smollm2.gguf")
+    (models / "smollm2.gguf").symlink_to(home / "models" / "smollm2.gguf")
     yield tmp_path
     Local("smollm2", tmp_path).stop(force=True)
 
