@@ -78,6 +78,9 @@ def written(text: str, offered: set[str]) -> tuple[str, list[RawCall]]:
 
 
 def _named(text: str, offered: set[str]) -> RawCall | None:
+    text = text.strip()
+    if text.startswith("{{") and text.endswith("}}"):  # so Qwen2.5-Coder writes one
+        text = text[1:-1]
     try:
         said = loaded(text)
     except ValueError:

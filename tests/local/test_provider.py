@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from agents.local import Place, configured
+from agents.models.answers import written
 from agents.models.configuration import Configuration
 from agents.models.model import asked
 from agents.models.wire import body
@@ -37,3 +38,13 @@ def test_a_label_is_bound_by_a_grammar_of_plain_words_and_a_schema_stays_a_schem
 def test_the_commands_load_neither_llama_nor_litellm() -> None:
     script = "import sys, rulebound.commands.local; assert not {'xllamacpp', 'litellm', 'httpx2'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_call_in_doubled_braces_is_a_call_where_its_tool_is_offered() -> None:
+    said = '{{"name": "look_up", "arguments": {"question": "what is a grue?"}}}'
+    text, calls = written(said, {"look_up"})
+    assert (text, [(call.name, call.arguments) for call in calls]) == (
+        "",
+        [("look_up", '{"question": "what is a grue?"}')],
+    )
+    assert written(said, {"do"}) == (said, [])
