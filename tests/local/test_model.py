@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.requirement("0.18", "4.48"),
     # What pydantic says of litellm's own types.
     pytest.mark.filterwarnings("ignore:.*TypedDict:UserWarning"),
-    pytest.mark.filterwarnings("ignore:Accessing the 'model_computed_fields':DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning"),
 ]
 
 MESSAGES = [
