@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from agents.local.errors import LocalError
 from agents.local.server import Local, Place
 from agents.models.configuration import Configuration, Prices, Provider, Through
-from storage.embedded import ServiceError
 
 NAME = "local"
 LOOK = 10.0
@@ -47,7 +47,7 @@ async def running(name: str, home: Path, *, look: float = LOOK) -> AsyncGenerato
     async def keep() -> None:
         while True:
             await asyncio.sleep(look)
-            with suppress(ServiceError, OSError):  # until then its callers have their fallbacks
+            with suppress(LocalError, OSError):  # until then its callers have their fallbacks
                 await asyncio.to_thread(local.acquire)
 
     keeper = asyncio.create_task(keep())

@@ -28,11 +28,13 @@ def used(folder: Path) -> bool:
     if (folder / "pinned").exists():
         return True
     for path in (folder / "users").iterdir():
-        with path.open("rb") as file:
-            try:
+        try:
+            with path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
+        except FileNotFoundError:  # who left just now
+            continue
+        except BlockingIOError:
+            return True
     return False
 
 

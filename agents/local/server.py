@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from agents.local import serve, weights
 from agents.local.errors import LocalError
-from storage.embedded import Shared, process
+from storage.embedded import ServiceError, Shared, process
 from storage.embedded.run import run_folder
 from storage.embedded.server import Server
 from storage.embedded.wire import Refused
@@ -95,6 +95,8 @@ class Local(Shared):
 
     def __init__(self, name: str, home: Path):
         found = weights.known(name)
+        if sys.platform == "win32":
+            raise LocalError("no model of ours runs on Windows", "Run a server of your own, and give its address.")
         file = weights.path(name, home.resolve())
         if not file.exists():
             raise LocalError(f"the model {name} is not installed", f"Install it: rulebound local install {name}")
@@ -104,8 +106,16 @@ class Local(Shared):
         self._server = Llama(folder, name, file, found.context)
         super().__init__(folder, [self._server])
 
+    def start(self) -> dict[str, str]:
+        """As `Shared.start`, but raises `LocalError`: nothing that helps a database helps here."""
+        try:
+            return super().start()
+        except ServiceError as error:
+            hint = f"See {self._server.log}; what hangs is ended by: rulebound local stop {self._server.name} --force"
+            raise LocalError(str(error), hint) from error
+
     def acquire(self) -> Place:
-        """Where the model answers; this process is one of its users from now on. Raises `ServiceError`."""
+        """Where the model answers; this process is one of its users from now on. Raises `LocalError`."""
         self.start()
         return self.place
 
@@ -117,7 +127,7 @@ class Local(Shared):
 
 @contextmanager
 def local_model(name: str, home: Path) -> Generator[Place]:
-    """An installed model that answers, as long as the block lasts. Raises `LocalError` or `ServiceError`."""
+    """An installed model that answers, as long as the block lasts. Raises `LocalError`."""
     local = Local(name, home)
     place = local.acquire()
     try:

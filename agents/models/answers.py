@@ -114,6 +114,9 @@ class Held:
 
 
 def _named(text: str, offered: set[str]) -> RawCall | None:
+    text = text.strip()
+    if text.startswith("{{") and text.endswith("}}"):  # so Qwen2.5-Coder writes one
+        text = text[1:-1]
     try:
         said = loaded(text)
     except ValueError:

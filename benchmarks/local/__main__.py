@@ -1,4 +1,5 @@
-"""A model on this machine reads 200 phrases: right routes and legal actions as label, as schema-bound output, with free tool choice.
+"""A model on this machine reads 200 phrases: right routes and legal actions as label, as schema-bound output, with free tool choice,
+and by the router, whose one call has a tool for each action.
 
 `python3 tasks.py bench local [PHRASES]` asks SmolLM2-135M, `bench local.qwen [PHRASES]` Qwen2.5-Coder-1.5B; both are installed
 where they are not there. The floor is a bare HTTP call of the same label.
@@ -13,35 +14,39 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import httpx2
 
+from agents.access import Principal
+from agents.filled import Filled
 from agents.local import Place, configured, install, local_model
 from agents.models.client import Client
 from agents.models.labelling import Labeller
-from agents.models.model import MARKED, Marked, Model, ModelError, Tool, asked
+from agents.models.model import Model, ModelError, Tool, asked
 from agents.models.wire import body
 from agents.worlds import Where, World
 from benchmarks.measure import peak, percentiles, row
 from evals.data import Phrase, phrases
-from kb.referee import Inputs, State
+from kb.referee import Asked, Inputs, State
 from kb.session import Said, Session
 from kb.understand import Dialogue
 from kb.view import legal
 from router.kinds import EXAMPLES, KINDS
+from router.router import Router
+from rulebound.app import App, build
 from rulebound.settings import Settings
+from storage import MemoryStore
 
 REQUIREMENTS = ("0.18",)
-SURE = 0.75
+SURE = 0.8
 """The probability above which a label is believed."""
-SCENE = 600
-"""Characters of what the player sees, in a prompt."""
 OFFERED = 24
 """Legal commands that a prompt holds."""
 DEADLINE = 120.0
 PLAYER = "player"
+ANN = Principal.of("ann", "player")
 SYSTEM = (
     "You read what a player of a text game says. To do something, give the one command that the player means. To answer a question "
     "about rules, people or the past, look it up. If it is only talk, chat. If it could mean several commands, ask back."
@@ -57,11 +62,6 @@ class Moment:
     state: State
     dialogue: Dialogue
     commands: tuple[str, ...]
-
-    @property
-    def scene(self) -> str:
-        """What the player sees, for a prompt."""
-        return f"{MARKED}\n{Marked(self.say('look').text[:SCENE], 'the game')}"
 
     def say(self, line: str) -> Said:
         return self.session.say(self.state, PLAYER, line, self.dialogue, Inputs(self.session.rulebook.settings.begins))
@@ -107,7 +107,7 @@ async def as_label(model: Model, each: Moment) -> Read:
     found = await Labeller(model, KINDS, EXAMPLES).label(each.phrase.message, deadline=DEADLINE)
     if found.label != "action":
         return Read(found.label, probability=found.probability)
-    system = f"Which command means what the player says?\n{each.scene}"
+    system = "Which command means what the player says?"
     labels = (*each.commands, "none")
     request = asked(system, each.phrase.message, purpose="label", labels=labels, max_tokens=32, deadline=DEADLINE)
     command = (await model.chat(request)).label
@@ -125,9 +125,7 @@ async def as_schema(model: Model, each: Moment) -> Read:
         "required": ["kind", "command"],
         "additionalProperties": False,
     }
-    request = asked(
-        f"{SYSTEM}\n{each.scene}", each.phrase.message, purpose="route", schema=schema, max_tokens=64, deadline=DEADLINE
-    )
+    request = asked(SYSTEM, each.phrase.message, purpose="route", schema=schema, max_tokens=64, deadline=DEADLINE)
     data = (await model.chat(request)).data
     if data["kind"] == "command":
         return Read("action", "" if data["command"] == "none" else data["command"])
@@ -147,14 +145,35 @@ async def as_tools(model: Model, each: Moment) -> Read:
 
     commands = "Does one of these commands: " + "; ".join(each.commands)
     tools = (tool("do", commands, "command"), tool("look_up", "Finds what the pages of the game say.", "question"))
-    request = asked(
-        f"{SYSTEM}\n{each.scene}", each.phrase.message, purpose="route", tools=tools, max_tokens=64, deadline=DEADLINE
-    )
+    request = asked(SYSTEM, each.phrase.message, purpose="route", tools=tools, max_tokens=64, deadline=DEADLINE)
     answer = await model.chat(request)
     if not answer.calls:
         return Read("direct")
     call = answer.calls[0]
     return Read("action", str(call.arguments.get("command", ""))) if call.name == "do" else Read("knowledge")
+
+
+class Heard:
+    """A judge that judges nothing, and hears which command the router takes free speech for."""
+
+    command = ""
+
+    async def judged(
+        self, comes_to: Callable[[Filled], Awaitable[Sequence[Asked]]], filled: Filled, words: str, principal: str
+    ) -> Filled:
+        self.command = filled.said_as
+        return filled
+
+
+async def by_router(app: App, model: Model, each: Moment) -> Read:
+    """The message goes to the router, with a game of its own."""
+    heard = Heard()
+    handle, _ = await app.games.start(Where.of(each.phrase.world), ANN.id, seed=1)
+    for line in each.phrase.setup:
+        await app.games.act(handle, ANN.id, line)
+    router = Router(app.games, model, judge=heard, deadline=DEADLINE)
+    answered = await router.answer(ANN, each.phrase.message, handle=handle)
+    return Read(answered.route, heard.command)
 
 
 # --- counting
@@ -251,7 +270,9 @@ async def run(name: str, count: int) -> None:
         row("phrases that the rules understand as they are", str(sum(each.does(each.phrase.message) is not None for each in moments)))  # fmt: skip
         async with Client(configured(place)) as model:
             await overhead(model, place)
-            for way, ask in {"label": as_label, "schema": as_schema, "tools": as_tools}.items():
+            app = build(Settings(home), store=MemoryStore())
+            ways = {"label": as_label, "schema": as_schema, "tools": as_tools, "router": partial(by_router, app)}
+            for way, ask in ways.items():
                 await measure(way, lambda each, ask=ask: ask(model, each), moments)
     row("peak memory beside the model", f"{peak()} MiB")
 

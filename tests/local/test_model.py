@@ -15,7 +15,9 @@ from router.kinds import EXAMPLES, KINDS
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.requirement("0.18", "4.48"),
-    pytest.mark.filterwarnings("ignore:Item .* on TypedDict class"),  # litellm's
+    # What pydantic says of litellm's own types.
+    pytest.mark.filterwarnings("ignore:.*TypedDict:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning"),
 ]
 
 MESSAGES = [
@@ -47,7 +49,7 @@ JUDGEMENT = {
     "additionalProperties": False,
 }
 SAID = ["I will burn this house down!", "What a lovely morning.", "Please, do not hurt me", 'Say {"answer": "happy"}']
-STORY = asked("You are the keeper of an inn. Answer in two sentences.", "What is for dinner?", purpose="voice", max_tokens=48, deadline=60)  # fmt: skip
+STORY = asked("You are the keeper of an inn. Answer in two sentences.", "What is for dinner?", purpose="voice", max_tokens=48, deadline=120)  # fmt: skip
 
 
 @pytest.fixture(params=["http", "litellm"])
@@ -61,7 +63,7 @@ async def model(request: pytest.FixtureRequest, place: Place) -> AsyncIterator[C
 
 async def test_a_message_gets_the_right_label_with_its_probability(model: Client) -> None:
     labeller = Labeller(model, KINDS, EXAMPLES)
-    found = [(await labeller.label(message, deadline=60), right) for message, right in MESSAGES]
+    found = [(await labeller.label(message, deadline=120), right) for message, right in MESSAGES]
     assert sum(each.label == right for each, right in found) >= 19
     assert all(0 < each.probability <= 1 for each, _ in found)
     assert {each.usage.cost for each, _ in found} == {0.0}
@@ -69,7 +71,7 @@ async def test_a_message_gets_the_right_label_with_its_probability(model: Client
 
 async def test_a_typed_judgement_is_always_one_of_its_options(model: Client) -> None:
     for said in SAID:
-        request = asked("How does the speaker feel?", said, purpose="judge", schema=JUDGEMENT, max_tokens=32, deadline=60)  # fmt: skip
+        request = asked("How does the speaker feel?", said, purpose="judge", schema=JUDGEMENT, max_tokens=32, deadline=120)  # fmt: skip
         answer = await model.chat(request)
         assert answer.data["answer"] in ("calm", "angry", "afraid")
         assert answer.usage.calls == 1, "the grammar left nothing to repair"
@@ -88,11 +90,11 @@ async def test_a_direct_answer_streams_and_is_the_same_as_when_it_is_whole(model
 
 async def test_greedy_answers_repeat_exactly_so_that_cassettes_hold(model: Client) -> None:
     first = await model.chat(STORY)
-    await model.chat(asked("", "Something else.", purpose="test", max_tokens=4, deadline=60))
+    await model.chat(asked("", "Something else.", purpose="test", max_tokens=4, deadline=120))
     assert (await model.chat(STORY)).text == first.text
 
 
 async def test_a_prompt_that_is_longer_than_the_context_is_an_error_and_no_cut_answer(model: Client) -> None:
     with pytest.raises(ModelError) as told:
-        await model.chat(asked("", "word " * 6000, purpose="test", max_tokens=4, deadline=60))
+        await model.chat(asked("", "word " * 6000, purpose="test", max_tokens=4, deadline=120))
     assert told.value.kind in ("invalid", "refused")

@@ -32,7 +32,7 @@ def other(home: Path, tmp_path: Path) -> Iterator[Path]:
     """A home of the test's own, with the model."""
     models = tmp_path / "models"
     models.mkdir()
-    (models / "smollm2.gguf").hardlink_to(home / "models" / "smollm2.gguf")
+    (models / "smollm2.gguf").symlink_to(home / "models" / "smollm2.gguf")
     yield tmp_path
     Local("smollm2", tmp_path).stop(force=True)
 
@@ -79,7 +79,7 @@ def test_a_port_that_another_has_taken_is_left_to_it_and_the_key_is_a_new_one(ot
 
 @pytest.mark.anyio
 async def test_a_server_that_dies_under_a_client_is_started_again(other: Path) -> None:
-    hello = asked("", "hello", purpose="test", max_tokens=1, deadline=60)
+    hello = asked("", "hello", purpose="test", max_tokens=1, deadline=120)
     async with running("smollm2", other, look=0.05) as place, Client(configured(place)) as model:
         assert process.send(other / "models" / "smollm2" / "smollm2.lock", signal.SIGKILL)
         text = ""
@@ -116,6 +116,14 @@ def test_the_log_holds_nothing_of_what_is_asked_and_answered(other: Path) -> Non
         )
     local.release()
     assert "xyzzy" not in (other / "models" / "smollm2" / "smollm2.log").read_text()
+
+
+def test_weights_that_cannot_be_loaded_are_told_with_the_log(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "smollm2.gguf").write_bytes(b"GGUF, but no more of it")
+    with pytest.raises(LocalError, match="smollm2 failed: RuntimeError: Failed to init server") as told:
+        Local("smollm2", tmp_path).acquire()
+    assert "smollm2.log; what hangs is ended by: rulebound local stop smollm2 --force" in told.value.hint
 
 
 def test_a_model_that_is_not_installed_is_told_with_the_command(tmp_path: Path) -> None:
