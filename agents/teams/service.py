@@ -56,19 +56,7 @@ class Teams:
 
     async def list(self, asker: Principal, world: str) -> Sequence[Listed]:
         """The teams that can be asked in a world: its own, and those of every world. Raises `KnowledgeError`, `WorldError`."""
-        opened = await self._world(asker, world, "")
-        found = {**{id: team for id, (team, _) in bundled_teams().items()}, **opened.rulebook.teams}
-        return [
-            Listed(
-                each.id,
-                each.name,
-                each.purpose,
-                tuple(member.id for member in each.members),
-                each.needs_game,
-                each.needs_draft,
-            )
-            for each in found.values()
-        ]
+        return teams_of(await self._world(asker, world, ""))
 
     async def run(
         self, asker: Principal, team: str, task: str, *, world: str, handle: str = "", run_id: str = ""
@@ -210,6 +198,22 @@ class Teams:
     async def _people(self, desk: Desk) -> Sequence[Json]:
         game = await desk.game()
         return people(game.world.session, game.state, game.player)
+
+
+def teams_of(world: World) -> list[Listed]:
+    """A world's own teams, and those of every world."""
+    found = {**{id: team for id, (team, _) in bundled_teams().items()}, **world.rulebook.teams}
+    return [
+        Listed(
+            each.id,
+            each.name,
+            each.purpose,
+            tuple(member.id for member in each.members),
+            each.needs_game,
+            each.needs_draft,
+        )
+        for each in found.values()
+    ]
 
 
 def _page(world: World, id: str) -> Json:
