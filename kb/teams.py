@@ -101,6 +101,12 @@ class Team:
         return next(each for each in self.members if each.id == id)
 
     @property
-    def tools(self) -> frozenset[str]:
-        """Every tool that some member has."""
-        return frozenset(tool for each in self.members for tool in each.tools)
+    def needs_game(self) -> bool:
+        """Whether somebody works for each who is in sight: then there must be a game."""
+        return any(isinstance(part, Together) and part.each for part in self.work)
+
+    @property
+    def needs_draft(self) -> bool:
+        """Whether it goes by what was proposed: then whoever asks must be able to write a draft."""
+        claims = (*self.stop, *(part.claim for part in self.work if isinstance(part, Again)))
+        return any(not claim.member for claim in claims)

@@ -82,3 +82,5 @@ class Listed:
     members: tuple[str, ...]
     needs_game: bool
     """Whether it only works for somebody who is in a game."""
+    needs_draft: bool
+    """Whether it only works for somebody who may write a draft there."""

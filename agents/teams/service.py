@@ -25,7 +25,6 @@ from agents.teams.without import facts
 from agents.worlds import Where, World, with_libraries
 from kb.compiler.teams import bundled_teams, read_team
 from kb.suggest import suggest
-from kb.teams import Team
 from kb.view import people
 from storage import NoSuchGame
 from storage.checkpoints import Checkpoints, owner
@@ -80,7 +79,8 @@ class Teams:
             raise TeamError(f"{run_id[:60]!r} is not a run's id", "Use small letters, digits and hyphens, at most 40.")
         opened = await self._world(asker, world, handle)
         page = _page(opened, team)
-        if _needs_game(read_team(**page)) and not handle:
+        chosen = read_team(**page)
+        if chosen.needs_game and not handle:
             raise TeamError(f"The team {team} works in a game", "Give the handle of one.")
         begin: Json = {"page": page, "world": world, "handle": handle, "task": task[:TASK], "log": [], "worked": 0.0}
         await self._knowledge.audit(asker, "team.run", world, {"team": team[:60]})
@@ -88,6 +88,10 @@ class Teams:
             desk = self._desk(asker, run_id, begin)
             yield result(desk, begin, None, await facts(desk, begin["task"]))
             return
+        if chosen.needs_draft:
+            # Whoever may not write here is told so before anything is spent.
+            probe = f"team-{run_id}.md"
+            await self._knowledge.write(asker, world, probe, "# Draft\n", branch=f"team-{run_id}", dry_run=True)
         async with aclosing(self._work(asker, run_id, begin=begin)) as working:
             async for each in working:
                 yield each
@@ -200,7 +204,14 @@ def teams_of(world: World) -> list[Listed]:
     """A world's own teams, and those of every world."""
     found = {**{id: team for id, (team, _) in bundled_teams().items()}, **world.rulebook.teams}
     return [
-        Listed(each.id, each.name, each.purpose, tuple(member.id for member in each.members), _needs_game(each))
+        Listed(
+            each.id,
+            each.name,
+            each.purpose,
+            tuple(member.id for member in each.members),
+            each.needs_game,
+            each.needs_draft,
+        )
         for each in found.values()
     ]
 
@@ -217,11 +228,6 @@ def _page(world: World, id: str) -> Json:
         raise TeamError(f"There is no team {id[:60]!r}", f"{suggest(id, known)} There is {', '.join(known)}.".strip())
     team, text = bundled[id]
     return {"path": team.span.path, "text": text}
-
-
-def _needs_game(team: Team) -> bool:
-    """Whether somebody in it works for each that is in sight."""
-    return any(getattr(part, "each", "") for part in team.work)
 
 
 def _known(asker: Principal) -> None:

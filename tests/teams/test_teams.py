@@ -460,14 +460,22 @@ async def test_a_member_that_lies_changes_nothing_and_is_in_the_trace(opened: Op
 
 
 async def test_members_can_do_no_more_than_who_asks_for_them(opened: Open, scripted: Serve):
-    it = await opened(model := scripted(says(planner="cellar.md", writer=[propose("cellar.md", CELLAR), Answer("!")])))
+    more = {"trio.md": page(tools="- tools: `search`, `propose`, `act`")}
+    it = await opened(model := scripted(lambda _: propose("cellar.md", CELLAR)), more)
     reader = Principal.of(EVE.id, "player", narrowed=frozenset({"kb:read"}))
     for who in (EVE, reader):
-        found = await it.teams.run(who, "world-building", "A cellar.", world="tiny")
-        assert (found.status, found.reason) == ("stopped", "nothing was proposed")
-        assert found.trace[1]["did"][0]["outcome"] == "refused"
+        found = await it.teams.run(who, "trio", "A cellar.", world="tiny")
+        assert {did["outcome"] for each in found.trace for did in each["did"]} == {"refused"}
     assert await it.branches() == {}
-    assert not any("propose" in each.conversation.tools for each in model.requests)
+    assert {each.conversation.tools for each in model.requests} == {("search",)}
+
+
+async def test_a_team_that_must_write_refuses_whoever_may_not_before_it_asks_a_model(opened: Open, scripted: Serve):
+    it = await opened(model := scripted(by_name))
+    with pytest.raises(Refused):
+        await it.teams.run(EVE, "world-building", "A cellar.", world="tiny")
+    assert model.requests == []
+    assert await it.branches() == {}
 
 
 SUMMON = (
