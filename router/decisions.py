@@ -123,9 +123,7 @@ class Recorder:
         )
 
 
-async def distribution(
-    kept: Decisions, now: Callable[[], datetime], hours: float = 24.0
-) -> dict[str, Any]:
+async def distribution(kept: Decisions, now: Callable[[], datetime], hours: float = 24.0) -> dict[str, Any]:
     """How messages were answered in the last hours: `messages`, `calls`, `tiers` (shares), `cost`, `full_cost`
     (US dollars), and `ways`, each with its `share`. Raises `StoreAway`."""
     found: Sequence[Share] = await kept.shares(now() - timedelta(hours=hours))

@@ -34,7 +34,9 @@ def content(text: str) -> tuple[str, ...]:
     """The words of a question that say something, in order."""
     text = text.casefold().replace("’", "'").strip()
     text = _POLITE.sub("", text)
-    text = re.sub(r"\b(ca|wo|sha)n't\b", lambda found: {"ca": "can", "wo": "will", "sha": "shall"}[found[1]] + " not", text)
+    text = re.sub(
+        r"\b(ca|wo|sha)n't\b", lambda found: {"ca": "can", "wo": "will", "sha": "shall"}[found[1]] + " not", text
+    )
     for short, long in _SHORT.items():
         text = re.sub(rf"{short}\b", long, text)
     words = " ".join(_SAME.get(word, word) for word in re.findall(r"[\w'-]+|[+<>=%$€#*/]", text)).split()

@@ -36,12 +36,12 @@ async def quoted(question: str, world: World) -> Words | None:
     found = await asyncio.to_thread(look)  # the first search of a world indexes it
     if not found:
         return None
-    return Words(
-        "\n\n".join(f"{hit.citation}\n{text}" for hit, text in found), tuple(cited(hit) for hit, _ in found)
-    )
+    return Words("\n\n".join(f"{hit.citation}\n{text}" for hit, text in found), tuple(cited(hit) for hit, _ in found))
 
 
-async def read(model: Model, request: Request, answer: Answer, world: World, trail: Trail, deadline: float) -> Words | None:
+async def read(
+    model: Model, request: Request, answer: Answer, world: World, trail: Trail, deadline: float
+) -> Words | None:
     """What the model makes of what it looks up; None where it fails or cites nothing that it was shown."""
     shown: list[Citation] = []
     messages = request.messages

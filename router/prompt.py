@@ -60,7 +60,14 @@ def scene_of(game: Game, message: str) -> Scene:
 
 
 def request(
-    scene: Scene, message: str, offered: Offered, persona: Persona | None, *, principal: str, model: str, deadline: float
+    scene: Scene,
+    message: str,
+    offered: Offered,
+    persona: Persona | None,
+    *,
+    principal: str,
+    model: str,
+    deadline: float,
 ) -> Request:
     """The one call."""
     system, parts = SYSTEM, list[str]()

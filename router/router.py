@@ -200,9 +200,7 @@ class Router:
 
     async def _act(self, ask: Asking, game: Game, filled: Filled, trail: Trail, reason: str) -> Answered:
         """The one turn of a message."""
-        reply = await self._games.act(
-            ask.handle, ask.asker.id, ask.message, key=ask.key, filled=filled, **ask.options
-        )
+        reply = await self._games.act(ask.handle, ask.asker.id, ask.message, key=ask.key, filled=filled, **ask.options)
         answered = _acted(reply, reason, trail)
         if self._voice is not None and reply.status in ("done", "refused"):
             words = await self._voice.after(game, ask.message, reply, ask.asker)
@@ -395,7 +393,9 @@ class Router:
             text = await self._in_character(ask, game) or talk.small_talk(ask.message, ask.world)
             return Answered(text, "direct", "rules", f"it asks for a word, not for a deed{why}", notes=notes)
         if label.route == "team":
-            return Answered(talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}", notes=notes)
+            return Answered(
+                talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}", notes=notes
+            )
         if game is None:
             near = await pages.quoted(ask.message, ask.world) if label.route != "help" else None
             found = near.citations if near else ()
@@ -406,7 +406,9 @@ class Router:
         )
         text = await self._in_character(ask, game) or reply.text
         route: Route = "action" if label.route == "action" else "help"
-        reason = "it is something to do, in words that the rules do not know" if route == "action" else "nobody knows it"
+        reason = (
+            "it is something to do, in words that the rules do not know" if route == "action" else "nobody knows it"
+        )
         return _acted(replace(reply, text=text), f"{reason}{why}", trail, route)
 
     async def _told(self, ask: Asking) -> Words | None:

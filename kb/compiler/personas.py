@@ -47,6 +47,8 @@ def compile_persona(typed: Typed, scope: Scope) -> tuple[Persona | None, list[Di
     blocks = [block.source for each in typed.page.sections if each.heading != "Notes" for block in each.blocks]
     if problems:
         return None, problems
-    tools = None if not {"tools", "may"} & set(limits) else frozenset((*limits.get("tools", ()), *limits.get("may", ())))
+    tools = (
+        None if not {"tools", "may"} & set(limits) else frozenset((*limits.get("tools", ()), *limits.get("may", ())))
+    )
     title = typed.page.title or typed.id.replace("-", " ")
     return Persona(typed.id, title, "\n\n".join(blocks), tools, frozenset(limits.get("for", ())), typed.span), []

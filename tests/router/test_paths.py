@@ -28,7 +28,12 @@ async def test_a_direct_answer_takes_one_call(table: Any):
     async with table(lambda _: Answer("Good evening, dear guest.")) as t:
         before = await t.hash()
         told = await t.say("heya, wonderful evening isn't it")
-        assert (told.text, told.route, told.tier, told.model_calls) == ("Good evening, dear guest.", "direct", "call", 1)
+        assert (told.text, told.route, told.tier, told.model_calls) == (
+            "Good evening, dear guest.",
+            "direct",
+            "call",
+            1,
+        )
         assert t.asked == 1
         assert (told.turn, await t.hash()) == (None, before)
 
