@@ -107,6 +107,25 @@ list quote cite compare define clarify mention mentions mentioned wonder differe
 """.split())  # fmt: skip
 """What questions about rules and lore are made of."""
 
+SHORT: Final = {
+    "u": "you", "r": "are", "ur": "your", "2": "to", "4": "for", "n": "and", "pls": "please", "plz": "please", "plse": "please", "thx": "thanks",
+    "thnx": "thanks", "ty": "thank you", "gimme": "give me", "lemme": "let me", "wanna": "want to", "gonna": "going to", "gotta": "have to",
+    "dunno": "do not know", "wat": "what", "wut": "what", "wot": "what", "whats": "what is", "wats": "what is", "wheres": "where is",
+    "whos": "who is", "hows": "how is", "hw": "how", "w": "with", "wo": "without", "smth": "something", "sth": "something",
+    "b4": "before", "bc": "because", "cuz": "because", "cos": "because", "coz": "because", "tho": "though", "teh": "the", "da": "the",
+    "dat": "that", "dis": "this", "im": "i am", "i'm": "i am", "ive": "i have", "i've": "i have", "id": "i would", "ill": "i will",
+    "i'll": "i will", "i'd": "i would", "dont": "do not", "don't": "do not", "doesnt": "does not", "doesn't": "does not", "didnt": "did not",
+    "cant": "can not", "can't": "can not", "cannot": "can not", "couldnt": "could not", "wont": "will not", "won't": "will not",
+    "isnt": "is not", "isn't": "is not", "arent": "are not", "aint": "is not", "lets": "let us", "let's": "let us", "abt": "about",
+    "ppl": "people", "msg": "message", "info": "information", "bk": "book", "bks": "books", "yr": "your", "yrs": "yours", "tmrw": "tomorrow",
+    "tmr": "tomorrow", "2day": "today", "2nite": "tonight", "nite": "night", "l8": "late", "gr8": "great", "k": "ok", "kk": "ok",
+    "hv": "have", "hav": "have", "gd": "good", "gud": "good", "sry": "sorry", "srry": "sorry", "cld": "could", "wld": "would", "shld": "should",
+    "y": "why", "bout": "about", "em": "them", "ya": "you", "yo": "hey", "urself": "yourself", "what's": "what is", "who's": "who is",
+    "where's": "where is", "how's": "how is", "that's": "that is", "thats": "that is", "it's": "it is", "its": "it is", "there's": "there is",
+    "you're": "you are", "youre": "you are", "they're": "they are", "we're": "we are", "he's": "he is", "she's": "she is",
+}  # fmt: skip
+"""How people write words on phones."""
+
 SMALL: Final = frozenset("""
 a an the my your his her their our its this that these those some any all every both each no not and or but if then than so to of in on at
 by for from with without about into onto over under behind up down out off as is are am was were be been being do does did done can could may
