@@ -137,7 +137,7 @@ class Router:
         answered = await self._settle(ask, trail)
         tier: Tier = answered.tier if not trail.calls else "call"
         answered = replace(answered, tier=tier, model_calls=trail.calls, cost=trail.cost)
-        if answered.turn is None and ask.handle:
+        if ask.handle and trail.stage != "rules":
             self._remember(ask, answered)
         if self._decisions is not None:
             end = time.perf_counter()
@@ -149,7 +149,7 @@ class Router:
                     tier=answered.tier,
                     stage=trail.stage,
                     reason=answered.reason,
-                    world=ask.world.rulebook.settings.id if ask.world else "",
+                    world=trail.world,
                     persona=ask.persona,
                     seconds=end - begin,
                     routing=(trail.routed or end) - begin,
@@ -165,16 +165,18 @@ class Router:
         if ask.handle:
             game, said = await self._games.consider(ask.handle, ask.asker.id, ask.message)
             ask = replace(ask, world=game.world)
+            trail.world = game.world.rulebook.settings.id
             if said.understood or said.question or said.outcomes:
                 return await self._by_rules(ask, game, said, trail)
+            if (before := self._recent.get((ask.asker.id, ask.handle, ask.key))) is not None:
+                trail.stage = "kept"
+                return before
             reply = await self._games.answered(ask.handle, ask.asker.id, ask.key)
             if reply is not None:
                 trail.stage = "kept"
                 return _acted(reply, "this was answered before", trail)
-            if (before := self._recent.get((ask.asker.id, ask.handle, ask.key))) is not None:
-                trail.stage = "kept"
-                return before
         assert ask.world is not None, "a message is about a game or a world"
+        trail.world = ask.world.rulebook.settings.id
         persona = _persona(ask, ask.world)
         if ask.persona and persona is None:
             trail.notes.append(f"there is no persona {ask.persona[:40]!r} for you here")
@@ -311,6 +313,7 @@ class Router:
         if text:
             await keeping.put(Kept(text=text, route="direct"))
             return Answered(text, "direct", "call", "a model answered itself")
+        label = Label("action", 1.0) if trail.notes else label  # it tried to do something that cannot be done
         return await self._without(ask, game, label, trail, failed=True)
 
     async def _ask(self, model: Model, made: Request, ask: Asking) -> Answer:
@@ -389,35 +392,35 @@ class Router:
         trail.stage = "fallback" if failed else "label"
         trail.routed = trail.routed or time.perf_counter()
         why = " after a model gave no answer that holds" if failed else ""
-        notes = tuple(dict.fromkeys(trail.notes))
-        if label.route == "knowledge" or (label.probability < SURE and talk.asks(ask.message)):
-            words = await self._told(ask)
-            if words is not None:
-                return Answered(
-                    words.text, "knowledge", "rules", f"it is a question, and pages answer it{why}", words.citations,
-                    notes=notes,
-                )  # fmt: skip
-        if label.route == "direct":
-            text = await self._in_character(ask, game) or talk.small_talk(ask.message, ask.world)
-            return Answered(text, "direct", "rules", f"it asks for a word, not for a deed{why}", notes=notes)
-        if label.route == "team":
-            return Answered(
-                talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}", notes=notes
-            )
-        if game is None:
-            near = await pages.quoted(ask.message, ask.world) if label.route != "help" else None
-            found = near.citations if near else ()
-            return Answered(talk.NOTHING, "help", "rules", f"neither the rules nor the pages know it{why}", found)
+        answered = await self._by_label(ask, game, label, why)
+        if game is None or (answered is not None and not failed):
+            return answered or Answered(talk.NOTHING, "help", "rules", f"neither the rules nor the pages know it{why}")
         # By whom it was read in vain is recorded with the turn.
         reply = await self._games.act(
             ask.handle, ask.asker.id, ask.message, key=ask.key, filled=Filled(by=tuple(trail.by)), **ask.options
         )
-        text = await self._in_character(ask, game) or reply.text
+        if answered is not None:
+            told = _acted(reply, answered.reason, trail, answered.route)
+            return replace(told, text=answered.text, citations=answered.citations)
         route: Route = "action" if label.route == "action" else "help"
-        reason = (
-            "it is something to do, in words that the rules do not know" if route == "action" else "nobody knows it"
-        )
-        return _acted(replace(reply, text=text), f"{reason}{why}", trail, route)
+        reason = "it is something to do, in words that the rules do not know" if route == "action" else "nobody knows it"
+        text = await self._in_character(ask, game) or reply.text
+        return replace(_acted(reply, f"{reason}{why}", trail, route), text=text)
+
+    async def _by_label(self, ask: Asking, game: Game | None, label: Label, why: str) -> Answered | None:
+        """What pages or templates say to a message of this sort; None: nothing."""
+        assert ask.world is not None
+        if label.route == "knowledge" or (label.probability < SURE and talk.asks(ask.message)):
+            words = await self._told(ask)
+            if words is not None:
+                reason = f"it is a question, and pages answer it{why}"
+                return Answered(words.text, "knowledge", "rules", reason, words.citations)
+        if label.route == "direct":
+            text = await self._in_character(ask, game) or talk.small_talk(ask.message, ask.world)
+            return Answered(text, "direct", "rules", f"it asks for a word, not for a deed{why}")
+        if label.route == "team":
+            return Answered(talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}")
+        return None
 
     async def _told(self, ask: Asking) -> Words | None:
         assert ask.world is not None
@@ -431,7 +434,7 @@ class Router:
         return await self._voice.instead(game, ask.message, ask.asker)
 
     def _remember(self, ask: Asking, answered: Answered) -> None:
-        """An answer that was no turn, for the same key again."""
+        """What was not read off the rules, for the same key again."""
         self._recent[ask.asker.id, ask.handle, ask.key] = replace(answered, model_calls=0, cost=0.0)
         while len(self._recent) > MAX_RECENT:
             self._recent.popitem(last=False)

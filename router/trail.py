@@ -38,6 +38,8 @@ class Trail:
     """What happened on the way."""
 
     stage: Stage = "rules"
+    world: str = ""
+    """The experience that it is about."""
     by: list[Json] = field(default_factory=list[Json])
     """Each call, as a turn records it, and what was refused of it."""
     calls: int = 0
