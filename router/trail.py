@@ -56,6 +56,11 @@ class Trail:
             told = {**each.recorded(purpose), "calls": each.calls}
             self.by.append(told | ({"failed": failed} if failed else {}))
 
+    def led_to(self, calls: int, cost: float) -> None:
+        """Calls that others made."""
+        self.calls += calls
+        self.cost += cost
+
     def failed(self, error: ModelError, purpose: Purpose) -> None:
         self.took(error.usage, purpose, error.kind)
         if not error.usage:

@@ -52,4 +52,6 @@ def compile_persona(typed: Typed, scope: Scope) -> tuple[Persona | None, list[Di
         None if not {"tools", "may"} & set(limits) else frozenset((*limits.get("tools", ()), *limits.get("may", ())))
     )
     title = typed.page.title or typed.id.replace("-", " ")
-    return Persona(typed.id, title, "\n\n".join((prose, *parts)).strip(), tools, frozenset(limits.get("for", ())), typed.span), []
+    return Persona(
+        typed.id, title, "\n\n".join((prose, *parts)).strip(), tools, frozenset(limits.get("for", ())), typed.span
+    ), []

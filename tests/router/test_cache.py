@@ -104,7 +104,9 @@ def test_the_same_words_in_another_order_mean_something_else():
 
 
 @pytest.mark.requirement("3.03")
-@pytest.mark.parametrize("message", ["what time is it", "tell me a joke", "what happened today", "roll the dice", "again"])
+@pytest.mark.parametrize(
+    "message", ["what time is it", "tell me a joke", "what happened today", "roll the dice", "again"]
+)
 def test_what_time_or_chance_is_in_is_not_kept(message: str):
     assert not may_be_kept(message)
 

@@ -17,11 +17,17 @@ TECHNICAL = re.compile(r"error|exception|model|http|timeout|json|\b500\b|\b429\b
 @pytest.mark.requirement("0.34", "0.18")
 @pytest.mark.parametrize(
     ("kind", "streamed"),
-    [*((kind, False) for kind in get_args(Kind)), ("slow", True), ("500", True), ("cut", True), ("bad-arguments", True)],
+    [
+        *((kind, False) for kind in get_args(Kind)),
+        ("slow", True),
+        ("500", True),
+        ("cut", True),
+        ("bad-arguments", True),
+    ],
 )
 async def test_every_fault_leads_to_one_turn_and_a_plain_answer(table: Any, kind: str, streamed: bool):
     calls = () if kind in ("long", "inject") else (Call("go", {"direction": "west"}),)
-    fault = Fault(kind, times=100, seconds=1.5)
+    fault = Fault(kind, times=100, seconds=1.5)  # pyright: ignore[reportArgumentType]
 
     async with table(lambda _: Answer("Hm.", calls, fault), deadline=0.6) as t:
 
