@@ -53,7 +53,9 @@ def main() -> int:
         took.append(time.perf_counter() - begin)
     p50, p95, _ = percentiles(took)
     floor = rate(lambda: messages[0].casefold().split())
-    row("a label, median and 95th percentile", f"{p50 * 1000:.2f}, {p95 * 1000:.2f} ms", f"{p50 * floor:.0f}× splitting")
+    row(
+        "a label, median and 95th percentile", f"{p50 * 1000:.2f}, {p95 * 1000:.2f} ms", f"{p50 * floor:.0f}× splitting"
+    )
     return int(any(same_meaning(one, other) for one, other in MISSES))
 
 

@@ -27,7 +27,7 @@ from router.words import LORE, MADE, MAKES, OUTSIDE, SHORT, SMALL, TALK, TOGETHE
 SURE: Final = 0.8
 """Of a label that settles a message where a model could be asked; below it the call decides."""
 ROUTES: Final[tuple[Route, ...]] = ("action", "direct", "knowledge", "team", "help")
-_PASSES, _RATE, _ENOUGH = 10, 3.0, 0.97
+_PASSES, _RATE, _ENOUGH = 12, 3.0, 0.98
 _SORTS: Final = (("made", MADE), ("out", OUTSIDE), ("together", TOGETHER), ("talk", TALK), ("lore", LORE))
 _USUAL: Final = SMALL | VERBS | MAKES | MADE | TOGETHER | OUTSIDE | TALK | LORE
 _DETERMINERS: Final = frozenset(
@@ -76,6 +76,11 @@ class Labels:
         chances = learned.chances(features(message, learned.known, is_verb, is_word))
         best = max(range(len(ROUTES)), key=chances.__getitem__)
         return Label(ROUTES[best], chances[best])
+
+    @property
+    def ready(self) -> bool:
+        """Whether it was learned; the first message pays for that, some two seconds."""
+        return "_learned" in self.__dict__
 
     @cached_property
     def _learned(self) -> _Learned:

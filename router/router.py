@@ -180,7 +180,12 @@ class Router:
         persona = persona_of(ask.world.rulebook, ask.persona, ask.asker)
         if ask.persona and persona is None:
             trail.notes.append(f"there is no persona {ask.persona[:40]!r} for you here")
-        label = self.label(ask.message, game)
+        # What is learned once is learned beside the loop.
+        label = (
+            self.label(ask.message, game)
+            if self._labels.ready
+            else await asyncio.to_thread(self.label, ask.message, game)
+        )
         if label.route != "action" and (words := await self._talk(ask, game, trail)) is not None:
             return words
         if self._model is None:
