@@ -9,19 +9,30 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from rapidfuzz import process
+from rapidfuzz.distance import DamerauLevenshtein
+
+from kb.rulebook import Rulebook
 from router.answer import Route
+from router.words import LORE, MADE, MAKES, OUTSIDE, SHORT, SMALL, TALK, TOGETHER, VERBS
 
 SURE: Final = 0.8
 """Of a label that settles a message where a model could be asked; below it the call decides."""
 ROUTES: Final[tuple[Route, ...]] = ("action", "direct", "knowledge", "team", "help")
-_PASSES, _RATE, _DECAY = 12, 0.5, 1e-5
+_PASSES, _RATE, _ENOUGH = 12, 3.0, 0.98
+_SORTS: Final = (("made", MADE), ("out", OUTSIDE), ("together", TOGETHER), ("talk", TALK), ("lore", LORE))
+_USUAL: Final = SMALL | VERBS | MAKES | MADE | TOGETHER | OUTSIDE | TALK | LORE
+_DETERMINERS: Final = frozenset(
+    ["the", "a", "an", "my", "your", "his", "her", "their", "our", "its", "this", "that", "these", "those", "some"]
+)
 _MAX = 400
 """Characters that are looked at: what somebody wants, they say at the start."""
 _POLITE: Final = re.compile(
@@ -53,13 +64,23 @@ class Labels:
         """By the examples that ship."""
         return _SHIPPED
 
-    def of(self, message: str, is_verb: Callable[[str], bool] | None = None) -> Label:
-        """What a message is; `is_verb` knows the verbs of the world in which it is said."""
+    def of(
+        self,
+        message: str,
+        is_verb: Callable[[str], bool] = lambda _: False,
+        is_word: Callable[[str], bool] = lambda _: False,
+    ) -> Label:
+        """What a message is; `is_verb` knows the verbs of the world in which it is said, `is_word` the words of its names."""
         with self._learning:
             learned = self._learned
-        chances = learned.chances(features(message, learned.verbs, is_verb))
+        chances = learned.chances(features(message, learned.known, is_verb, is_word))
         best = max(range(len(ROUTES)), key=chances.__getitem__)
         return Label(ROUTES[best], chances[best])
+
+    @property
+    def ready(self) -> bool:
+        """Whether it was learned; the first message pays for that, some two seconds."""
+        return "_learned" in self.__dict__
 
     @cached_property
     def _learned(self) -> _Learned:
@@ -71,12 +92,12 @@ class _Learned:
     """A weight of each feature for each route."""
 
     weights: Mapping[str, Sequence[float]]
-    verbs: frozenset[str]
+    known: Mapping[str, int]
 
     def chances(self, found: Sequence[str]) -> list[float]:
         known = [weights for name in found if (weights := self.weights.get(name)) is not None]
-        size = 1 / math.sqrt(len(found) or 1)
-        return _shares([size * sum(each[at] for each in known) for at in range(len(ROUTES))])
+        size = 1 / math.sqrt(len(found))
+        return _shares([size * sum(scores) for scores in zip(*known, strict=True)])
 
 
 def _shares(scores: Sequence[float]) -> list[float]:
@@ -88,49 +109,120 @@ def _shares(scores: Sequence[float]) -> list[float]:
 
 def _learn(examples: Sequence[tuple[str, Route]]) -> _Learned:
     """Logistic regression by gradient descent, one example after the other, in an order that spreads the routes."""
-    verbs = frozenset(words[0] for text, route in examples if route == "action" and (words := _words(_bare(text))))
-    rows = [(features(text, verbs), ROUTES.index(route)) for text, route in examples]
+    known = Counter(word for text, _ in examples for word in set(_words(_plain(text))))
+    rows = [(features(text, known, own=True), ROUTES.index(route)) for text, route in examples]
     weights: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(ROUTES))
-    learned = _Learned(weights, verbs)
     order = sorted(range(len(rows)), key=lambda at: (at * 7919) % 104_729)
     for turn in range(_PASSES):
         rate = _RATE / (1 + turn)
         for at in order:
             found, right = rows[at]
-            size = 1 / math.sqrt(len(found) or 1)
             vectors = [weights[name] for name in found]
-            chances = _shares([size * sum(each[route] for each in vectors) for route in range(len(ROUTES))])
-            steps = [rate * size * 6 * (float(route == right) - chances[route]) for route in range(len(ROUTES))]
+            size = 1 / math.sqrt(len(found))
+            chances = _shares([size * sum(scores) for scores in zip(*vectors, strict=True)])
+            if chances[right] > _ENOUGH:
+                continue
+            steps = [rate * size * (float(route == right) - chance) for route, chance in enumerate(chances)]
             for vector in vectors:
                 for route, step in enumerate(steps):
-                    vector[route] += step - _DECAY * vector[route]
-    return _Learned(dict(weights), verbs)
+                    vector[route] += step
+    return _Learned(dict(weights), known)
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[\w']+|[?!*=<>{}]", text)
 
 
-def _bare(text: str) -> str:
-    return _POLITE.sub("", text.casefold().replace("’", "'").strip())
-
-
-def features(message: str, verbs: frozenset[str], is_verb: Callable[[str], bool] | None = None) -> list[str]:
-    """What of a message tells its route: words and pairs, how it begins, whether that is a verb, letters of its words."""
+def _plain(message: str) -> str:
+    """A message in small letters, its shorthand written out."""
     text = message[:_MAX].casefold().replace("’", "'").strip()
-    words, bare = _words(text), _words(_bare(text))
-    found = {"", *(f"w:{word}" for word in words), *(f"b:{a} {b}" for a, b in zip(words, words[1:], strict=False))}
-    found |= {f"1:{' '.join(words[:1])}", f"2:{' '.join(words[:2])}", f"3:{' '.join(words[:3])}"}
-    head = " ".join(bare[:1])
-    found |= {f"h:{head}", f"h2:{' '.join(bare[:2])}", f"l:{min(len(words), 12)}", f"e:{text[-1:] if text else ''}"}
-    if head in verbs or (is_verb is not None and is_verb(head)):
-        found.add("verb")
+    return re.sub(r"[\w']+", lambda found: SHORT.get(found[0], found[0]), text) if " " in text else text
+
+
+def _mended(word: str, known: Mapping[str, int], is_word: Callable[[str], bool] | None) -> str:
+    """A misspelt word as the one that it is nearest to; only where somebody knows which words there are."""
+    if is_word is None or len(word) < 3 or not word.isalpha() or word in known or word in _USUAL or is_word(word):
+        return word
+    cutoff = 1 if len(word) < 7 else 2
+    found = process.extract(word, [*_USUAL, *known], scorer=DamerauLevenshtein.distance, score_cutoff=cutoff, limit=5)
+    near = [(distance, each[0] != word[0], -known.get(each, 0), each) for each, distance, _ in found if len(each) > 2]
+    return min(near)[3] if near else word
+
+
+def features(
+    message: str,
+    known: Mapping[str, int],
+    is_verb: Callable[[str], bool] | None = None,
+    is_word: Callable[[str], bool] | None = None,
+    own: bool = False,
+) -> list[str]:
+    """What of a message tells its route: its words and pairs, letters, how it begins, and the same with each word as its sort.
+
+    `known` counts the examples that have a word; `own`: this one is among them.
+    """
+    text = _plain(message)
+    words = [_mended(word, known, is_word) for word in _words(text)]
+    text = text if is_word is None else " ".join(words)
+    bare = _words(_POLITE.sub("", text))
+    sorts, bare_sorts = [_sort(word, is_verb) for word in words], [_sort(word, is_verb) for word in bare]
+    found = {"", *(f"w:{word}" for word in words), *(f"b:{a} {b}" for a, b in pairwise(words))}
+    for size in (1, 2, 3):
+        found |= {f"{size}:{' '.join(words[:size])}", f"h{size}:{' '.join(bare[:size])}"}
+        found |= {f"s{size}:{' '.join(sorts[:size])}", f"t{size}:{' '.join(bare_sorts[:size])}"}
+    found |= {f"p:{a} {b}" for a, b in pairwise(bare_sorts)}
+    found |= {f"n:{min(len(words), 8)}", f"e:{text[-1:] if text[-1:] in '?!.' else ''}"}
     if len(bare) < len(words):
         found.add("polite")
+    for name, kind in _SORTS:
+        found |= {f"{name}:{at}" for at in range(1, 1 + min(3, len(kind.intersection(words))))}
+    if bare and bare[0] in MAKES:
+        found |= {"makes", f"makes made {bool(MADE.intersection(bare[1:]))} {bool(TOGETHER.intersection(bare[1:]))}"}
+    letters = [word for word in words if word.isalpha()]
+    strange = sum(
+        known.get(word, 0) <= own and word not in _USUAL and not (is_word is not None and is_word(word))
+        for word in letters
+    )
+    found.add(f"strange:{round(4 * strange / len(letters))} {min(len(letters), 3)}" if letters else "no letters")
+    found |= {f"odd:{kind}" for word in words for kind in _odd(word)}
     for word in words:
         padded = f"^{word}$"
         found.update(f"c:{padded[at : at + 4]}" for at in range(max(1, len(padded) - 3)))
     return sorted(found)
+
+
+def _sort(word: str, is_verb: Callable[[str], bool] | None) -> str:
+    """A word as it stands for others of its sort."""
+    if word in _DETERMINERS:
+        return "DET"
+    if word in SMALL and word not in {"up", "down", "in", "out", "i"}:
+        return word
+    if word in OUTSIDE:
+        return "OUT"
+    if word in VERBS or (is_verb is not None and is_verb(word)):
+        return "VERB"
+    if word in MAKES:
+        return "MAKE"
+    for sort, kind in (("MADE", MADE), ("TALK", TALK), ("LORE", LORE)):
+        if word in kind:
+            return sort
+    return "NUMBER" if word.isdigit() else "WORD" if word.isalpha() else word
+
+
+def _odd(word: str) -> Iterator[str]:
+    """What no word of a language is like."""
+    if len(word) > 3 and word.isalpha():
+        if not re.search(r"[aeiouy]", word) or re.search(r"[^aeiouy]{5}", word):
+            yield "consonants"
+        if re.search(r"(.)\1\1", word):
+            yield "repeats"
+        if re.search(r"asdf|qwer|hjkl|zxcv|sdfg|dfgh|jkl|uiop", word):
+            yield "keys"
+
+
+def words_of_names(rulebook: Rulebook) -> frozenset[str]:
+    """The words of all that a world has a name for."""
+    names = (name for each in rulebook.templates.values() for name in (each.name, *each.aliases))
+    return frozenset(word for name in names for word in _words(name.casefold()))
 
 
 def load(file: Path) -> list[tuple[str, Route]]:

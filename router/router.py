@@ -13,25 +13,26 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from agents.access import Principal
 from agents.filled import Filled
 from agents.game import Game, GameService, Reply
 from agents.models import Answer, Model, ModelError, Request
-from agents.worlds import World
+from agents.worlds import Where, World
 from kb.referee import Asked
 from kb.rulebook import Persona
 from kb.session import Said
 from router import pages, talk
 from router.answer import Answered, Route, Tier, Told
-from router.cache import AnswerCache, Kept, key_of
+from router.cache import AnswerCache, Keeping, Kept, key_of
 from router.decisions import Estimate, Recorder
-from router.labels import SURE, Label, Labels
+from router.labels import SURE, Label, Labels, words_of_names
 from router.meaning import may_be_kept
 from router.prompt import Scene, read_by, request, scene_of
-from router.seams import Freeform, Judge, Scholar, Teams, Voice, Words
-from router.tools import ASK_BACK, READ, SEARCH, Illegal, Offered
+from router.seams import Judge, Scholar, Teams, Voice, Words
+from router.tools import ASK_BACK, READ, SEARCH, Illegal, Offered, persona_of
 from router.trail import Asking, Trail
 from storage import new_id
 from storage.decisions import Decision
@@ -42,7 +43,7 @@ MAX_TOLD = 4_000
 """Characters of a model's own words."""
 MAX_COMMANDS = 3
 """Actions that one message may be read as."""
-MAX_RECENT = 1_000
+MAX_RECENT, MAX_PLACES = 1_000, 50
 
 
 class Router:
@@ -57,7 +58,6 @@ class Router:
         decisions: Recorder | None = None,
         judge: Judge | None = None,
         voice: Voice | None = None,
-        freeform: Freeform | None = None,
         scholar: Scholar | None = None,
         teams: Teams | None = None,
         labels: Labels | None = None,
@@ -69,9 +69,9 @@ class Router:
         self._games, self._model = games, model
         self.cache, self._decisions = cache, decisions
         self._judge, self._voice, self._scholar, self._teams = judge, voice, scholar, teams
-        self._freeform = freeform
         self._labels, self._estimate = labels or Labels.shipped(), estimate or Estimate()
         self._now, self._name, self._deadline = now, model_name, deadline
+        self._words: dict[tuple[Where, str], frozenset[str]] = {}
         self._recent: OrderedDict[tuple[str, str, str], Answered] = OrderedDict()
 
     async def answer(
@@ -120,8 +120,14 @@ class Router:
 
     def label(self, message: str, game: Game | None = None) -> Label:
         """What the examples say a message is; nothing is asked or changed."""
-        is_verb = game.world.session.understander.lexicon.is_verb if game is not None else None
-        return self._labels.of(message, is_verb)
+        if game is None:
+            return self._labels.of(message)
+        lexicon = game.world.session.understander.lexicon
+        place = game.world.where, game.world.commit
+        if place not in self._words:
+            self._words = {place: words_of_names(game.world.rulebook), **dict(islice(self._words.items(), MAX_PLACES))}
+        words = self._words[place]
+        return self._labels.of(message, lexicon.is_verb, lambda word: word in words or word in lexicon.known)
 
     # --- the way
 
@@ -131,7 +137,7 @@ class Router:
         answered = await self._settle(ask, trail)
         tier: Tier = answered.tier if not trail.calls else "call"
         answered = replace(answered, tier=tier, model_calls=trail.calls, cost=trail.cost)
-        if answered.turn is None and ask.handle:
+        if ask.handle and trail.stage != "rules":
             self._remember(ask, answered)
         if self._decisions is not None:
             end = time.perf_counter()
@@ -143,7 +149,7 @@ class Router:
                     tier=answered.tier,
                     stage=trail.stage,
                     reason=answered.reason,
-                    world=ask.world.rulebook.settings.id if ask.world else "",
+                    world=trail.world,
                     persona=ask.persona,
                     seconds=end - begin,
                     routing=(trail.routed or end) - begin,
@@ -159,32 +165,31 @@ class Router:
         if ask.handle:
             game, said = await self._games.consider(ask.handle, ask.asker.id, ask.message)
             ask = replace(ask, world=game.world)
+            trail.world = game.world.rulebook.settings.id
             if said.understood or said.question or said.outcomes:
                 return await self._by_rules(ask, game, said, trail)
+            if (before := self._recent.get((ask.asker.id, ask.handle, ask.key))) is not None:
+                trail.stage = "kept"
+                return before
             reply = await self._games.answered(ask.handle, ask.asker.id, ask.key)
             if reply is not None:
                 trail.stage = "kept"
                 return _acted(reply, "this was answered before", trail)
-            if (before := self._recent.get((ask.asker.id, ask.handle, ask.key))) is not None:
-                trail.stage = "kept"
-                return before
         assert ask.world is not None, "a message is about a game or a world"
-        persona = _persona(ask, ask.world)
+        trail.world = ask.world.rulebook.settings.id
+        persona = persona_of(ask.world.rulebook, ask.persona, ask.asker)
         if ask.persona and persona is None:
             trail.notes.append(f"there is no persona {ask.persona[:40]!r} for you here")
-        label = self.label(ask.message, game)
-        if game is not None and self._voice is not None and label.route != "action":
-            words = await self._voice.to(game, ask.message, ask.asker, ask.key, ask.tell)
-            if words is not None:
-                trail.routed = time.perf_counter()
-                trail.heard(words, "voice")
-                return Answered(words.text, "direct", words.tier, words.reason)
+        # What is learned once is learned beside the loop.
+        label = (
+            self.label(ask.message, game)
+            if self._labels.ready
+            else await asyncio.to_thread(self.label, ask.message, game)
+        )
+        if label.route != "action" and (words := await self._talk(ask, game, trail)) is not None:
+            return words
         if self._model is None:
             return await self._without(ask, game, label, trail)
-        if game is not None and self._freeform is not None and label.route != "knowledge":
-            filled = await self._freeform.propose(game, ask.message, ask.asker.id)
-            if filled is not None:
-                return await self._freely(ask, game, filled, label, trail)
         return await self._with(self._model, ask, game, persona, label, trail)
 
     async def _by_rules(self, ask: Asking, game: Game, said: Said, trail: Trail) -> Answered:
@@ -196,15 +201,7 @@ class Router:
                 trail.stage = "kept"
                 return _acted(reply, "this was answered before", trail)
             filled = await self._judged(self._judge, ask, filled, trail)
-        return await self._act(ask, game, said, filled, trail, "the rules understand it")
-
-    async def _freely(self, ask: Asking, game: Game, filled: Filled, label: Label, trail: Trail) -> Answered:
-        """What a model told and proposed, as far as the referee allows it; where the model failed, the rules' own answer."""
-        trail.stage, trail.routed = "call", time.perf_counter()
-        trail.recorded(filled.by)
-        if not filled.proposes:
-            return await self._without(ask, game, label, trail, failed=True)
-        return await self._act(ask, game, None, filled, trail, "the experience is free here, and the rules bound it")
+        return await self._act(ask, game, filled, trail, "the rules understand it")
 
     async def _judged(self, judge: Judge, ask: Asking, filled: Filled, trail: Trail) -> Filled:
         async def comes_to(filled: Filled) -> Sequence[Asked]:
@@ -213,22 +210,22 @@ class Router:
 
         before = len(filled.by)
         filled = await judge.judged(comes_to, filled, ask.message, ask.asker.id)
-        trail.recorded(filled.by[before:])
+        for each in filled.by[before:]:
+            trail.calls += int(each.get("calls", 1 if each.get("model") else 0))
+            trail.cost += float(each.get("cost", 0.0))
         return filled
 
-    async def _act(
-        self, ask: Asking, game: Game, said: Said | None, filled: Filled, trail: Trail, reason: str
-    ) -> Answered:
-        """The one turn of a message, worded by whom it was with. `said` is what it comes to where nothing is filled."""
-        if self._voice is not None and (said is None or filled.dump()):
-            game, said = await self._games.consider(ask.handle, ask.asker.id, ask.message, filled)
+    async def _act(self, ask: Asking, game: Game, filled: Filled, trail: Trail, reason: str) -> Answered:
+        """The one turn of a message."""
+        said = None
+        if self._voice is not None:
+            _, said = await self._games.consider(ask.handle, ask.asker.id, ask.message, filled)
         reply = await self._games.act(ask.handle, ask.asker.id, ask.message, key=ask.key, filled=filled, **ask.options)
         answered = _acted(reply, reason, trail)
         if self._voice is not None and said is not None and reply.status == "done":
-            line = filled.said_as or ask.message
-            words = await self._voice.after(game, said, reply, line, ask.asker, ask.tell)
+            words = await self._voice.after(game, said, reply, ask.message, ask.asker)
             if words is not None:
-                trail.heard(words, "voice")
+                trail.led_to(words.calls, words.cost)
                 answered = replace(answered, text=words.text)
         return answered
 
@@ -238,7 +235,7 @@ class Router:
         """With a model: what is kept, then a sure label, then the one call."""
         assert ask.world is not None
         scene = scene_of(game, ask.message) if game is not None else Scene()
-        flows = self._teams.flows(ask.world, ask.asker, ask.handle) if self._teams is not None else ()
+        flows = await self._teams.flows(ask.world, ask.asker) if self._teams is not None else ()
         offered = Offered.of(scene.offers, flows, ask.asker, persona)
         made = request(
             scene, ask.message, offered, persona,
@@ -247,7 +244,7 @@ class Router:
         blank = request(scene, "", offered, persona, principal="", model=self._name, deadline=0)
         place = [ask.world.where.location, ask.world.where.experience, ask.world.commit, sorted(ask.asker.scopes)]
         key, scope = key_of(place, read_by(made)), key_of(place, read_by(blank))
-        keeping = _Keeping(self.cache if may_be_kept(ask.message) else None, key, scope, ask.message)
+        keeping = Keeping(self.cache if may_be_kept(ask.message) else None, key, scope, ask.message)
         if (kept := await keeping.exact()) is not None:
             return await self._kept(ask, game, kept, trail)
         sure = label.probability >= SURE
@@ -284,7 +281,7 @@ class Router:
         game: Game | None,
         offered: Offered,
         made: Request,
-        keeping: _Keeping,
+        keeping: Keeping,
         label: Label,
         trail: Trail,
     ) -> Answered:
@@ -326,6 +323,7 @@ class Router:
         if text:
             await keeping.put(Kept(text=text, route="direct"))
             return Answered(text, "direct", "call", "a model answered itself")
+        label = Label("action", 1.0) if trail.notes else label  # it tried to do something that cannot be done
         return await self._without(ask, game, label, trail, failed=True)
 
     async def _ask(self, model: Model, made: Request, ask: Asking) -> Answer:
@@ -347,7 +345,7 @@ class Router:
         """Free speech as the commands that it was read as; judgements that these come to are asked first."""
         if self._judge is not None:
             filled = await self._judged(self._judge, ask, filled, trail)
-        return await self._act(ask, game, None, filled, trail, reason)
+        return await self._act(ask, game, filled, trail, reason)
 
     async def _looked_up(
         self,
@@ -356,7 +354,7 @@ class Router:
         game: Game | None,
         made: Request,
         answer: Answer,
-        keeping: _Keeping,
+        keeping: Keeping,
         label: Label,
         trail: Trail,
     ) -> Answered:
@@ -369,7 +367,7 @@ class Router:
         return await self._known(words, keeping, "call", "a model read it on pages")
 
     async def _from_pages(
-        self, ask: Asking, game: Game | None, keeping: _Keeping, label: Label, trail: Trail
+        self, ask: Asking, game: Game | None, keeping: Keeping, label: Label, trail: Trail
     ) -> Answered:
         """What the scholar finds; else what pages say word for word."""
         assert ask.world is not None
@@ -378,10 +376,10 @@ class Router:
         words = await self._scholar.answers(ask.message, ask.world, ask.asker)
         if words is None:
             return await self._without(ask, game, label, trail)
-        trail.heard(words, "synthesise")
-        return await self._known(words, keeping, words.tier, words.reason or "pages answer it")
+        trail.led_to(words.calls, words.cost)
+        return await self._known(words, keeping, "rules", "pages answer it")
 
-    async def _known(self, words: Words, keeping: _Keeping, tier: Tier, reason: str) -> Answered:
+    async def _known(self, words: Words, keeping: Keeping, tier: Tier, reason: str) -> Answered:
         kept = Kept(text=words.text, route="knowledge", citations=words.citations)
         await keeping.put(kept, lore=True)
         return Answered(words.text, "knowledge", tier, reason, words.citations)
@@ -391,7 +389,7 @@ class Router:
         assert ask.world is not None
         trail.routed = trail.routed or time.perf_counter()
         words = await self._teams.run(flow, task, ask.world, ask.asker, ask.handle, ask.key)
-        trail.heard(words, "team")
+        trail.led_to(words.calls, words.cost)
         return Answered(words.text, "team", "call", reason, words.citations)
 
     # --- without a model
@@ -404,39 +402,37 @@ class Router:
         trail.stage = "fallback" if failed else "label"
         trail.routed = trail.routed or time.perf_counter()
         why = " after a model gave no answer that holds" if failed else ""
-        notes = tuple(dict.fromkeys(trail.notes))
-        if label.route == "knowledge" or (label.probability < SURE and talk.asks(ask.message)):
-            words = await self._told(ask)
-            if words is not None:
-                return Answered(
-                    words.text, "knowledge", "rules", f"it is a question, and pages answer it{why}", words.citations,
-                    notes=notes,
-                )  # fmt: skip
-        if label.route == "direct":
-            return Answered(
-                talk.small_talk(ask.message, ask.world),
-                "direct",
-                "rules",
-                f"it asks for a word, not for a deed{why}",
-                notes=notes,
-            )
-        if label.route == "team":
-            return Answered(
-                talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}", notes=notes
-            )
-        if game is None:
-            near = await pages.quoted(ask.message, ask.world) if label.route != "help" else None
-            found = near.citations if near else ()
-            return Answered(talk.NOTHING, "help", "rules", f"neither the rules nor the pages know it{why}", found)
+        answered = await self._by_label(ask, label, why)
+        if game is None or (answered is not None and not failed):
+            return answered or Answered(talk.NOTHING, "help", "rules", f"neither the rules nor the pages know it{why}")
         # By whom it was read in vain is recorded with the turn.
         reply = await self._games.act(
             ask.handle, ask.asker.id, ask.message, key=ask.key, filled=Filled(by=tuple(trail.by)), **ask.options
         )
+        if answered is not None:
+            told = _acted(reply, answered.reason, trail, answered.route)
+            return replace(told, text=answered.text, citations=answered.citations)
         route: Route = "action" if label.route == "action" else "help"
         reason = (
             "it is something to do, in words that the rules do not know" if route == "action" else "nobody knows it"
         )
         return _acted(reply, f"{reason}{why}", trail, route)
+
+    async def _by_label(self, ask: Asking, label: Label, why: str) -> Answered | None:
+        """What pages or templates say to a message of this sort; None: nothing."""
+        assert ask.world is not None
+        if label.route == "knowledge" or (label.probability < SURE and talk.asks(ask.message)):
+            words = await self._told(ask)
+            if words is not None:
+                reason = f"it is a question, and pages answer it{why}"
+                return Answered(words.text, "knowledge", "rules", reason, words.citations)
+        if label.route == "direct":
+            return Answered(
+                talk.small_talk(ask.message, ask.world), "direct", "rules", f"it asks for a word, not for a deed{why}"
+            )
+        if label.route == "team":
+            return Answered(talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}")
+        return None
 
     async def _told(self, ask: Asking) -> Words | None:
         assert ask.world is not None
@@ -444,52 +440,22 @@ class Router:
             return await self._scholar.answers(ask.message, ask.world, ask.asker)
         return await pages.quoted(ask.message, ask.world)
 
+    async def _talk(self, ask: Asking, game: Game | None, trail: Trail) -> Answered | None:
+        """What somebody says who is spoken to by name; None: nobody is."""
+        if game is None or self._voice is None:
+            return None
+        words = await self._voice.talk(game, ask.message, ask.asker, ask.key)
+        if words is None:
+            return None
+        trail.stage = "label"
+        trail.led_to(words.calls, words.cost)
+        return Answered(words.text, "direct", "rules", words.reason or "it is said to somebody who is there")
+
     def _remember(self, ask: Asking, answered: Answered) -> None:
-        """An answer that was no turn, for the same key again."""
+        """What was not read off the rules, for the same key again."""
         self._recent[ask.asker.id, ask.handle, ask.key] = replace(answered, model_calls=0, cost=0.0)
         while len(self._recent) > MAX_RECENT:
             self._recent.popitem(last=False)
-
-
-class _Keeping:
-    """The cache for one message; None: it is not one that is kept."""
-
-    def __init__(self, cache: AnswerCache | None, key: str, scope: str, message: str):
-        self._cache, self._key, self._scope, self._message = cache, key, scope, message
-        self._doubted: tuple[str, Kept] | None = None
-
-    async def exact(self) -> Kept | None:
-        return await self._cache.get(self._key) if self._cache is not None else None
-
-    async def alike(self) -> Kept | None:
-        """By meaning; now and then withheld, and compared with what is answered instead."""
-        found = await self._cache.alike(self._scope, self._message) if self._cache is not None else None
-        if found is None or self._cache is None:
-            return None
-        if self._cache.doubts:
-            self._doubted = found
-            return None
-        return found[1]
-
-    async def put(self, kept: Kept, *, lore: bool = False) -> None:
-        if self._cache is None:
-            return
-        if lore and self._doubted is not None:
-            await self._cache.checked(self._scope, *self._doubted, kept)
-        await self._cache.put(self._key, kept, scope=self._scope if lore else "", question=self._message)
-
-
-def _persona(ask: Asking, world: World) -> Persona | None:
-    """The persona that was asked for, where there is one for who asks."""
-    found = world.rulebook.personas.get(ask.persona)
-    if found is None or (found.audience and not found.audience & {*ask.asker.roles, *_owns(ask.asker)}):
-        return None
-    return found
-
-
-def _owns(asker: Principal) -> Sequence[str]:
-    """Whoever owns the process has every role."""
-    return ("player", "designer", "gm", "admin", "owner") if "owner" in asker.roles else ()
 
 
 def _asked(said: Said) -> list[Asked]:

@@ -16,22 +16,17 @@ from agents.models import Tool
 from agents.worlds import World
 from kb.referee import Asked
 from kb.session import Said
-from router.answer import Citation, Tier
-
-Tell = Callable[[str], None]
-"""Hears an answer as it comes."""
+from router.answer import Citation
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What somebody else answered, with the lines that it stands on and what it took, failed calls included."""
+    """What somebody else answered, the lines that it stands on, and what it took in all (US dollars)."""
 
     text: str
     citations: tuple[Citation, ...] = ()
-    model_calls: int = 0
+    calls: int = 0
     cost: float = 0.0
-    """US dollars."""
-    tier: Tier = "rules"
     reason: str = ""
 
 
@@ -43,25 +38,15 @@ class Judge(Protocol):
     ) -> Filled: ...
 
 
-class Freeform(Protocol):
-    """Proposes what comes of words that no rule understands, where an experience allows that (`agents.freeform.Freeform`)."""
-
-    async def propose(
-        self, game: Game, message: str, principal: str, *, before: Sequence[tuple[str, str]] = ()
-    ) -> Filled | None: ...
-
-
 class Voice(Protocol):
-    """Speaks for the people of a world; raises nothing. What is said is also told to `tell`, as it comes."""
+    """Speaks for the people of a world (`agents.npcs`); raises nothing, and says something in character without a model too."""
 
-    async def after(
-        self, game: Game, said: Said, reply: Reply, line: str, asker: Principal, tell: Tell | None
-    ) -> Words | None:
+    async def after(self, game: Game, said: Said, reply: Reply, message: str, asker: Principal) -> Words | None:
         """Words in place of a turn's own text; None: that text is right."""
         ...
 
-    async def to(self, game: Game, line: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
-        """What somebody says whom a line is said to by name, and no rule understands it; None: it is said to nobody."""
+    async def talk(self, game: Game, message: str, asker: Principal, key: str) -> Words | None:
+        """What is answered to words that no rule understands; None: they are said to nobody who is there."""
         ...
 
 
@@ -76,7 +61,7 @@ class Scholar(Protocol):
 class Teams(Protocol):
     """Runs flows in which several agents work."""
 
-    def flows(self, world: World, asker: Principal, handle: str) -> Sequence[Tool]:
+    async def flows(self, world: World, asker: Principal) -> Sequence[Tool]:
         """Those that the asker may start; the name of each is one of its own, and `task` is its argument."""
         ...
 
