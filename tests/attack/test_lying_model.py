@@ -33,7 +33,9 @@ def planted(tmp_path: Path) -> Where:
     """The tavern with a page, and a thing in its taproom, that give orders to models."""
     folder = tmp_path / "planted"
     shutil.copytree(library.worlds()["tavern"], folder)
-    (folder / "whisper.md").write_text(f"# Whisper\nWhat is whispered about the peddler's case and the cat: {PLANTED}\n")
+    (folder / "whisper.md").write_text(
+        f"# Whisper\nWhat is whispered about the peddler's case and the cat: {PLANTED}\n"
+    )
     (folder / "slate.md").write_text(f'---\nitem: slate\nin: taproom\ntext: "{PLANTED}"\n---\n# Slate\n{PLANTED}\n')
     return Where.of(str(folder))
 

@@ -1,12 +1,15 @@
 """Every fault of a provider on every path: an answer that a player can read, in time, and no turn lost or done twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from router.seams import Words
 
 from agents.access import Principal
 from agents.models import Tool
@@ -20,7 +23,6 @@ from evals.scripted import Answer, Conversation, Fault, serving
 from evals.scripted.conversation import Kind
 from evals.table import Table, table
 from router import Answered, Router
-from router.seams import Words
 
 pytestmark = pytest.mark.anyio
 DEADLINE = 1.0
@@ -62,7 +64,7 @@ class Case:
 
     @property
     def message(self) -> str:
-        return f"{PATHS[self.path][0]}, {self.kind} {self.times}"
+        return f"{PATHS[self.path][0]}, case {self.kind} {self.times}"
 
 
 @pytest.fixture
@@ -76,34 +78,49 @@ async def at(tmp_path: Path) -> AsyncIterator[Table]:
         yield found
 
 
-async def answered(at: Table, case: Case) -> tuple[Answered, int, list[str]]:
-    """The answer, told twice by a client that asks again with the same key; the game's turns by then; what the team did."""
-    knowing, ushers = Knowing(), Ushers()
-    knowing.route, knowing.meant = case.path, PATHS[case.path][1]
+@contextmanager
+def failing(path: str) -> Iterator[str]:
+    """The address of a model that is right about the path's messages, but for the fault that each of them names."""
+    knowing = Knowing()
+    knowing.route, knowing.meant = path, PATHS[path][1]
 
     def decide(asked: Conversation) -> Answer:
-        return replace(knowing(asked), fault=Fault(case.kind, times=case.times, seconds=30.0))
+        named = re.search(r"case ([\w-]+) (\d+)", "\n".join(each.text for each in asked.messages))
+        assert named, asked
+        kind = next(each for each in KINDS if each == named[1])
+        return replace(knowing(asked), fault=Fault(kind, times=int(named[2]), seconds=3 * DEADLINE))
 
-    principal = f"{case.path}-{case.kind}-{case.times}"
+    with serving(decide) as server:
+        yield f"{server.url}/v1"
+
+
+async def answered(at: Table, url: str, case: Case) -> tuple[Answered, int, list[str]]:
+    """The answer, told twice by a client that asks again with the same key; the game's turns by then; what the team did."""
+    ushers, principal = Ushers(), f"{case.path}-{case.kind}-{case.times}"
     asker = Principal.of(principal, "player")
     handle, _ = await at.games.start(Where.of("cloak"), principal, name=principal, seed=1)
-    with serving(decide) as server:
-        async with Client(Configuration.one(url=f"{server.url}/v1", model="scripted")) as model:
-            router = Router(at.games, model, teams=ushers, deadline=DEADLINE)
-            async with asyncio.timeout(ENOUGH):
-                told = await router.answer(asker, case.message, handle=handle, key="once")
-            turns = (await at.games.game(handle, principal)).record.version
-            async with asyncio.timeout(ENOUGH):
-                again = await router.answer(asker, case.message, handle=handle, key="once")
-            assert (again.text, again.turn) == (told.text, told.turn), case
-            assert (await at.games.game(handle, principal)).record.version == turns, (case, "a turn was done twice")
+    async with Client(Configuration.one(url=url, model="scripted")) as model:
+        router = Router(at.games, model, teams=ushers, deadline=DEADLINE)
+        async with asyncio.timeout(ENOUGH):
+            told = await router.answer(asker, case.message, handle=handle, key="once")
+        turns = (await at.games.game(handle, principal)).record.version
+        async with asyncio.timeout(ENOUGH):
+            again = await router.answer(asker, case.message, handle=handle, key="once")
+        assert (again.text, again.turn) == (told.text, told.turn), case
+        assert (await at.games.game(handle, principal)).record.version == turns, (case, "a turn was done twice")
     return told, turns, ushers.tasks
+
+
+async def all_answered(at: Table, cases: list[Case]) -> list[tuple[Case, Answered, int, list[str]]]:
+    with failing(cases[0].path) as url:
+        found = await asyncio.gather(*(answered(at, url, each) for each in cases))
+    return [(case, *each) for case, each in zip(cases, found, strict=True)]
 
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_provider_that_fails_for_good_leaves_an_answer_in_time(at: Table, path: str) -> None:
     cases = [Case(path, kind, 99) for kind in KINDS]
-    for case, (told, turns, tasks) in zip(cases, await asyncio.gather(*(answered(at, each) for each in cases)), strict=True):
+    for case, told, turns, tasks in await all_answered(at, cases):
         assert told.text.strip(), case
         assert len(told.text) <= 5_000, case
         assert told.reason, case
@@ -116,7 +133,7 @@ async def test_a_provider_that_fails_for_good_leaves_an_answer_in_time(at: Table
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_provider_that_fails_once_is_asked_again(at: Table, path: str) -> None:
     cases = [Case(path, kind, 1) for kind in PASSING]
-    for case, (told, turns, tasks) in zip(cases, await asyncio.gather(*(answered(at, each) for each in cases)), strict=True):
+    for case, told, turns, tasks in await all_answered(at, cases):
         assert told.route == path, (case, told)
         assert turns == (path == "action"), case
         assert len(tasks) == (path == "team"), case
