@@ -94,13 +94,13 @@ def failing(path: str) -> Iterator[str]:
         yield f"{server.url}/v1"
 
 
-async def answered(at: Table, url: str, case: Case) -> tuple[Answered, int, list[str]]:
+async def answered(at: Table, url: str, case: Case, deadline: float) -> tuple[Answered, int, list[str]]:
     """The answer, told twice by a client that asks again with the same key; the game's turns by then; what the team did."""
     ushers, principal = Ushers(), f"{case.path}-{case.kind}-{case.times}"
     asker = Principal.of(principal, "player")
     handle, _ = await at.games.start(Where.of("cloak"), principal, name=principal, seed=1)
     async with Client(Configuration.one(url=url, model="scripted")) as model:
-        router = Router(at.games, model, teams=ushers, deadline=DEADLINE)
+        router = Router(at.games, model, teams=ushers, deadline=deadline)
         async with asyncio.timeout(ENOUGH):
             told = await router.answer(asker, case.message, handle=handle, key="once")
         turns = (await at.games.game(handle, principal)).record.version
@@ -111,16 +111,16 @@ async def answered(at: Table, url: str, case: Case) -> tuple[Answered, int, list
     return told, turns, ushers.tasks
 
 
-async def all_answered(at: Table, cases: list[Case]) -> list[tuple[Case, Answered, int, list[str]]]:
+async def all_answered(at: Table, cases: list[Case], deadline: float) -> list[tuple[Case, Answered, int, list[str]]]:
     with failing(cases[0].path) as url:
-        found = await asyncio.gather(*(answered(at, url, each) for each in cases))
+        found = await asyncio.gather(*(answered(at, url, each, deadline) for each in cases))
     return [(case, *each) for case, each in zip(cases, found, strict=True)]
 
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_provider_that_fails_for_good_leaves_an_answer_in_time(at: Table, path: str) -> None:
     cases = [Case(path, kind, 99) for kind in KINDS]
-    for case, told, turns, tasks in await all_answered(at, cases):
+    for case, told, turns, tasks in await all_answered(at, cases, DEADLINE):
         assert told.text.strip(), case
         assert len(told.text) <= 5_000, case
         assert told.reason, case
@@ -133,7 +133,7 @@ async def test_a_provider_that_fails_for_good_leaves_an_answer_in_time(at: Table
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_provider_that_fails_once_is_asked_again(at: Table, path: str) -> None:
     cases = [Case(path, kind, 1) for kind in PASSING]
-    for case, told, turns, tasks in await all_answered(at, cases):
+    for case, told, turns, tasks in await all_answered(at, cases, ENOUGH):
         assert told.route == path, (case, told)
         assert turns == (path == "action"), case
         assert len(tasks) == (path == "team"), case
