@@ -112,6 +112,7 @@ CODES: Final[dict[str, str]] = {
     "RB505": "The agent may not do this",
     "RB506": "The judgement is not complete",
     "RB507": "Free form names a field that is not there",
+    "RB515": "The persona names what is not there",
     # The world as a whole
     "RB601": "There is no experience, or it does not say where it starts",
     "RB602": "`uses` names no library",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from storage.channels import Channels, LocalChannels
+from storage.decisions import MemoryDecisions
 from storage.expiring import Expiring, LocalExpiring
 from storage.ids import new_id
 from storage.memory_work import MemoryWork
@@ -52,6 +53,7 @@ class MemoryStore:
         self.told: list[Told] = []
         self.audited: list[tuple[str, str, str, dict[str, int | str]]] = []
         self.work = MemoryWork()
+        self.decisions = MemoryDecisions()
         self.channels: Channels = LocalChannels()
         self.expiring: Expiring = LocalExpiring()
 

@@ -10,7 +10,7 @@ import os
 import resource
 import sys
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from pathlib import Path
 
@@ -53,6 +53,15 @@ def gauge(name: str, help: str, value: float) -> str:
 def counter(name: str, help: str, value: float) -> str:
     """A number that only grows; its name ends in `_total`."""
     return _metric(name, "counter", help, [f"{name} {value:.9g}"])
+
+
+def counters(name: str, help: str, values: Mapping[tuple[tuple[str, str], ...], float]) -> str:
+    """Numbers that only grow, by labels: words of ours."""
+    rows: list[str] = []
+    for labels, value in sorted(values.items()):
+        told = ",".join(f'{label}="{word}"' for label, word in labels)
+        rows.append(f"{name}{{{told}}} {value:.9g}")
+    return _metric(name, "counter", help, rows)
 
 
 def process() -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.channels import Channels
+from storage.decisions import Decisions
 from storage.expiring import Expiring
 from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
 from storage.work import Work
@@ -68,6 +69,11 @@ class Store(Protocol):
     @property
     def work(self) -> Work:
         """What waits to be done between turns."""
+        ...
+
+    @property
+    def decisions(self) -> Decisions:
+        """How messages were answered."""
         ...
 
     @property

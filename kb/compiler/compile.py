@@ -19,6 +19,7 @@ from kb.compiler.experience import compile_settings
 from kb.compiler.kinds import KIND_KEYS, declare_kinds, start_type, template_kind, with_starts
 from kb.compiler.link import order_rules
 from kb.compiler.patterns import ActionTable, Kinds, RawAction
+from kb.compiler.personas import compile_persona
 from kb.compiler.rules import (
     Wording,
     compile_conditions,
@@ -44,6 +45,7 @@ from kb.rulebook import (
     Effect,
     Field,
     Kind,
+    Persona,
     Progress,
     Role,
     Rule,
@@ -77,6 +79,7 @@ class Unit:
     workflows: list[Workflow] = field(default_factory=list[Workflow])
     agents: list[Agent] = field(default_factory=list[Agent])
     scenarios: list[Scenario] = field(default_factory=list[Scenario])
+    personas: list[Persona] = field(default_factory=list[Persona])
     derived: dict[tuple[str, str], Derived] = field(default_factory=dict[tuple[str, str], Derived])
     invariants: dict[str, tuple[Condition, ...]] = field(default_factory=dict[str, tuple[Condition, ...]])
     settings: Settings | None = None
@@ -318,6 +321,9 @@ def _compile_page(typed: Typed, pages: _Pages, world: World) -> Unit:
     elif typed.key == "scenario":
         scenario, unit.problems = compile_scenario(typed, scope)
         unit.scenarios = [scenario] if scenario is not None else []
+    elif typed.key == "persona":
+        persona, unit.problems = compile_persona(typed, scope)
+        unit.personas = [persona] if persona is not None else []
     return unit
 
 
@@ -502,6 +508,7 @@ def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> t
         every_turn=order.every_turn,
         timed=(*order.timed, *timed_agents),
         indexed=frozenset(pair for unit in everything for pair in unit.searches),
+        personas={each.id: each for unit in everything for each in unit.personas},
     ), problems
 
 

@@ -316,6 +316,26 @@ shares = Table(
     comment="Rights in a namespace beside those of its owner and its team",
 )
 
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", _TIME, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("stage", Text, nullable=False, comment="what settled it"),
+    Column("reason", Text, nullable=False),
+    Column("world", Text, nullable=False),
+    Column("persona", Text, nullable=False, server_default=""),
+    Column("seconds", Double, nullable=False),
+    Column("routing", Double, nullable=False, comment="seconds until the route was known"),
+    Column("calls", Integer, nullable=False),
+    Column("cost", Double, nullable=False),
+    Column("full", Double, nullable=False, comment="what it would have cost as a full call, by estimate, US dollars"),
+    Index("decisions_at", "at"),
+    comment="How messages were answered; no player is named; kept for 30 days",
+)
+
 fence = Table(
     "fence",
     metadata,

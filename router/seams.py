@@ -1,0 +1,67 @@
+"""Owns what the router asks of others: judgements before a turn, words after it, answers from pages, work of several agents.
+
+Each is optional: without it the router goes on with rules, pages and its own one call. It must not know who implements them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agents.access import Principal
+from agents.filled import Filled
+from agents.game import Game, Reply
+from agents.models import Tool, Usage
+from agents.worlds import World
+from kb.referee import Asked
+from router.answer import Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What somebody else answered, with the lines that it stands on and what it took, failed calls included."""
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+    usage: tuple[Usage, ...] = ()
+
+
+class Judge(Protocol):
+    """Asks a model the judgements that a turn comes to; raises nothing (`agents.judging.Judging`)."""
+
+    async def judged(
+        self, comes_to: Callable[[Filled], Awaitable[Sequence[Asked]]], filled: Filled, words: str, principal: str
+    ) -> Filled: ...
+
+
+class Voice(Protocol):
+    """Speaks for the people of a world; raises nothing."""
+
+    async def after(self, game: Game, message: str, reply: Reply, asker: Principal) -> Words | None:
+        """Words in place of a turn's own text; None: that text is right."""
+        ...
+
+    async def instead(self, game: Game, message: str, asker: Principal) -> str:
+        """In character, without a model, to what nobody understood; empty: there is nobody to say it."""
+        ...
+
+
+class Scholar(Protocol):
+    """Answers from pages; raises nothing."""
+
+    async def answers(self, question: str, world: World, asker: Principal) -> Words | None:
+        """None: the pages do not tell."""
+        ...
+
+
+class Teams(Protocol):
+    """Runs flows in which several agents work."""
+
+    def flows(self, world: World, asker: Principal) -> Sequence[Tool]:
+        """Those that the asker may start; the name of each is one of its own, and `task` is its argument."""
+        ...
+
+    async def run(self, flow: str, task: str, world: World, asker: Principal, handle: str, key: str) -> Words:
+        """What came of it. The same key does nothing twice. Raises nothing."""
+        ...
