@@ -17,8 +17,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from rapidfuzz import process
+from rapidfuzz.distance import DamerauLevenshtein
+
+from kb.rulebook import Rulebook
 from router.answer import Route
-from router.words import LORE, MADE, MAKES, OUTSIDE, SMALL, TALK, TOGETHER, VERBS
+from router.words import LORE, MADE, MAKES, OUTSIDE, SHORT, SMALL, TALK, TOGETHER, VERBS
 
 SURE: Final = 0.8
 """Of a label that settles a message where a model could be asked; below it the call decides."""
@@ -26,7 +30,7 @@ ROUTES: Final[tuple[Route, ...]] = ("action", "direct", "knowledge", "team", "he
 _PASSES, _RATE, _ENOUGH = 10, 3.0, 0.97
 _SORTS: Final = (("made", MADE), ("out", OUTSIDE), ("together", TOGETHER), ("talk", TALK), ("lore", LORE))
 _USUAL: Final = SMALL | VERBS | MAKES | MADE | TOGETHER | OUTSIDE | TALK | LORE
-_DETERMINERS: Final = frozenset(["the", "a", "an", "my", "your", "his", "her", "their", "our", "its", "this", "that", "these", "those", "some"])
+_DETERMINERS: Final = frozenset("the a an my your his her their our its this that these those some".split())
 _MAX = 400
 """Characters that are looked at: what somebody wants, they say at the start."""
 _POLITE: Final = re.compile(
@@ -58,11 +62,16 @@ class Labels:
         """By the examples that ship."""
         return _SHIPPED
 
-    def of(self, message: str, is_verb: Callable[[str], bool] | None = None) -> Label:
-        """What a message is; `is_verb` knows the verbs of the world in which it is said."""
+    def of(
+        self,
+        message: str,
+        is_verb: Callable[[str], bool] = lambda _: False,
+        is_word: Callable[[str], bool] = lambda _: False,
+    ) -> Label:
+        """What a message is; `is_verb` knows the verbs of the world in which it is said, `is_word` the words of its names."""
         with self._learning:
             learned = self._learned
-        chances = learned.chances(features(message, learned.known, is_verb))
+        chances = learned.chances(features(message, learned.known, is_verb, is_word))
         best = max(range(len(ROUTES)), key=chances.__getitem__)
         return Label(ROUTES[best], chances[best])
 
@@ -93,7 +102,7 @@ def _shares(scores: Sequence[float]) -> list[float]:
 
 def _learn(examples: Sequence[tuple[str, Route]]) -> _Learned:
     """Logistic regression by gradient descent, one example after the other, in an order that spreads the routes."""
-    known = Counter(word for text, _ in examples for word in set(_words(text.casefold().replace("’", "'"))))
+    known = Counter(word for text, _ in examples for word in set(_words(_plain(text))))
     rows = [(features(text, known, own=True), ROUTES.index(route)) for text, route in examples]
     weights: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(ROUTES))
     order = sorted(range(len(rows)), key=lambda at: (at * 7919) % 104_729)
@@ -117,22 +126,37 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[\w']+|[?!*=<>{}]", text)
 
 
-def _bare(text: str) -> str:
-    return _POLITE.sub("", text.casefold().replace("’", "'").strip())
+def _plain(message: str) -> str:
+    """A message in small letters, its shorthand written out."""
+    text = message[:_MAX].casefold().replace("’", "'").strip()
+    return re.sub(r"[\w']+", lambda found: SHORT.get(found[0], found[0]), text) if " " in text else text
+
+
+def _mended(word: str, known: Mapping[str, int], is_word: Callable[[str], bool] | None) -> str:
+    """A misspelt word as the one that it is nearest to; only where somebody knows which words there are."""
+    if is_word is None or len(word) < 3 or not word.isalpha() or word in known or word in _USUAL or is_word(word):
+        return word
+    cutoff = 1 if len(word) < 7 else 2
+    found = process.extract(word, [*_USUAL, *known], scorer=DamerauLevenshtein.distance, score_cutoff=cutoff, limit=5)
+    near = [(distance, each[0] != word[0], -known.get(each, 0), each) for each, distance, _ in found if len(each) > 2]
+    return min(near)[3] if near else word
 
 
 def features(
     message: str,
     known: Mapping[str, int],
     is_verb: Callable[[str], bool] | None = None,
+    is_word: Callable[[str], bool] | None = None,
     own: bool = False,
 ) -> list[str]:
     """What of a message tells its route: its words and pairs, letters, how it begins, and the same with each word as its sort.
 
     `known` counts the examples that have a word; `own`: this one is among them.
     """
-    text = message[:_MAX].casefold().replace("’", "'").strip()
-    words, bare = _words(text), _words(_bare(text))
+    text = _plain(message)
+    words = [_mended(word, known, is_word) for word in _words(text)]
+    text = text if is_word is None else " ".join(words)
+    bare = _words(_POLITE.sub("", text))
     sorts, bare_sorts = [_sort(word, is_verb) for word in words], [_sort(word, is_verb) for word in bare]
     found = {"", *(f"w:{word}" for word in words), *(f"b:{a} {b}" for a, b in pairwise(words))}
     for size in (1, 2, 3):
@@ -147,7 +171,10 @@ def features(
     if bare and bare[0] in MAKES:
         found |= {"makes", f"makes made {bool(MADE.intersection(bare[1:]))} {bool(TOGETHER.intersection(bare[1:]))}"}
     letters = [word for word in words if word.isalpha()]
-    strange = sum(known.get(word, 0) <= own and word not in _USUAL for word in letters)
+    strange = sum(
+        known.get(word, 0) <= own and word not in _USUAL and not (is_word is not None and is_word(word))
+        for word in letters
+    )
     found.add(f"strange:{round(4 * strange / len(letters))} {min(len(letters), 3)}" if letters else "no letters")
     found |= {f"odd:{kind}" for word in words for kind in _odd(word)}
     for word in words:
@@ -183,6 +210,12 @@ def _odd(word: str) -> Iterator[str]:
             yield "repeats"
         if re.search(r"asdf|qwer|hjkl|zxcv|sdfg|dfgh|jkl|uiop", word):
             yield "keys"
+
+
+def words_of_names(rulebook: Rulebook) -> frozenset[str]:
+    """The words of all that a world has a name for."""
+    names = (name for each in rulebook.templates.values() for name in (each.name, *each.aliases))
+    return frozenset(word for name in names for word in _words(name.casefold()))
 
 
 def load(file: Path) -> list[tuple[str, Route]]:

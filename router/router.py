@@ -13,13 +13,14 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from agents.access import Principal
 from agents.filled import Filled
 from agents.game import Game, GameService, Reply
 from agents.models import Answer, Model, ModelError, Request
-from agents.worlds import World
+from agents.worlds import Where, World
 from kb.referee import Asked
 from kb.rulebook import Persona
 from kb.session import Said
@@ -27,7 +28,7 @@ from router import pages, talk
 from router.answer import Answered, Route, Tier, Told
 from router.cache import AnswerCache, Kept, key_of
 from router.decisions import Estimate, Recorder
-from router.labels import SURE, Label, Labels
+from router.labels import SURE, Label, Labels, words_of_names
 from router.meaning import may_be_kept
 from router.prompt import Scene, read_by, request, scene_of
 from router.seams import Judge, Scholar, Teams, Voice, Words
@@ -42,7 +43,7 @@ MAX_TOLD = 4_000
 """Characters of a model's own words."""
 MAX_COMMANDS = 3
 """Actions that one message may be read as."""
-MAX_RECENT = 1_000
+MAX_RECENT, MAX_PLACES = 1_000, 50
 
 
 class Router:
@@ -70,6 +71,7 @@ class Router:
         self._judge, self._voice, self._scholar, self._teams = judge, voice, scholar, teams
         self._labels, self._estimate = labels or Labels.shipped(), estimate or Estimate()
         self._now, self._name, self._deadline = now, model_name, deadline
+        self._words: dict[tuple[Where, str], frozenset[str]] = {}
         self._recent: OrderedDict[tuple[str, str, str], Answered] = OrderedDict()
 
     async def answer(
@@ -118,8 +120,14 @@ class Router:
 
     def label(self, message: str, game: Game | None = None) -> Label:
         """What the examples say a message is; nothing is asked or changed."""
-        is_verb = game.world.session.understander.lexicon.is_verb if game is not None else None
-        return self._labels.of(message, is_verb)
+        if game is None:
+            return self._labels.of(message)
+        lexicon = game.world.session.understander.lexicon
+        place = game.world.where, game.world.commit
+        if place not in self._words:
+            self._words = {place: words_of_names(game.world.rulebook), **dict(islice(self._words.items(), MAX_PLACES))}
+        words = self._words[place]
+        return self._labels.of(message, lexicon.is_verb, lambda word: word in words or word in lexicon.known)
 
     # --- the way
 
