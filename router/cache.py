@@ -50,7 +50,8 @@ class Kept:
         """None: it was dropped, or another version wrote it."""
         try:
             told: dict[str, Any] = json.loads(data)
-            return Kept(**{**told, "citations": tuple(Citation(**each) for each in told["citations"])})
+            citations = tuple(Citation(**each) for each in told["citations"])
+            return Kept(told["command"], told["text"], told["route"], citations)
         except (ValueError, TypeError, KeyError):
             return None
 
@@ -107,7 +108,7 @@ class AnswerCache:
     async def alike(self, scope: str, question: str) -> tuple[str, Kept] | None:
         """The key and the answer of a question about lore that means the same, in the same scope; sometimes withheld, so that
         it is asked again and `checked`."""
-        known = self._lore.get(scope, {})
+        known = self._lore.get(scope, OrderedDict[str, str]())
         same = [each for each in reversed(known) if same_meaning(each, question)]
         for each in same[:1]:
             kept = await self.get(known[each])
@@ -146,6 +147,34 @@ class AnswerCache:
         self._held.move_to_end(key)
         while len(self._held) > MOST:
             self._held.popitem(last=False)
+
+
+class Keeping:
+    """The cache for one message, by the key and the scope of its request; None: it is not one that is kept."""
+
+    def __init__(self, cache: AnswerCache | None, key: str, scope: str, message: str):
+        self._cache, self._key, self._scope, self._message = cache, key, scope, message
+        self._doubted: tuple[str, Kept] | None = None
+
+    async def exact(self) -> Kept | None:
+        return await self._cache.get(self._key) if self._cache is not None else None
+
+    async def alike(self) -> Kept | None:
+        """By meaning; now and then withheld, and compared with what is answered instead."""
+        found = await self._cache.alike(self._scope, self._message) if self._cache is not None else None
+        if found is None or self._cache is None:
+            return None
+        if self._cache.doubts:
+            self._doubted = found
+            return None
+        return found[1]
+
+    async def put(self, kept: Kept, *, lore: bool = False) -> None:
+        if self._cache is None:
+            return
+        if lore and self._doubted is not None:
+            await self._cache.checked(self._scope, *self._doubted, kept)
+        await self._cache.put(self._key, kept, scope=self._scope if lore else "", question=self._message)
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:

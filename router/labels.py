@@ -30,7 +30,9 @@ ROUTES: Final[tuple[Route, ...]] = ("action", "direct", "knowledge", "team", "he
 _PASSES, _RATE, _ENOUGH = 10, 3.0, 0.97
 _SORTS: Final = (("made", MADE), ("out", OUTSIDE), ("together", TOGETHER), ("talk", TALK), ("lore", LORE))
 _USUAL: Final = SMALL | VERBS | MAKES | MADE | TOGETHER | OUTSIDE | TALK | LORE
-_DETERMINERS: Final = frozenset("the a an my your his her their our its this that these those some".split())
+_DETERMINERS: Final = frozenset(
+    ["the", "a", "an", "my", "your", "his", "her", "their", "our", "its", "this", "that", "these", "those", "some"]
+)
 _MAX = 400
 """Characters that are looked at: what somebody wants, they say at the start."""
 _POLITE: Final = re.compile(

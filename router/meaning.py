@@ -14,10 +14,18 @@ _POLITE: Final = re.compile(
     r"|do you know|(?:can|could|would|will) you (?:please )?(?:tell|remind|explain to) me|(?:please )?(?:tell|remind) me"
     r"|i(?: would|'d)? (?:want|like|need) to know)[ ,]+)+"
 )
-_SHORT: Final = {"'s": " is", "'re": " are", "n't": " not", "'ll": " will", "'ve": " have", "'d": " would", "'m": " am"}
+_SHORT: Final[dict[str, str]] = {
+    "'s": " is",
+    "'re": " are",
+    "n't": " not",
+    "'ll": " will",
+    "'ve": " have",
+    "'d": " would",
+    "'m": " am",
+}
 _NOTHING: Final = frozenset({"the", "a", "an", "is", "are", "do", "does", "am", "be", "please", "exactly", "of", "s"})
 """Words that say nothing: no number, name, direction, negation, time, person or question word is among them."""
-_SAME: Final = {
+_SAME: Final[dict[str, str]] = {
     "purchase": "buy", "large": "big", "stairway": "stairs", "weapons": "weapon", "whats": "what", "wheres": "where",
     "located": "", "situated": "", "cannot": "can not",
 }  # fmt: skip
@@ -34,12 +42,11 @@ def content(text: str) -> tuple[str, ...]:
     """The words of a question that say something, in order."""
     text = text.casefold().replace("’", "'").strip()
     text = _POLITE.sub("", text)
-    text = re.sub(
-        r"\b(ca|wo|sha)n't\b", lambda found: {"ca": "can", "wo": "will", "sha": "shall"}[found[1]] + " not", text
-    )
+    text = text.replace("can't", "can not").replace("won't", "will not")
     for short, long in _SHORT.items():
         text = re.sub(rf"{short}\b", long, text)
-    words = " ".join(_SAME.get(word, word) for word in re.findall(r"[\w'-]+|[+<>=%$€#*/]", text)).split()
+    found = [each[0] for each in re.finditer(r"[\w'-]+|[+<>=%$€#*/]", text)]
+    words = " ".join(_SAME.get(word, word) for word in found).split()
     return tuple(word for word in words if word not in _NOTHING)
 
 

@@ -26,13 +26,13 @@ from kb.rulebook import Persona
 from kb.session import Said
 from router import pages, talk
 from router.answer import Answered, Route, Tier, Told
-from router.cache import AnswerCache, Kept, key_of
+from router.cache import AnswerCache, Keeping, Kept, key_of
 from router.decisions import Estimate, Recorder
 from router.labels import SURE, Label, Labels, words_of_names
 from router.meaning import may_be_kept
 from router.prompt import Scene, read_by, request, scene_of
 from router.seams import Judge, Scholar, Teams, Voice, Words
-from router.tools import ASK_BACK, READ, SEARCH, Illegal, Offered
+from router.tools import ASK_BACK, READ, SEARCH, Illegal, Offered, persona_of
 from router.trail import Asking, Trail
 from storage import new_id
 from storage.decisions import Decision
@@ -137,7 +137,7 @@ class Router:
         answered = await self._settle(ask, trail)
         tier: Tier = answered.tier if not trail.calls else "call"
         answered = replace(answered, tier=tier, model_calls=trail.calls, cost=trail.cost)
-        if answered.turn is None and ask.handle:
+        if ask.handle and trail.stage != "rules":
             self._remember(ask, answered)
         if self._decisions is not None:
             end = time.perf_counter()
@@ -149,7 +149,7 @@ class Router:
                     tier=answered.tier,
                     stage=trail.stage,
                     reason=answered.reason,
-                    world=ask.world.rulebook.settings.id if ask.world else "",
+                    world=trail.world,
                     persona=ask.persona,
                     seconds=end - begin,
                     routing=(trail.routed or end) - begin,
@@ -165,20 +165,24 @@ class Router:
         if ask.handle:
             game, said = await self._games.consider(ask.handle, ask.asker.id, ask.message)
             ask = replace(ask, world=game.world)
+            trail.world = game.world.rulebook.settings.id
             if said.understood or said.question or said.outcomes:
                 return await self._by_rules(ask, game, said, trail)
+            if (before := self._recent.get((ask.asker.id, ask.handle, ask.key))) is not None:
+                trail.stage = "kept"
+                return before
             reply = await self._games.answered(ask.handle, ask.asker.id, ask.key)
             if reply is not None:
                 trail.stage = "kept"
                 return _acted(reply, "this was answered before", trail)
-            if (before := self._recent.get((ask.asker.id, ask.handle, ask.key))) is not None:
-                trail.stage = "kept"
-                return before
         assert ask.world is not None, "a message is about a game or a world"
-        persona = _persona(ask, ask.world)
+        trail.world = ask.world.rulebook.settings.id
+        persona = persona_of(ask.world.rulebook, ask.persona, ask.asker)
         if ask.persona and persona is None:
             trail.notes.append(f"there is no persona {ask.persona[:40]!r} for you here")
         label = self.label(ask.message, game)
+        if label.route != "action" and (words := await self._talk(ask, game, trail)) is not None:
+            return words
         if self._model is None:
             return await self._without(ask, game, label, trail)
         return await self._with(self._model, ask, game, persona, label, trail)
@@ -208,12 +212,15 @@ class Router:
 
     async def _act(self, ask: Asking, game: Game, filled: Filled, trail: Trail, reason: str) -> Answered:
         """The one turn of a message."""
+        said = None
+        if self._voice is not None:
+            _, said = await self._games.consider(ask.handle, ask.asker.id, ask.message, filled)
         reply = await self._games.act(ask.handle, ask.asker.id, ask.message, key=ask.key, filled=filled, **ask.options)
         answered = _acted(reply, reason, trail)
-        if self._voice is not None and reply.status in ("done", "refused"):
-            words = await self._voice.after(game, ask.message, reply, ask.asker)
+        if self._voice is not None and said is not None and reply.status == "done":
+            words = await self._voice.after(game, said, reply, ask.message, ask.asker)
             if words is not None:
-                trail.took(words.usage, "voice")
+                trail.led_to(words.calls, words.cost)
                 answered = replace(answered, text=words.text)
         return answered
 
@@ -223,7 +230,7 @@ class Router:
         """With a model: what is kept, then a sure label, then the one call."""
         assert ask.world is not None
         scene = scene_of(game, ask.message) if game is not None else Scene()
-        flows = self._teams.flows(ask.world, ask.asker) if self._teams is not None else ()
+        flows = await self._teams.flows(ask.world, ask.asker) if self._teams is not None else ()
         offered = Offered.of(scene.offers, flows, ask.asker, persona)
         made = request(
             scene, ask.message, offered, persona,
@@ -232,7 +239,7 @@ class Router:
         blank = request(scene, "", offered, persona, principal="", model=self._name, deadline=0)
         place = [ask.world.where.location, ask.world.where.experience, ask.world.commit, sorted(ask.asker.scopes)]
         key, scope = key_of(place, read_by(made)), key_of(place, read_by(blank))
-        keeping = _Keeping(self.cache if may_be_kept(ask.message) else None, key, scope, ask.message)
+        keeping = Keeping(self.cache if may_be_kept(ask.message) else None, key, scope, ask.message)
         if (kept := await keeping.exact()) is not None:
             return await self._kept(ask, game, kept, trail)
         sure = label.probability >= SURE
@@ -269,7 +276,7 @@ class Router:
         game: Game | None,
         offered: Offered,
         made: Request,
-        keeping: _Keeping,
+        keeping: Keeping,
         label: Label,
         trail: Trail,
     ) -> Answered:
@@ -311,6 +318,7 @@ class Router:
         if text:
             await keeping.put(Kept(text=text, route="direct"))
             return Answered(text, "direct", "call", "a model answered itself")
+        label = Label("action", 1.0) if trail.notes else label  # it tried to do something that cannot be done
         return await self._without(ask, game, label, trail, failed=True)
 
     async def _ask(self, model: Model, made: Request, ask: Asking) -> Answer:
@@ -341,7 +349,7 @@ class Router:
         game: Game | None,
         made: Request,
         answer: Answer,
-        keeping: _Keeping,
+        keeping: Keeping,
         label: Label,
         trail: Trail,
     ) -> Answered:
@@ -354,7 +362,7 @@ class Router:
         return await self._known(words, keeping, "call", "a model read it on pages")
 
     async def _from_pages(
-        self, ask: Asking, game: Game | None, keeping: _Keeping, label: Label, trail: Trail
+        self, ask: Asking, game: Game | None, keeping: Keeping, label: Label, trail: Trail
     ) -> Answered:
         """What the scholar finds; else what pages say word for word."""
         assert ask.world is not None
@@ -363,10 +371,10 @@ class Router:
         words = await self._scholar.answers(ask.message, ask.world, ask.asker)
         if words is None:
             return await self._without(ask, game, label, trail)
-        trail.took(words.usage, "synthesise")
+        trail.led_to(words.calls, words.cost)
         return await self._known(words, keeping, "rules", "pages answer it")
 
-    async def _known(self, words: Words, keeping: _Keeping, tier: Tier, reason: str) -> Answered:
+    async def _known(self, words: Words, keeping: Keeping, tier: Tier, reason: str) -> Answered:
         kept = Kept(text=words.text, route="knowledge", citations=words.citations)
         await keeping.put(kept, lore=True)
         return Answered(words.text, "knowledge", tier, reason, words.citations)
@@ -376,7 +384,7 @@ class Router:
         assert ask.world is not None
         trail.routed = trail.routed or time.perf_counter()
         words = await self._teams.run(flow, task, ask.world, ask.asker, ask.handle, ask.key)
-        trail.took(words.usage, "team")
+        trail.led_to(words.calls, words.cost)
         return Answered(words.text, "team", "call", reason, words.citations)
 
     # --- without a model
@@ -389,35 +397,37 @@ class Router:
         trail.stage = "fallback" if failed else "label"
         trail.routed = trail.routed or time.perf_counter()
         why = " after a model gave no answer that holds" if failed else ""
-        notes = tuple(dict.fromkeys(trail.notes))
-        if label.route == "knowledge" or (label.probability < SURE and talk.asks(ask.message)):
-            words = await self._told(ask)
-            if words is not None:
-                return Answered(
-                    words.text, "knowledge", "rules", f"it is a question, and pages answer it{why}", words.citations,
-                    notes=notes,
-                )  # fmt: skip
-        if label.route == "direct":
-            text = await self._in_character(ask, game) or talk.small_talk(ask.message, ask.world)
-            return Answered(text, "direct", "rules", f"it asks for a word, not for a deed{why}", notes=notes)
-        if label.route == "team":
-            return Answered(
-                talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}", notes=notes
-            )
-        if game is None:
-            near = await pages.quoted(ask.message, ask.world) if label.route != "help" else None
-            found = near.citations if near else ()
-            return Answered(talk.NOTHING, "help", "rules", f"neither the rules nor the pages know it{why}", found)
+        answered = await self._by_label(ask, label, why)
+        if game is None or (answered is not None and not failed):
+            return answered or Answered(talk.NOTHING, "help", "rules", f"neither the rules nor the pages know it{why}")
         # By whom it was read in vain is recorded with the turn.
         reply = await self._games.act(
             ask.handle, ask.asker.id, ask.message, key=ask.key, filled=Filled(by=tuple(trail.by)), **ask.options
         )
-        text = await self._in_character(ask, game) or reply.text
+        if answered is not None:
+            told = _acted(reply, answered.reason, trail, answered.route)
+            return replace(told, text=answered.text, citations=answered.citations)
         route: Route = "action" if label.route == "action" else "help"
         reason = (
             "it is something to do, in words that the rules do not know" if route == "action" else "nobody knows it"
         )
-        return _acted(replace(reply, text=text), f"{reason}{why}", trail, route)
+        return _acted(reply, f"{reason}{why}", trail, route)
+
+    async def _by_label(self, ask: Asking, label: Label, why: str) -> Answered | None:
+        """What pages or templates say to a message of this sort; None: nothing."""
+        assert ask.world is not None
+        if label.route == "knowledge" or (label.probability < SURE and talk.asks(ask.message)):
+            words = await self._told(ask)
+            if words is not None:
+                reason = f"it is a question, and pages answer it{why}"
+                return Answered(words.text, "knowledge", "rules", reason, words.citations)
+        if label.route == "direct":
+            return Answered(
+                talk.small_talk(ask.message, ask.world), "direct", "rules", f"it asks for a word, not for a deed{why}"
+            )
+        if label.route == "team":
+            return Answered(talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}")
+        return None
 
     async def _told(self, ask: Asking) -> Words | None:
         assert ask.world is not None
@@ -425,57 +435,22 @@ class Router:
             return await self._scholar.answers(ask.message, ask.world, ask.asker)
         return await pages.quoted(ask.message, ask.world)
 
-    async def _in_character(self, ask: Asking, game: Game | None) -> str:
+    async def _talk(self, ask: Asking, game: Game | None, trail: Trail) -> Answered | None:
+        """What somebody says who is spoken to by name; None: nobody is."""
         if game is None or self._voice is None:
-            return ""
-        return await self._voice.instead(game, ask.message, ask.asker)
+            return None
+        words = await self._voice.talk(game, ask.message, ask.asker, ask.key)
+        if words is None:
+            return None
+        trail.stage = "label"
+        trail.led_to(words.calls, words.cost)
+        return Answered(words.text, "direct", "rules", words.reason or "it is said to somebody who is there")
 
     def _remember(self, ask: Asking, answered: Answered) -> None:
-        """An answer that was no turn, for the same key again."""
+        """What was not read off the rules, for the same key again."""
         self._recent[ask.asker.id, ask.handle, ask.key] = replace(answered, model_calls=0, cost=0.0)
         while len(self._recent) > MAX_RECENT:
             self._recent.popitem(last=False)
-
-
-class _Keeping:
-    """The cache for one message; None: it is not one that is kept."""
-
-    def __init__(self, cache: AnswerCache | None, key: str, scope: str, message: str):
-        self._cache, self._key, self._scope, self._message = cache, key, scope, message
-        self._doubted: tuple[str, Kept] | None = None
-
-    async def exact(self) -> Kept | None:
-        return await self._cache.get(self._key) if self._cache is not None else None
-
-    async def alike(self) -> Kept | None:
-        """By meaning; now and then withheld, and compared with what is answered instead."""
-        found = await self._cache.alike(self._scope, self._message) if self._cache is not None else None
-        if found is None or self._cache is None:
-            return None
-        if self._cache.doubts:
-            self._doubted = found
-            return None
-        return found[1]
-
-    async def put(self, kept: Kept, *, lore: bool = False) -> None:
-        if self._cache is None:
-            return
-        if lore and self._doubted is not None:
-            await self._cache.checked(self._scope, *self._doubted, kept)
-        await self._cache.put(self._key, kept, scope=self._scope if lore else "", question=self._message)
-
-
-def _persona(ask: Asking, world: World) -> Persona | None:
-    """The persona that was asked for, where there is one for who asks."""
-    found = world.rulebook.personas.get(ask.persona)
-    if found is None or (found.audience and not found.audience & {*ask.asker.roles, *_owns(ask.asker)}):
-        return None
-    return found
-
-
-def _owns(asker: Principal) -> Sequence[str]:
-    """Whoever owns the process has every role."""
-    return ("player", "designer", "gm", "admin", "owner") if "owner" in asker.roles else ()
 
 
 def _asked(said: Said) -> list[Asked]:

@@ -12,19 +12,22 @@ from typing import Protocol
 from agents.access import Principal
 from agents.filled import Filled
 from agents.game import Game, Reply
-from agents.models import Tool, Usage
+from agents.models import Tool
 from agents.worlds import World
 from kb.referee import Asked
+from kb.session import Said
 from router.answer import Citation
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What somebody else answered, with the lines that it stands on and what it took, failed calls included."""
+    """What somebody else answered, the lines that it stands on, and what it took in all (US dollars)."""
 
     text: str
     citations: tuple[Citation, ...] = ()
-    usage: tuple[Usage, ...] = ()
+    calls: int = 0
+    cost: float = 0.0
+    reason: str = ""
 
 
 class Judge(Protocol):
@@ -36,14 +39,14 @@ class Judge(Protocol):
 
 
 class Voice(Protocol):
-    """Speaks for the people of a world; raises nothing."""
+    """Speaks for the people of a world (`agents.npcs`); raises nothing, and says something in character without a model too."""
 
-    async def after(self, game: Game, message: str, reply: Reply, asker: Principal) -> Words | None:
+    async def after(self, game: Game, said: Said, reply: Reply, message: str, asker: Principal) -> Words | None:
         """Words in place of a turn's own text; None: that text is right."""
         ...
 
-    async def instead(self, game: Game, message: str, asker: Principal) -> str:
-        """In character, without a model, to what nobody understood; empty: there is nobody to say it."""
+    async def talk(self, game: Game, message: str, asker: Principal, key: str) -> Words | None:
+        """What is answered to words that no rule understands; None: they are said to nobody who is there."""
         ...
 
 
@@ -58,7 +61,7 @@ class Scholar(Protocol):
 class Teams(Protocol):
     """Runs flows in which several agents work."""
 
-    def flows(self, world: World, asker: Principal) -> Sequence[Tool]:
+    async def flows(self, world: World, asker: Principal) -> Sequence[Tool]:
         """Those that the asker may start; the name of each is one of its own, and `task` is its argument."""
         ...
 

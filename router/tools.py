@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from agents.access import Principal
 from agents.models import Tool, ToolCall
-from kb.rulebook import Persona
+from kb.rulebook import Persona, Rulebook
 from kb.view import Offer
 from storage.records import Json
 
@@ -149,3 +149,11 @@ def _asked(text: str, type_: str) -> str:
     if not re.fullmatch(r"[\w' .:-]+", text) or re.search(r"\bthen\b|\. ", text):
         raise Illegal("a value is more than its role takes")
     return text
+
+
+def persona_of(rulebook: Rulebook, name: str, asker: Principal) -> Persona | None:
+    """The persona of this name, where there is one for who asks. Whoever owns the process has every role."""
+    found = rulebook.personas.get(name)
+    if found is None or not found.audience or "owner" in asker.roles:
+        return found
+    return found if found.audience & asker.roles else None

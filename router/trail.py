@@ -38,6 +38,8 @@ class Trail:
     """What happened on the way."""
 
     stage: Stage = "rules"
+    world: str = ""
+    """The experience that it is about."""
     by: list[Json] = field(default_factory=list[Json])
     """Each call, as a turn records it, and what was refused of it."""
     calls: int = 0
@@ -53,6 +55,11 @@ class Trail:
             self.cost += each.cost
             told = {**each.recorded(purpose), "calls": each.calls}
             self.by.append(told | ({"failed": failed} if failed else {}))
+
+    def led_to(self, calls: int, cost: float) -> None:
+        """Calls that others made."""
+        self.calls += calls
+        self.cost += cost
 
     def failed(self, error: ModelError, purpose: Purpose) -> None:
         self.took(error.usage, purpose, error.kind)

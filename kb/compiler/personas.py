@@ -44,11 +44,14 @@ def compile_persona(typed: Typed, scope: Scope) -> tuple[Persona | None, list[Di
             ids = "" if key == "for" else ", or a rule's id"
             hint = suggest(name, names) or f"Name {', '.join(known)}{ids}."
             problems.append(problem("RB515", item.span, what, hint))
-    blocks = [block.source for each in typed.page.sections if each.heading != "Notes" for block in each.blocks]
+    prose = "\n".join(line for line, _ in typed.page.description).strip()
+    parts = [block.source for each in typed.page.sections if each.heading != "Notes" for block in each.blocks]
     if problems:
         return None, problems
     tools = (
         None if not {"tools", "may"} & set(limits) else frozenset((*limits.get("tools", ()), *limits.get("may", ())))
     )
     title = typed.page.title or typed.id.replace("-", " ")
-    return Persona(typed.id, title, "\n\n".join(blocks), tools, frozenset(limits.get("for", ())), typed.span), []
+    return Persona(
+        typed.id, title, "\n\n".join((prose, *parts)).strip(), tools, frozenset(limits.get("for", ())), typed.span
+    ), []

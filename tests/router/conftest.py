@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,7 @@ def table(tmp_path: Path) -> Callable[..., Any]:
     @asynccontextmanager
     async def sit(
         decide: Callable[[Conversation], Answer] | None = None, world: str | Path = "cloak", **options: Any
-    ) -> AsyncIterator[Table]:
+    ) -> AsyncGenerator[Table]:
         app = build(Settings(tmp_path / "home"), store=MemoryStore())
         recorder = Recorder(app.store.decisions)
         handle, _ = await app.games.start(Where.of(str(world)), ANN.id, seed=1)
@@ -73,7 +73,7 @@ def table(tmp_path: Path) -> Callable[..., Any]:
             return
         with serving(decide) as server:
             async with Client(Configuration.one(url=server.url + "/v1", model="scripted")) as model:
-                given = {"cache": AnswerCache(app.store.expiring, model), "deadline": 5.0, **options}
+                given: dict[str, Any] = {"cache": AnswerCache(app.store.expiring, model), "deadline": 5.0, **options}
                 yield Table(app, Router(app.games, model, decisions=recorder, **given), handle, server, recorder)
 
     return sit
