@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from router.cache import AnswerCache
-
 from agents.access import Principal
 from agents.game import GameService
 from agents.models.client import Client
 from agents.models.configuration import Configuration, Prices
 from agents.models.model import Model
 from router import Answered, Router
+from router.cache import AnswerCache
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage import MemoryStore
