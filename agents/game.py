@@ -125,7 +125,9 @@ class GameService:
         return self._turns.size
 
     async def close(self) -> None:
-        """Finishes the turns that were begun."""
+        """Finishes the turns that were begun; what a model is still being asked for is given up."""
+        for asking in self._asking.values():
+            asking.cancel()
         await self._turns.close()
         await self.news.close()
 
@@ -291,7 +293,9 @@ class GameService:
         self, handle: str, principal: str, line: str, key: str, now: datetime | None, filled: Filled
     ) -> Reply:
         seat = await self._seat(handle, principal)
-        filled = await self._judged(seat, line, key, now, filled.checked())
+        filled = filled.checked()
+        with suppress(GameError, NoSuchGame):  # what keeps the turn from being done is told where it is done
+            filled = await self._judged(seat, line, key, now, filled)
 
         async def say(world: World, held: Held, key: str) -> Step:
             game = self._seen(world, held, seat)
@@ -333,7 +337,7 @@ class GameService:
         # A client that tries again before it has its answer shares it; one that goes away does not end it for the others.
         if full not in self._asking:
             self._asking[full] = asyncio.ensure_future(ask())
-            self._asking[full].add_done_callback(lambda _: self._asking.pop(full, None))
+            self._asking[full].add_done_callback(lambda done: self._asking.pop(full) and done.cancelled() or done.exception())
         return await asyncio.shield(self._asking[full])
 
     async def _judged_tick(self, game: str) -> Filled:

@@ -165,6 +165,7 @@ async def test_an_agent_is_asked_no_more_often_than_its_budget_says(pages: Path)
         assert len(server.requests) == 1
 
 
+@pytest.mark.requirement("0.44")
 async def test_what_an_agent_does_not_know_is_not_told_and_words_are_marked(pages: Path) -> None:
     async with asking(saying("no")) as (games, _, server, _):
         handle = await begin(games, pages)
