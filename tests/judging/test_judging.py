@@ -8,13 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from git import Actor, Repo
 from judging_base import ANN, PAGES, Clock, archive, asking, begin, patience, saying, service, turns
 
 from agents.background import Background
 from agents.models.client import Client
 from agents.models.configuration import Configuration
 from agents.replay import replay
+from agents.worlds import Where
 from evals.scripted import Answer, Fault
+from storage.embedded import Servers
+from storage.fenced import FencedStore
 
 pytestmark = pytest.mark.anyio
 TOBI = """---
@@ -189,6 +193,61 @@ async def test_an_undo_takes_an_answer_back_and_a_replay_asks_nobody(pages: Path
         report = await replay(lambda: archive(store))
         assert (report.replayed, dict(report.unreproduced)) == (5, {})
         assert len(server.requests) == asked == 4
+
+
+async def test_what_was_judged_is_read_back_from_the_database(pages: Path, database: str, servers: Servers) -> None:
+    async with (
+        FencedStore.opened(database, servers.redis_url) as store,
+        asking(saying("yes"), store=store) as (games, _, server, _),
+    ):
+        handle = await begin(games, pages)
+        reply = await games.act(handle, ANN, "wait", key="once")
+        (turn,) = await turns(store, handle)
+        assert turn.inputs["judged"] == {"otto.insulted": "yes"}
+        assert reply.models == tuple(turn.inputs["models"])
+        # Another worker that is asked again knows the answer from there.
+        others, _ = service(None, store=store)
+        assert await others.act(handle, ANN, "wait", key="once") == reply
+        report = await replay(lambda: archive(store))
+        assert (report.replayed, dict(report.unreproduced), len(server.requests)) == (1, {}, 1)
+
+
+async def test_other_rules_are_compared_with_the_answers_that_were_given(pages: Path) -> None:
+    author = Actor("ann", "ann@example.org")
+    with Repo.init(pages, initial_branch="main") as repo:
+        repo.git.add(".")
+        repo.index.commit("as it was", author=author, committer=author)
+        async with asking(saying("yes")) as (games, store, server, _):
+            handle = await begin(games, pages)
+            await games.act(handle, ANN, "wait")
+            await games.act(handle, ANN, "north")
+            repo.git.checkout("-b", "stricter")
+            page = (pages / "otto.md").read_text(encoding="utf-8")
+            (pages / "otto.md").write_text(page.replace("subtract 1", "subtract 2"), encoding="utf-8")
+            repo.git.add(".")
+            repo.index.commit("stricter", author=author, committer=author)
+            report = await replay(lambda: archive(store), against="stricter")
+            assert (report.replayed, dict(report.unreproduced)) == (2, {})
+            (group,) = report.changed.values()
+            assert group.count == 1
+            assert any("patience" in each for each in group.examples[0].difference.new)
+            assert len(server.requests) == 1
+
+
+async def test_nobody_waits_while_somebody_is_judged(pages: Path) -> None:
+    world = PAGES["world.md"].replace("start: hall", "start: hall\nworld: shared")
+    (pages / "world.md").write_text(world, encoding="utf-8")
+    slow = Answer('{"1": "yes"}', fault=Fault("slow", times=1, seconds=2))
+    async with asking(lambda _: slow) as (games, _, server, _):
+        ben, _ = await games.start(Where.of(str(pages)), "ben")
+        await games.act(ben, "ben", "north")
+        ann = await begin(games, pages)
+        judged = asyncio.create_task(games.act(ann, ANN, "wait"))
+        while not server.requests:
+            await asyncio.sleep(0)
+        await games.act(ben, "ben", "wait")
+        assert not judged.done()
+        assert "Otto frowns." in (await judged).text
 
 
 TICKS = """---
