@@ -9,6 +9,7 @@ from datetime import datetime
 from storage.channels import Channels, LocalChannels
 from storage.expiring import Expiring, LocalExpiring
 from storage.ids import new_id
+from storage.ledger import MemoryLedger
 from storage.memory_work import MemoryWork
 from storage.records import (
     NEW,
@@ -52,6 +53,7 @@ class MemoryStore:
         self.told: list[Told] = []
         self.audited: list[tuple[str, str, str, dict[str, int | str]]] = []
         self.work = MemoryWork()
+        self.ledger = MemoryLedger()
         self.channels: Channels = LocalChannels()
         self.expiring: Expiring = LocalExpiring()
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from storage.channels import Channels
 from storage.expiring import Expiring
+from storage.ledger import Ledger
 from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
 from storage.work import Work
 
@@ -68,6 +69,11 @@ class Store(Protocol):
     @property
     def work(self) -> Work:
         """What waits to be done between turns."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """What models were asked, and what it cost."""
         ...
 
     @property

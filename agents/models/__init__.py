@@ -17,6 +17,7 @@ from agents.models.model import (
     ToolCall,
     Usage,
     asked,
+    total,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "ToolCall",
     "Usage",
     "asked",
+    "total",
 ]

@@ -14,7 +14,7 @@ from storage.records import Json
 
 Purpose = Literal[
     "route", "label", "judge", "freeform", "voice", "remember", "interpret", "validate", "synthesise", "workflow", "team",
-    "prepare", "test",
+    "prepare", "embed", "test",
 ]  # fmt: skip
 """What a call is for: budgets, metrics and cassettes tell calls apart by it."""
 
@@ -61,6 +61,8 @@ class Request:
     choice: Literal["auto", "required"] = "auto"
     schema: Json | None = None
     labels: tuple[str, ...] = ()
+    loose: bool = False
+    """The schema is told to the model, but all that is checked is that an object came: who asks checks its parts."""
     max_tokens: int = 512
     """Of the answer."""
     temperature: float = 0.0
@@ -97,6 +99,20 @@ class Usage:
             "output_tokens": self.output_tokens,
             "cost": self.cost,
         }
+
+
+def total(spent: Sequence[Usage]) -> Usage:
+    """What an answer took with all that it led to; the last is who answered."""
+    return Usage(
+        spent[-1].provider,
+        spent[-1].model,
+        sum(each.input_tokens for each in spent),
+        sum(each.output_tokens for each in spent),
+        sum(each.cached_tokens for each in spent),
+        sum(each.cost for each in spent),
+        sum(each.calls for each in spent),
+        sum(each.seconds for each in spent),
+    )
 
 
 @dataclass(frozen=True, slots=True)

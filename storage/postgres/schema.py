@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -314,6 +315,36 @@ shares = Table(
     Column("at", _TIME, nullable=False, server_default=_NOW),
     Index("shares_holder", "kind", "holder"),
     comment="Rights in a namespace beside those of its owner and its team",
+)
+
+model_spending = Table(
+    "model_spending",
+    metadata,
+    Column("day", Date, primary_key=True, comment="of UTC"),
+    Column("principal", Text, primary_key=True, comment="whose budget paid; empty: everybody's sum"),
+    Column("calls", BigInteger, nullable=False, server_default="0"),
+    Column("cost", Double, nullable=False, server_default="0", comment="US dollars"),
+    comment="What models' calls took, with what is reserved for those under way",
+)
+
+model_calls = Table(
+    "model_calls",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", _TIME, nullable=False),
+    Column("principal", Text, nullable=False, comment="empty: erased"),
+    Column("purpose", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("outcome", Text, nullable=False, comment="ok, or the kind of its error"),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cached_tokens", Integer, nullable=False),
+    Column("cost", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Index("model_calls_at", "at"),
+    Index("model_calls_principal", "principal", "at"),
+    comment="Every request to a model, without its texts",
 )
 
 fence = Table(

@@ -19,6 +19,7 @@ from storage.postgres import audit, privacy
 from storage.postgres.access import PostgresAccess
 from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
+from storage.postgres.ledger import PostgresLedger
 from storage.postgres.migrate import migrate
 from storage.postgres.places import Places
 from storage.postgres.progress import ProgressQueries
@@ -102,6 +103,7 @@ class PostgresStore:
         self.progress, self.places = ProgressQueries(connections), Places(connections)
         self.access = PostgresAccess(connections)
         self.work = PostgresWork(connections)
+        self.ledger = PostgresLedger(connections)
         self.channels: Channels = LocalChannels()
         self.expiring: Expiring = LocalExpiring()
         self._commits = GroupCommit(connections.single, guard)
