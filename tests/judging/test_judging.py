@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from git import Actor, Repo
 from judging_base import ANN, PAGES, Clock, archive, asking, begin, patience, saying, service, turns
 
 from agents.background import Background
+from agents.models.batch import Batching
 from agents.models.client import Client
 from agents.models.configuration import Configuration
 from agents.replay import replay
 from agents.worlds import Where
-from evals.scripted import Answer, Fault
+from evals.scripted import Answer, Conversation, Fault, serving
 from storage.embedded import Servers
 from storage.fenced import FencedStore
 
@@ -243,11 +245,37 @@ async def test_nobody_waits_while_somebody_is_judged(pages: Path) -> None:
         await games.act(ben, "ben", "north")
         ann = await begin(games, pages)
         judged = asyncio.create_task(games.act(ann, ANN, "wait"))
-        while not server.requests:
-            await asyncio.sleep(0)
+        while not server.requests and not judged.done():
+            await asyncio.sleep(0.005)
         await games.act(ben, "ben", "wait")
         assert not judged.done()
         assert "Otto frowns." in (await judged).text
+
+
+async def test_judgements_of_players_that_wait_at_the_same_time_share_a_call(pages: Path) -> None:
+    def decide(talk: Conversation) -> Answer:
+        numbers = re.findall(r"^Question (\d+):", talk.messages[-1].text, re.MULTILINE)
+        rude = talk.messages[-1].text.split("Question ")[-len(numbers) :]
+        given = {number: {"1": "yes" if "oaf" in text else "no"} for number, text in zip(numbers, rude, strict=True)}
+        # The first call takes long enough that the others come meanwhile.
+        return Answer(json.dumps(given or {"1": "no"}), fault=None if given else Fault("slow", seconds=0.5))
+
+    with serving(decide) as server:
+        async with Client(Configuration.one(url=server.url + "/v1", model="scripted")) as client:
+            games, store = service(Batching(client))
+            handles = [await begin(games, pages) for _ in range(6)]
+            first = asyncio.create_task(games.act(handles[0], ANN, "wait"))
+            while not server.requests and not first.done():
+                await asyncio.sleep(0.005)
+            lines = ["say you oaf", "wait", "say you big oaf", "wait", "wait"]
+            replies = await asyncio.gather(
+                *(games.act(*each) for each in zip(handles[1:], [ANN] * 5, lines, strict=True))
+            )
+            await first
+            assert len(server.requests) == 2
+            assert [await patience(games, each) for each in handles] == [5, 4, 5, 4, 5, 5]
+            assert sum(reply.models[0]["calls"] for reply in replies) in (1, 5)
+            assert (await turns(store, handles[1]))[0].inputs["judged"] == {"otto.insulted": "yes"}
 
 
 TICKS = """---
