@@ -15,7 +15,9 @@ from agents.filled import Filled
 from agents.game import Game
 from agents.models import MARKED, Marked, Model, ModelError, Request, Usage, asked
 from agents.record import plain
+from agents.worlds import World
 from kb.proposals import MAX_EFFECTS
+from kb.referee import State
 from kb.types import Bool, Choice, Int, ListOf, MapOf, Number, Text, Type, storable
 from kb.view import perceived, view
 from storage.records import Json
@@ -49,36 +51,49 @@ class Freeform:
         """What a model tells and proposes for a line that the rules do not understand; `before` are the last things said, with
         their answers. None: the experience has no freeform, or there is no model. Where the model fails there is nothing in it
         but the call that failed (`Filled.proposes` is False): then the rules' own answer is what there is to say."""
-        offered = _fields(game)
+        return await self.fill(game.world, game.state, game.player, message, principal, before=before)
+
+    async def fill(
+        self,
+        world: World,
+        state: State,
+        player: str,
+        message: str,
+        principal: str,
+        *,
+        before: Sequence[tuple[str, str]] = (),
+    ) -> Filled | None:
+        """As `propose`, for a player in a state that need not be a game's."""
+        offered = _fields(world, state, player)
         if self._model is None or not offered:
             return None
-        read = await asyncio.to_thread(_read, game, message)
+        read = await asyncio.to_thread(_read, world, message)
+        seen = view(world.session, state, player)
         try:
-            answer = await self._model.chat(self._request(game, message, principal, offered, read, before))
+            answer = await self._model.chat(self._request(seen, message, principal, offered, read, before))
         except ModelError as error:
             spent = error.usage or (Usage("", "", calls=0),)
             return Filled(by=tuple(_recorded(each, error.kind) for each in spent))
-        match answer.data:
-            case {"say": str(words), "effects": list() as effects} if words.strip():
-                proposed = tuple(line(each) for each in cast("list[Any]", effects))
-            case _:
-                return Filled(by=(_recorded(answer.usage, "invalid"),))
+        told: Json = cast("Json", answer.data) if isinstance(answer.data, dict) else {}
+        words, effects = told.get("say"), told.get("effects")
+        if not isinstance(words, str) or not words.strip() or not isinstance(effects, list):
+            return Filled(by=(_recorded(answer.usage, "invalid"),))
+        proposed = tuple(line(each) for each in cast("list[Any]", effects))
         cited = tuple(source for source, _ in read)
         return Filled(by=(_recorded(answer.usage),), proposed=proposed, words=words.strip(), cited=cited).checked()
 
     def _request(
         self,
-        game: Game,
+        seen: Json,
         message: str,
         principal: str,
         offered: Mapping[str, tuple[Type, Any]],
         read: Iterable[tuple[str, str]],
         before: Iterable[tuple[str, str]],
     ) -> Request:
-        seen = json.dumps(view(game.world.session, game.state, game.player), ensure_ascii=False)
         values = {name: plain(type_.dump(value)) for name, (type_, value) in offered.items()}
         parts = [str(Marked(text, source)) for source, text in read]
-        parts.append(str(Marked(seen, "what the player perceives")))
+        parts.append(str(Marked(json.dumps(seen, ensure_ascii=False), "what the player perceives")))
         parts.append(str(Marked(json.dumps(values, ensure_ascii=False)[:CHARACTERS], "the fields that can change")))
         parts += [str(Marked(f"> {said[:300]}\n{text[:600]}", "before")) for said, text in before]
         parts.append(f"The player says:\n{Marked(message[:2_000], 'player')}")
@@ -93,17 +108,17 @@ class Freeform:
         )
 
 
-def _fields(game: Game) -> dict[str, tuple[Type, Any]]:
+def _fields(world: World, state: State, player: str) -> dict[str, tuple[Type, Any]]:
     """The free fields of the world, of the player and of what the player perceives, as a line names them; type and value."""
-    free, referee = game.world.rulebook.settings.freeform, game.world.session.referee
+    free, referee = world.rulebook.settings.freeform, world.session.referee
     if not free:
         return {}
-    frame = referee.frame(game.state, game.player)
-    roots = {"player": game.player, "world": "world"}
+    frame = referee.frame(state, player)
+    roots = {"player": player, "world": "world"}
     near = (id for id in perceived(referee, frame) if not frame.isa(id, "player"))
     roots |= {id.replace("-", "_"): id for id in near if id in referee.shape.seeds}
     found = {
-        f"{name}.{field}": (game.world.rulebook.kinds[kind].fields[field].type, game.state.rows[id][field])
+        f"{name}.{field}": (world.rulebook.kinds[kind].fields[field].type, state.rows[id][field])
         for name, id in roots.items()
         for kind, field in free
         if frame.isa(id, kind)
@@ -111,9 +126,8 @@ def _fields(game: Game) -> dict[str, tuple[Type, Any]]:
     return {name: found[name] for name in list(found)[:MAX_FIELDS] if _variants(name, found[name][0])}
 
 
-def _read(game: Game, message: str) -> list[tuple[str, str]]:
+def _read(world: World, message: str) -> list[tuple[str, str]]:
     """What the pages say on it, each part with its citation: the experience's own page, and the lore that fits best."""
-    world = game.world
     path = world.rulebook.settings.span.path
     found = [(path, "", "")] + [
         (hit.path, hit.heading, hit.citation) for hit in world.index.search(message, SECTIONS, kind="lore")

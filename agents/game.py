@@ -6,7 +6,6 @@ transports or databases.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections import OrderedDict
@@ -17,6 +16,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from agents import resets
+from agents.asking import Asking
 from agents.filled import NOTHING, Filled
 from agents.hearing import POLL, Heard, listening
 from agents.held import Held, read, whole
@@ -51,8 +51,6 @@ from storage.records import Json, Kind
 
 MAX_SINCE = 50
 """How many turns are told at once."""
-CLOCK = "clock"
-"""Who asks a model where time alone led to a judgement."""
 MAX_LINE = 20_000
 """How much of a line is read and stored."""
 
@@ -108,12 +106,11 @@ class GameService:
         waiting: WaitingTurns | None = None,
         judging: Judging | None = None,
     ):
-        self._store, self._open, self._waiting, self._judging = store, open_world, waiting, judging
+        self._store, self._open, self._waiting = store, open_world, waiting
         self._now, self._new_handle, self._new_seed = now, new_handle, new_seed
         self._seats: OrderedDict[tuple[str, str], Seat] = OrderedDict()
-        self._asking: dict[str, asyncio.Future[Filled]] = {}
-        """What a model is being asked for, by the turn's key."""
         self._turns = Turns(store, open_world, now)
+        self._asking = Asking(judging, self._turns.held)
         self.news = self._turns.news
         self.took = Histogram(
             "agent_execution_time_seconds", "A turn of a player, from the line to the durable answer."
@@ -125,7 +122,8 @@ class GameService:
         return self._turns.size
 
     async def close(self) -> None:
-        """Finishes the turns that were begun."""
+        """Finishes the turns that were begun; what a model is still being asked for is given up."""
+        self._asking.close()
         await self._turns.close()
         await self.news.close()
 
@@ -295,7 +293,18 @@ class GameService:
         self, handle: str, principal: str, line: str, key: str, now: datetime | None, filled: Filled
     ) -> Reply:
         seat = await self._seat(handle, principal)
-        filled = await self._judged(seat, line, key, now, filled.checked())
+        filled = filled.checked()
+
+        def comes_to(world: World, held: Held, filled: Filled) -> Sequence[Asked]:
+            came = _said(self._seen(world, held, seat), line, self._turns.inputs(held, now), filled)
+            return [each for outcome in came.outcomes for each in outcome.asked]
+
+        async def known() -> bool:
+            return await self._store.by_key(seat.game, full) is not None
+
+        full = f"{seat.handle}:{key}"
+        with suppress(GameError, NoSuchGame):  # what keeps the turn from being done is told where it is done
+            filled = await self._asking.turn(seat.game, full, comes_to, filled, line, principal, known)
 
         async def say(world: World, held: Held, key: str) -> Step:
             game = self._seen(world, held, seat)
@@ -316,44 +325,6 @@ class GameService:
             return await self._turns.step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, say, key))
-
-    async def _judged(self, seat: Seat, line: str, key: str, now: datetime | None, filled: Filled) -> Filled:
-        """With a model's answers to what the line leaves to judge; before the turn, so that nobody else waits for them."""
-        if self._judging is None or not judges((await self._turns.held(seat.game, False))[0]):
-            return filled
-
-        async def asked(filled: Filled) -> Sequence[Asked]:
-            world, held = await self._turns.held(seat.game, True)
-            came = _said(self._seen(world, held, seat), line, self._turns.inputs(held, now), filled)
-            return [each for outcome in came.outcomes for each in outcome.asked]
-
-        judging, full = self._judging, f"{seat.handle}:{key}"
-
-        async def ask() -> Filled:
-            if not await asked(filled) or await self._store.by_key(seat.game, full) is not None:
-                return filled
-            return await judging.judged(asked, filled, line, seat.principal)
-
-        # A client that tries again before it has its answer shares it; one that goes away does not end it for the others.
-        if full not in self._asking:
-            self._asking[full] = asyncio.ensure_future(ask())
-            self._asking[full].add_done_callback(lambda _: self._asking.pop(full, None))
-        return await asyncio.shield(self._asking[full])
-
-    async def _judged_tick(self, game: str) -> Filled:
-        """As `_judged`, for what time alone leads to."""
-        if self._judging is None or not judges((await self._turns.held(game, False))[0]):
-            return NOTHING
-
-        async def asked(filled: Filled) -> Sequence[Asked]:
-            world, held = await self._turns.held(game, True)
-            inputs = replace(self._turns.inputs(held, None), judged=filled.judged)
-            if asleep(held, inputs.now):
-                return ()
-            outcome = world.session.referee.tick(held.state, inputs)
-            return outcome.asked if outcome.status == "done" else ()
-
-        return await self._judging.judged(asked, NOTHING, "", CLOCK, "background")
 
     async def undo(self, handle: str, principal: str, *, key: str = "") -> Reply:
         """Takes the last turn back; again, the one before it. Raises `GameError` at the start, and in a shared world. Keys as
@@ -502,7 +473,15 @@ class GameService:
 
     async def tick(self, game: str) -> datetime | None:
         """Runs what is due in a world on a real clock; when it is due next."""
-        filled = await self._judged_tick(game)
+
+        def comes_to(world: World, held: Held, filled: Filled) -> Sequence[Asked]:
+            inputs = replace(self._turns.inputs(held, None), judged=filled.judged)
+            if asleep(held, inputs.now):
+                return ()
+            outcome = world.session.referee.tick(held.state, inputs)
+            return outcome.asked if outcome.status == "done" else ()
+
+        filled = await self._asking.tick(game, comes_to)
 
         async def wait(world: World, held: Held) -> Step:
             inputs = replace(self._turns.inputs(held, None), judged=filled.judged)
@@ -695,11 +674,6 @@ def opening(game: Game) -> str:
 def _said(game: Game, line: str, inputs: Inputs, filled: Filled) -> Said:
     """A line, as a model may have read it, by the rules that are live."""
     return filled.said(game.world.session, game.state, game.player, line, game.dialogue, inputs)
-
-
-def judges(world: World) -> bool:
-    """Whether anything is left to judgement in it."""
-    return any(agent.judgements for agent in world.rulebook.agents.values())
 
 
 def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, last: int, back: int) -> Made:

@@ -7,6 +7,7 @@ must not know games or stores, nor what the referee makes of an answer.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, cast
@@ -22,7 +23,9 @@ ROUNDS = 2
 MOST = 20
 """Judgements in a call; the fallback holds for the others."""
 DEADLINE = 8.0
-"""Seconds for a call; then the turn goes on without it."""
+"""Seconds for all calls of a turn; then it goes on without them."""
+_LEAST = 0.1
+"""Seconds with less of which there is no use in asking."""
 _KNOWN = 2_000
 _SAID = 2_000
 """Characters."""
@@ -50,13 +53,14 @@ class Judging:
 
         On any failure what is filled stays, with the failed call in `by`.
         """
-        calls: Counter[str] = Counter()
+        calls, until = Counter[str](), time.monotonic() + self._deadline
         for _ in range(ROUNDS if self._model is not None else 0):
             questions = self._open(await comes_to(filled), filled, calls)
-            if not questions:
+            left = until - time.monotonic()
+            if not questions or left < _LEAST:
                 break
             calls.update({each.agent for each in questions.values()})
-            answers, by = await self._ask(questions, words, principal, priority)
+            answers, by = await self._ask(request(questions, words, principal, priority, left), questions)
             filled = filled.judging(answers, *by)
             if not answers:
                 break
@@ -68,13 +72,11 @@ class Judging:
         wanted = [each for each in found if each.key not in filled.judged and calls.get(each.agent, 0) < each.budget]
         return {each.key: each for each in wanted[:MOST]}
 
-    async def _ask(
-        self, questions: Mapping[str, Asked], words: str, principal: str, priority: Literal["player", "background"]
-    ) -> tuple[dict[str, str], list[Json]]:
+    async def _ask(self, request: Request, questions: Mapping[str, Asked]) -> tuple[dict[str, str], list[Json]]:
         """The answers by key, and the calls that were made."""
         assert self._model is not None
         try:
-            answer = await self._model.chat(request(questions, words, principal, priority, self._deadline))
+            answer = await self._model.chat(request)
         except ModelError as error:
             failed = [_recorded(usage, (), error.kind) for usage in error.usage]
             return {}, failed or [_recorded(Usage("", "", calls=0), (), error.kind)]

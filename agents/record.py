@@ -56,6 +56,19 @@ def status_of(said: Said) -> Literal["done", "refused", "question", "not-underst
     return "question" if said.question else "done" if said.understood else "not-understood"
 
 
+def spent(models: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The calls to models of a turn, a line each: `judge by scripted: 1 call, $0.0002, for otto.insulted`."""
+    told: list[str] = []
+    for each in models:
+        by = f" by {each['model']}" if each.get("model") else ""
+        calls = each.get("calls", 1)
+        answers = f", for {', '.join(each['answers'])}" if each.get("answers") else ""
+        failed = f", failed ({each['failed']})" if each.get("failed") else ""
+        cost = f"{calls} call{'s' * (calls != 1)}, ${each.get('cost', 0.0):.4f}"
+        told.append(f"{each.get('purpose', 'model')}{by}: {cost}{answers}{failed}")
+    return told
+
+
 def action_of(commit: str, action: Action, outcome: Outcome) -> dict[str, Any]:
     """One action: what was done, what decided it, and what came of it, by id."""
     return {

@@ -116,7 +116,7 @@ CODES: Final[dict[str, str]] = {
     "RB509": "The team's line is not exact",
     "RB510": "The team's limit is not valid",
     "RB511": "The budget cannot be read",
-    "RB515": "The persona names what is not there",
+    "RB512": "The persona names what is not there",
     # The world as a whole
     "RB601": "There is no experience, or it does not say where it starts",
     "RB602": "`uses` names no library",

@@ -91,10 +91,10 @@ class Session:
         proposed: Sequence[str],
         words: str,
     ) -> Said:
-        """A line for which a model proposes effects, and words to tell. The rules come first: what they understand, they
-        decide. What is not allowed is refused as a whole."""
+        """A line for which a model proposes effects, and words to tell. The rules come first: what they understand, if
+        only a part of it, they decide. What is not allowed is refused as a whole."""
         said = self.say(state, player, line, dialogue, inputs)
-        if said.understood or said.question:
+        if said.understood or said.question or said.outcomes:
             return said
         compiled = partial(self._proposals.compile, proposed, words)
         outcome = self.referee.propose(state, player, proposed, compiled, words, inputs)

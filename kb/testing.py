@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kb.diagnostics import Diagnostic, Span, problem
 from kb.expressions.frame import EvaluationError
 from kb.referee import Action, Inputs, Referee, Refused, State, TraceLine, Turn
 from kb.referee.targets import read_target, write_target
 from kb.rulebook import Example, Role, Rule, Rulebook, Scenario, Table, Target
-from kb.session import Session
+from kb.session import Said, Session
 from kb.types import Ref
 from kb.understand import Dialogue
 
@@ -137,8 +137,33 @@ def run_scenarios(rulebook: Rulebook, session: Session | None = None) -> list[Re
     return [run_scenario(session, each) for each in rulebook.scenarios if "rules" in each.by]
 
 
+def left_to_models(rulebook: Rulebook) -> list[Scenario]:
+    """The scenarios that the rules alone cannot play."""
+    return [each for each in rulebook.scenarios if "rules" not in each.by]
+
+
 def run_scenario(session: Session, scenario: Scenario) -> Result:
-    """A scenario, turn by turn, up to the first that fails."""
+    """A scenario as the rules alone play it, up to the first turn that fails."""
+    playing, said = played(session, scenario), None
+    while True:
+        try:
+            step = playing.send(said)
+        except StopIteration as end:
+            return end.value
+        said = session.say(step.state, PLAYER, step.line, step.dialogue, step.inputs)
+
+
+class Step(NamedTuple):
+    """A turn of a scenario that is to be played."""
+
+    state: State
+    line: str
+    dialogue: Dialogue
+    inputs: Inputs
+
+
+def played(session: Session, scenario: Scenario) -> Generator[Step, Said | None, Result]:
+    """A scenario turn by turn: each is sent what the line led to, by whoever plays; up to the first that fails."""
     referee = session.referee
     state = referee.join(referee.new(), PLAYER, "you", scenario.role)
     now = session.rulebook.settings.begins
@@ -149,7 +174,8 @@ def run_scenario(session: Session, scenario: Scenario) -> Result:
         state = given.state
     dialogue = Dialogue()
     for number, step in enumerate(scenario.turns):
-        said = session.say(state, PLAYER, step.says, dialogue, Inputs(now, scenario.seed * 1_000 + number))
+        said = yield Step(state, step.says, dialogue, Inputs(now, scenario.seed * 1_000 + number))
+        assert said is not None, "who plays sends what came of it"
         state, dialogue = said.state, said.dialogue
         trace = tuple(line for outcome in said.outcomes for line in outcome.trace)
         failure = _step_failure(session, state, step.holds, said.text)

@@ -31,7 +31,7 @@ def compile_persona(typed: Typed, scope: Scope) -> tuple[Persona | None, list[Di
         if key not in entries:
             continue
         if not isinstance(entries[key].value, list):
-            problems.append(problem("RB515", entries[key].value_span, f"`{key}` is not a list", f"Write `{key}: […]`."))
+            problems.append(problem("RB512", entries[key].value_span, f"`{key}` is not a list", f"Write `{key}: […]`."))
             continue
         limits[key] = tuple(str(item.value) for item in entries[key].items)
         known = AUDIENCE if key == "for" else TOOLS
@@ -43,7 +43,7 @@ def compile_persona(typed: Typed, scope: Scope) -> tuple[Persona | None, list[Di
             names = known if key == "for" else [*known, *scope.known("rule")]
             ids = "" if key == "for" else ", or a rule's id"
             hint = suggest(name, names) or f"Name {', '.join(known)}{ids}."
-            problems.append(problem("RB515", item.span, what, hint))
+            problems.append(problem("RB512", item.span, what, hint))
     prose = "\n".join(line for line, _ in typed.page.description).strip()
     parts = [block.source for each in typed.page.sections if each.heading != "Notes" for block in each.blocks]
     if problems:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from agents.access import Principal
 from agents.game import GameError, Reply
+from agents.record import spent
 from mcp_server.answers import ADD, READ, Answer, Sure, agreed, clip, data, few, result, short, typed_errors
 from mcp_server.answers import confirm as ask_user
 from mcp_server.catalog import Catalog
@@ -295,7 +296,8 @@ def explained(why: Given) -> list[str]:
         told.append(" ".join(part for part in (each["status"], each["rule"], each["reason"]) if part))
         lines = [f"  {_value(line['value'])}{line['kind']} {line['text']} ({line['at']})" for line in each["lines"]]
         told += [clip(line, 1_000, "") for line in few(lines, MOST)]
-    return told
+    told += [f"model: {each}" for each in spent(why["models"])]
+    return told + [f"read: {clip(each, 1_000, '')}" for each in why["cited"]]
 
 
 def _value(value: bool | None) -> str:

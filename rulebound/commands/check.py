@@ -13,7 +13,7 @@ from kb.check import Checked
 from kb.check import check as check_source
 from kb.diagnostics import Diagnostic
 from kb.session import Session
-from kb.testing import Result, run_examples, run_scenarios
+from kb.testing import Result, left_to_models, run_examples, run_scenarios
 from rulebound.settings import Settings
 
 
@@ -45,9 +45,10 @@ def test(where: Where, word: str) -> int:
         print(report.text(checked.errors))
         print(f"{_many(checked.errors)} to mend before anything can run.", file=sys.stderr)
         return 1
-    passed, failed = 0, 0
+    passed, failed, skipped = 0, 0, 0
     for rulebook in checked.rulebooks.values():
         session = Session(rulebook)
+        skipped += sum(word.casefold() in f"{each.id} {each.span.path}".casefold() for each in left_to_models(rulebook))
         for result in (*run_examples(rulebook, session), *run_scenarios(rulebook, session)):
             if word.casefold() not in f"{result.name} {result.span.path}".casefold():
                 continue
@@ -56,10 +57,11 @@ def test(where: Where, word: str) -> int:
             else:
                 failed += 1
                 _show(result)
-    if word and not passed + failed:
+    if word and not passed + failed + skipped:
         print(f"rulebound: no example or scenario has {word!r} in its name. Leave -k out to run all.", file=sys.stderr)
         return 2
-    print(f"{passed} passed, {failed} failed")
+    left = f", {skipped} skipped: `by: model` alone, and no model plays here" if skipped else ""
+    print(f"{passed} passed, {failed} failed{left}")
     return 1 if failed else 0
 
 

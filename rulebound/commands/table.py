@@ -15,6 +15,7 @@ from typing import Any
 from agents.access import LOCAL
 from agents.game import Game, GameError, Reply, opening
 from agents.hearing import Heard
+from agents.record import spent
 from agents.worlds import Where
 from kb.view import completions, view
 from rulebound.app import PRINCIPAL, App
@@ -177,4 +178,6 @@ def explained(why: dict[str, Any]) -> str:
             lines.append(f"  {value:3} {line['kind']:9} {line['text']}  ({line['at']})")
     if not why["actions"]:
         lines.append("No rule was asked.")
+    lines += [f"Model: {each}" for each in spent(why["models"])]
+    lines += [f"Read: {each}" for each in why["cited"]]
     return "\n".join(lines)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from agents.replay import Archive, StoredGames
 from agents.worlds import Where, World
 from evals.scripted import Answer, Conversation, serving
 from evals.scripted.server import Scripted
-from storage import MemoryStore, TurnRecord
+from storage import MemoryStore, Store, TurnRecord
 
 ANN = "ann"
 OTTO = """---
@@ -51,19 +52,26 @@ class Clock:
         self.at = datetime(2026, 3, 1, tzinfo=UTC)
 
     def __call__(self) -> datetime:
+        self.at += timedelta(microseconds=1)  # no two turns are at one time
         return self.at
 
 
+_BUNDLED: dict[Where, World] = {}
+"""Worlds that ship, which no test changes."""
+
+
 def service(
-    model: Model | None, *, clock: Clock | None = None, deadline: float = 5.0
-) -> tuple[GameService, MemoryStore]:
+    model: Model | None, *, clock: Clock | None = None, deadline: float = 5.0, store: Store | None = None
+) -> tuple[GameService, Store]:
+    """Over a store, or one in memory. Every world is opened by its location, once."""
     worlds: dict[Where, World] = {}
-    handles, store = count(1), MemoryStore()
+    handles, store = count(secrets.randbits(100)), store or MemoryStore()
 
     def open_world(where: Where) -> World:
-        if where not in worlds:
-            worlds[where] = World.open(where)
-        return worlds[where]
+        known = worlds if Path(where.location).is_absolute() else _BUNDLED
+        if where not in known:
+            known[where] = World.open(where)
+        return known[where]
 
     games = GameService(
         store,
@@ -79,7 +87,7 @@ def service(
 @asynccontextmanager
 async def asking(
     decide: Callable[[Conversation], Answer], **options: Any
-) -> AsyncGenerator[tuple[GameService, MemoryStore, Scripted, Client]]:
+) -> AsyncGenerator[tuple[GameService, Store, Scripted, Client]]:
     """A game service whose judge is the scripted model, over real HTTP."""
     with serving(decide) as server:
         prices = Prices(1.0, 2.0)
@@ -103,7 +111,7 @@ async def begin(games: GameService, pages: Path) -> str:
     return handle
 
 
-async def turns(store: MemoryStore, handle: str) -> Sequence[TurnRecord]:
+async def turns(store: Store, handle: str) -> Sequence[TurnRecord]:
     return await store.turns((await store.seat(handle, ANN)).game)
 
 
@@ -112,5 +120,5 @@ async def patience(games: GameService, handle: str) -> int:
 
 
 @asynccontextmanager
-async def archive(store: MemoryStore) -> AsyncGenerator[Archive]:
+async def archive(store: Store) -> AsyncGenerator[Archive]:
     yield StoredGames(store)

@@ -80,6 +80,16 @@ async def test_what_the_rules_understand_they_decide_whatever_a_model_proposes()
     assert (await games.game(handle, ANN)).state.rows["player"]["respect"] == 1
 
 
+async def test_where_the_rules_understand_a_part_of_a_line_nothing_is_proposed_for_the_rest() -> None:
+    games, _ = service(None)
+    handle = await begin(games)
+    lie = Filled(proposed=("add 5 to `player.respect`",), words="You have won.")
+    reply = await games.act(handle, ANN, "mend the net. praise the moon", filled=lie)
+    assert "Knot by knot" in reply.text
+    assert "won" not in reply.text
+    assert (await games.game(handle, ANN)).state.rows["player"]["respect"] == 1
+
+
 @pytest.mark.parametrize(
     ("effect", "reason"),
     [

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from git import Actor, Repo
 from judging_base import ANN, PAGES, Clock, archive, asking, begin, patience, saying, service, turns
 
 from agents.background import Background
+from agents.models.batch import Batching
 from agents.models.client import Client
 from agents.models.configuration import Configuration
 from agents.replay import replay
-from evals.scripted import Answer, Fault
+from agents.worlds import Where
+from evals.scripted import Answer, Conversation, Fault, serving
+from storage.embedded import Servers
+from storage.fenced import FencedStore
 
 pytestmark = pytest.mark.anyio
 TOBI = """---
@@ -165,6 +171,7 @@ async def test_an_agent_is_asked_no_more_often_than_its_budget_says(pages: Path)
         assert len(server.requests) == 1
 
 
+@pytest.mark.requirement("0.44")
 async def test_what_an_agent_does_not_know_is_not_told_and_words_are_marked(pages: Path) -> None:
     async with asking(saying("no")) as (games, _, server, _):
         handle = await begin(games, pages)
@@ -188,6 +195,92 @@ async def test_an_undo_takes_an_answer_back_and_a_replay_asks_nobody(pages: Path
         report = await replay(lambda: archive(store))
         assert (report.replayed, dict(report.unreproduced)) == (5, {})
         assert len(server.requests) == asked == 4
+
+
+async def test_what_was_judged_is_read_back_from_the_database(pages: Path, database: str, servers: Servers) -> None:
+    async with (
+        FencedStore.opened(database, servers.redis_url) as store,
+        asking(saying("yes"), store=store) as (games, _, server, _),
+    ):
+        handle = await begin(games, pages)
+        reply = await games.act(handle, ANN, "wait", key="once")
+        (turn,) = await turns(store, handle)
+        assert turn.inputs["judged"] == {"otto.insulted": "yes"}
+        assert reply.models == tuple(turn.inputs["models"])
+        # Another worker that is asked again knows the answer from there.
+        others, _ = service(None, store=store)
+        assert await others.act(handle, ANN, "wait", key="once") == reply
+        report = await replay(lambda: archive(store))
+        assert (report.replayed, dict(report.unreproduced), len(server.requests)) == (1, {}, 1)
+
+
+async def test_other_rules_are_compared_with_the_answers_that_were_given(pages: Path) -> None:
+    author = Actor("ann", "ann@example.org")
+    with Repo.init(pages, initial_branch="main") as repo:
+        repo.git.add(".")
+        repo.index.commit("as it was", author=author, committer=author)
+        async with asking(saying("yes")) as (games, store, server, _):
+            handle = await begin(games, pages)
+            await games.act(handle, ANN, "wait")
+            await games.act(handle, ANN, "north")
+            repo.git.checkout("-b", "stricter")
+            page = (pages / "otto.md").read_text(encoding="utf-8")
+            (pages / "otto.md").write_text(page.replace("subtract 1", "subtract 2"), encoding="utf-8")
+            repo.git.add(".")
+            repo.index.commit("stricter", author=author, committer=author)
+            report = await replay(lambda: archive(store), against="stricter")
+            assert (report.replayed, dict(report.unreproduced)) == (2, {})
+            (group,) = report.changed.values()
+            assert group.count == 1
+            assert any("patience" in each for each in group.examples[0].difference.new)
+            assert len(server.requests) == 1
+
+
+async def test_nobody_waits_while_somebody_is_judged(pages: Path) -> None:
+    world = PAGES["world.md"].replace("start: hall", "start: hall\nworld: shared")
+    (pages / "world.md").write_text(world, encoding="utf-8")
+    slow = Answer('{"1": "yes"}', fault=Fault("slow", times=1, seconds=2))
+    async with asking(lambda _: slow) as (games, _, server, _):
+        ben, _ = await games.start(Where.of(str(pages)), "ben")
+        await games.act(ben, "ben", "north")
+        ann = await begin(games, pages)
+        judged = asyncio.create_task(games.act(ann, ANN, "wait"))
+        while not server.requests and not judged.done():
+            await asyncio.sleep(0.005)
+        await games.act(ben, "ben", "wait")
+        assert not judged.done()
+        assert "Otto frowns." in (await judged).text
+
+
+async def test_judgements_of_players_that_wait_at_the_same_time_share_a_call(pages: Path) -> None:
+    def decide(talk: Conversation) -> Answer:
+        numbers = re.findall(r"^Question (\d+):", talk.messages[-1].text, re.MULTILINE)
+        if not numbers:
+            # The first call takes long enough that the others come meanwhile.
+            return Answer('{"1": "no"}', fault=Fault("slow", seconds=0.5))
+        asked = talk.messages[-1].text.split("Question ")[1:]
+        return Answer(
+            json.dumps(
+                {number: {"1": "yes" if "oaf" in text else "no"} for number, text in zip(numbers, asked, strict=True)}
+            )
+        )
+
+    with serving(decide) as server:
+        async with Client(Configuration.one(url=server.url + "/v1", model="scripted")) as client:
+            games, store = service(Batching(client))
+            handles = [await begin(games, pages) for _ in range(6)]
+            first = asyncio.create_task(games.act(handles[0], ANN, "wait"))
+            while not server.requests and not first.done():
+                await asyncio.sleep(0.005)
+            lines = ["say you oaf", "wait", "say you big oaf", "wait", "wait"]
+            replies = await asyncio.gather(
+                *(games.act(*each) for each in zip(handles[1:], [ANN] * 5, lines, strict=True))
+            )
+            await first
+            assert len(server.requests) == 2
+            assert [await patience(games, each) for each in handles] == [5, 4, 5, 4, 5, 5]
+            assert all(reply.models[0]["answers"] == ["otto.insulted"] for reply in replies)
+            assert (await turns(store, handles[1]))[0].inputs["judged"] == {"otto.insulted": "yes"}
 
 
 TICKS = """---

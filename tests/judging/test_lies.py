@@ -137,10 +137,11 @@ def test_ten_thousand_lies_change_nothing_that_is_not_free_and_replay_to_the_sam
     for number in range(LIES):
         filled, line = lying(chance).checked(), chance.choice(LINES)
         said = filled.said(session, state, "player", line, dialogue, inputs)
-        again = Filled.load(json.loads(json.dumps(filled.dump()))).said(
-            session, state, "player", line, dialogue, inputs
-        )
-        assert (again.state.hash, again.text) == (said.state.hash, said.text)
+        stored = Filled.load(json.loads(json.dumps(filled.dump())))
+        assert stored == filled
+        if number % 4 == 0:
+            again = stored.said(session, state, "player", line, dialogue, inputs)
+            assert (again.state.hash, again.text) == (said.state.hash, said.text)
         last = said.outcomes[-1] if said.outcomes else None
         if last is None or not any(each.kind == "proposal" for each in last.trace):
             # The rules decided, or nothing did.

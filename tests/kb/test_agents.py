@@ -53,3 +53,49 @@ def test_without_a_model_a_judgement_takes_its_fallback_and_is_in_the_trace(tmp_
     )
     assert outcome.state.rows["otto"]["patience"] == 4
     assert any(line.kind == "judgement" and "insulted" in line.text for line in outcome.trace)
+
+
+@pytest.mark.parametrize(
+    ("budget", "calls"),
+    [("1 call per turn", 1), ("3 calls per turn", 3), ("0 calls per turn", 0), (None, 2)],
+)
+def test_a_budget_is_a_number_of_calls_in_a_turn(tmp_path: Path, budget: str | None, calls: int) -> None:
+    text = AGENT.format(may="say", body="").replace(
+        "---\n# Otto", f"budget: {budget}\n---\n# Otto" if budget else "---\n# Otto"
+    )
+    checked = check(open_source(lay_out(tmp_path, [("markdown", "otto.md", text)])))
+    assert checked.problems == ()
+    assert checked.rulebooks["test"].agents["otto"].budget == calls
+
+
+@pytest.mark.parametrize(
+    "budget", ["one call", "1", "1 call per hour", "100 calls per turn", "-1 calls per turn", "0.01 $", "[1]"]
+)
+def test_a_budget_that_cannot_be_read_is_a_problem_on_its_line(tmp_path: Path, budget: str) -> None:
+    text = AGENT.format(may="say", body="").replace("---\n# Otto", f"budget: {budget}\n---\n# Otto")
+    (found,) = check(open_source(lay_out(tmp_path, [("markdown", "otto.md", text)]))).problems
+    assert (found.code, found.span.line, found.span.column) == ("RB508", 6, 9)
+
+
+def test_a_judgement_about_others_in_the_same_turn_has_an_answer_for_each(tmp_path: Path) -> None:
+    """Otto sees to every player once a minute; who acts then has the plain name."""
+    page = (
+        "---\nagent: otto\nin: hall\nevery: 1 minute\nmay: [player.score]\n---\n# Otto\n## Judgement\n"
+        "> Does the player wait well? **yes / no** → `otto.pleased`. With no model: **no**.\n\n"
+        '## Then\n- when `otto.pleased == "yes"` → add 1 to `player.score`\n'
+    )
+    checked = check(open_source(lay_out(tmp_path, [("markdown", "otto.md", page)])))
+    assert checked.problems == ()
+    referee = Referee(checked.rulebooks["test"])
+    state = referee.new()
+    for player in ("ann", "ben", "cid"):
+        state = referee.join(state, player)
+    now = state.rows["world"]["time"]
+    for judged, scores in (
+        ({}, [0, 0, 0]),
+        ({"otto.pleased": "yes"}, [1, 0, 0]),
+        ({"otto.pleased ben": "yes", "otto.pleased cid": "no", "otto.pleased zoe": "yes"}, [0, 1, 0]),
+    ):
+        outcome = referee.resolve(state, "ann", Action("take <item>", {"item": "lamp"}), Inputs(now, judged=judged))
+        assert [each.key for each in outcome.asked] == ["otto.pleased", "otto.pleased ben", "otto.pleased cid"]
+        assert [outcome.state.rows[each]["score"] for each in ("ann", "ben", "cid")] == scores
