@@ -140,6 +140,9 @@ class Piece:
     answer: Answer | None = None
 
 
+Trouble = Literal["unavailable", "timeout", "busy", "budget", "invalid", "refused", "unknown"]
+
+
 class ModelError(Exception):
     """No answer: `args[0]` says what happened, `hint` what an operator can do. Players never see it: callers have a fallback.
 
@@ -150,7 +153,7 @@ class ModelError(Exception):
 
     def __init__(
         self,
-        kind: Literal["unavailable", "timeout", "busy", "budget", "invalid", "refused", "unknown"],
+        kind: Trouble,
         message: str,
         hint: str = "See `rulebound models`.",
         *,
@@ -158,7 +161,8 @@ class ModelError(Exception):
         told: str = "",
     ):
         super().__init__(message)
-        self.kind, self.hint, self.usage, self.told = kind, hint, tuple(usage), told
+        self.kind: Trouble = kind
+        self.hint, self.usage, self.told = hint, tuple(usage), told
         """`usage`: what was spent all the same; `told`: what a stream had said before it broke."""
 
 

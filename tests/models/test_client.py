@@ -340,7 +340,8 @@ async def test_money_is_reserved_for_the_longest_answer_and_settled_to_what_it_c
     assert (await asyncio.gather(model.chat(request), failing(model, request)))[1].kind == "budget"
     answer = await model.chat(request)
     assert answer.usage.cost == pytest.approx(0.004)
-    assert (await model.accounts.today())["local"] == Spent(2, pytest.approx(0.008))
+    spent = (await model.accounts.today())["local"]
+    assert (spent.calls, spent.cost) == (2, pytest.approx(0.008))
     assert len(server.requests) == 2
 
 
@@ -353,10 +354,10 @@ class Away(MemoryLedger):
         super().__init__()
         self.kept: list[CallRecord] = []
 
-    async def reserve(self, *given: Any) -> Reserved:
+    async def reserve(self, day: date, principal: str, wanted: Spent, everybody: Limits, each: Limits) -> Reserved:
         if self.away:
             raise StoreAway("away")
-        return await super().reserve(*given)
+        return await super().reserve(day, principal, wanted, everybody, each)
 
     async def record(self, calls: Any) -> None:
         if self.away:
