@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.channels import Channels
+from storage.decisions import Decisions
 from storage.expiring import Expiring
+from storage.ledger import Ledger
 from storage.memories import Memories
 from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
 from storage.work import Work
@@ -69,6 +71,16 @@ class Store(Protocol):
     @property
     def work(self) -> Work:
         """What waits to be done between turns."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """What models were asked, and what it cost."""
+        ...
+
+    @property
+    def decisions(self) -> Decisions:
+        """How messages were answered."""
         ...
 
     @property

@@ -113,7 +113,9 @@ PRINCIPAL_GONE = """
 WITH gone AS (SELECT $1::text AS who WHERE NOT EXISTS (SELECT FROM players WHERE principal = $1 AND id <> $2)),
     keys AS (DELETE FROM api_keys USING gone WHERE principal = who),
     held AS (DELETE FROM roles USING gone WHERE principal = who),
-    member AS (DELETE FROM teams USING gone WHERE principal = who)
+    member AS (DELETE FROM teams USING gone WHERE principal = who),
+    spent AS (DELETE FROM model_spending USING gone WHERE principal = who),
+    asked AS (UPDATE model_calls SET principal = '' FROM gone WHERE principal = who)
 DELETE FROM shares USING gone WHERE kind = 'principal' AND holder = who"""
 
 EMPTY: Final[dict[str, Any]] = {

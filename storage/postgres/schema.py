@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -314,6 +315,56 @@ shares = Table(
     Column("at", _TIME, nullable=False, server_default=_NOW),
     Index("shares_holder", "kind", "holder"),
     comment="Rights in a namespace beside those of its owner and its team",
+)
+
+model_spending = Table(
+    "model_spending",
+    metadata,
+    Column("day", Date, primary_key=True, comment="of UTC"),
+    Column("principal", Text, primary_key=True, comment="whose budget paid; empty: everybody's sum"),
+    Column("calls", BigInteger, nullable=False, server_default="0"),
+    Column("cost", Double, nullable=False, server_default="0", comment="US dollars"),
+    comment="What models' calls took, with what is reserved for those under way",
+)
+
+model_calls = Table(
+    "model_calls",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", _TIME, nullable=False),
+    Column("principal", Text, nullable=False, comment="empty: erased"),
+    Column("purpose", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("outcome", Text, nullable=False, comment="ok, or the kind of its error"),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cached_tokens", Integer, nullable=False),
+    Column("cost", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Index("model_calls_at", "at"),
+    Index("model_calls_principal", "principal", "at"),
+    comment="Every request to a model, without its texts",
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", _TIME, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("stage", Text, nullable=False, comment="what settled it"),
+    Column("reason", Text, nullable=False),
+    Column("world", Text, nullable=False),
+    Column("persona", Text, nullable=False, server_default=""),
+    Column("seconds", Double, nullable=False),
+    Column("routing", Double, nullable=False, comment="seconds until the route was known"),
+    Column("calls", Integer, nullable=False),
+    Column("cost", Double, nullable=False),
+    Column("full", Double, nullable=False, comment="what it would have cost as a full call, by estimate, US dollars"),
+    Index("decisions_at", "at"),
+    comment="How messages were answered; no player is named; kept for 30 days",
 )
 
 memories = Table(

@@ -20,6 +20,8 @@ from storage.postgres import audit, privacy
 from storage.postgres.access import PostgresAccess
 from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
+from storage.postgres.ledger import PostgresLedger
+from storage.postgres.decisions import PostgresDecisions
 from storage.postgres.memories import PostgresMemories
 from storage.postgres.migrate import migrate
 from storage.postgres.places import Places
@@ -104,6 +106,8 @@ class PostgresStore:
         self.progress, self.places = ProgressQueries(connections), Places(connections)
         self.access = PostgresAccess(connections)
         self.work = PostgresWork(connections)
+        self.ledger = PostgresLedger(connections)
+        self.decisions = PostgresDecisions(connections)
         self.channels: Channels = LocalChannels()
         self.expiring: Expiring = LocalExpiring()
         self.memories: Memories = PostgresMemories(connections)

@@ -50,7 +50,7 @@ async def test_the_taverns_people_know_a_guest_without_a_model(inn: Inn) -> None
     await inn.turn("south")
     npc = inn.voices.addressed(await inn.game(), "Tobin, my name is Ada Byron")
     assert npc == ("tobin", "my name is Ada Byron")
-    await inn.say(npc[1], npc="tobin")
+    await inn.say("my name is Ada Byron", npc="tobin")
     spoken, reply = await inn.turn("talk to tobin")
     assert spoken is not None
     assert spoken.text.startswith("“My dear Ada Byron!”")
