@@ -123,10 +123,9 @@ async def measure(url: str, home: Path) -> None:
 
 def main() -> None:
     """Starts a PostgreSQL of its own and prints the figures."""
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as servers:
-        with database(servers) as url:
-            asyncio.run(migrated(url))
-            asyncio.run(measure(url, Path(folder) / "home"))
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as servers, database(servers) as url:
+        asyncio.run(migrated(url))
+        asyncio.run(measure(url, Path(folder) / "home"))
 
 
 if __name__ == "__main__":

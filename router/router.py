@@ -31,7 +31,7 @@ from router.decisions import Estimate, Recorder
 from router.labels import SURE, Label, Labels, words_of_names
 from router.meaning import may_be_kept
 from router.prompt import Scene, read_by, request, scene_of
-from router.seams import Judge, Scholar, Teams, Voice, Words
+from router.seams import Freeform, Judge, Scholar, Teams, Voice, Words
 from router.tools import ASK_BACK, READ, SEARCH, Illegal, Offered, persona_of
 from router.trail import Asking, Trail
 from storage import new_id
@@ -58,6 +58,7 @@ class Router:
         decisions: Recorder | None = None,
         judge: Judge | None = None,
         voice: Voice | None = None,
+        freeform: Freeform | None = None,
         scholar: Scholar | None = None,
         teams: Teams | None = None,
         labels: Labels | None = None,
@@ -69,6 +70,7 @@ class Router:
         self._games, self._model = games, model
         self.cache, self._decisions = cache, decisions
         self._judge, self._voice, self._scholar, self._teams = judge, voice, scholar, teams
+        self._freeform = freeform
         self._labels, self._estimate = labels or Labels.shipped(), estimate or Estimate()
         self._now, self._name, self._deadline = now, model_name, deadline
         self._words: dict[tuple[Where, str], frozenset[str]] = {}
@@ -191,6 +193,10 @@ class Router:
             return words
         if self._model is None:
             return await self._without(ask, game, label, trail)
+        if game is not None and self._freeform is not None and label.route != "knowledge":
+            filled = await self._freeform.propose(game, ask.message, ask.asker.id)
+            if filled is not None:
+                return await self._freely(ask, game, filled, label, trail)
         return await self._with(self._model, ask, game, persona, label, trail)
 
     async def _by_rules(self, ask: Asking, game: Game, said: Said, trail: Trail) -> Answered:
@@ -211,10 +217,16 @@ class Router:
 
         before = len(filled.by)
         filled = await judge.judged(comes_to, filled, ask.message, ask.asker.id)
-        for each in filled.by[before:]:
-            trail.calls += int(each.get("calls", 1 if each.get("model") else 0))
-            trail.cost += float(each.get("cost", 0.0))
+        trail.recorded(filled.by[before:])
         return filled
+
+    async def _freely(self, ask: Asking, game: Game, filled: Filled, label: Label, trail: Trail) -> Answered:
+        """What a model told and proposed, as far as the referee allows it; where the model failed, the rules' own answer."""
+        trail.stage, trail.routed = "call", time.perf_counter()
+        trail.recorded(filled.by)
+        if not filled.proposes:
+            return await self._without(ask, game, label, trail, failed=True)
+        return await self._act(ask, game, filled, trail, "the experience is free here, and its rules bound it")
 
     async def _act(self, ask: Asking, game: Game, filled: Filled, trail: Trail, reason: str) -> Answered:
         """The one turn of a message."""
@@ -224,7 +236,7 @@ class Router:
         reply = await self._games.act(ask.handle, ask.asker.id, ask.message, key=ask.key, filled=filled, **ask.options)
         answered = _acted(reply, reason, trail)
         if self._voice is not None and said is not None and reply.status == "done":
-            words = await self._voice.after(game, said, reply, ask.message, ask.asker)
+            words = await self._voice.after(game, said, reply, ask.message, ask.asker, ask.tell)
             if words is not None:
                 trail.led_to(words.calls, words.cost)
                 answered = replace(answered, text=words.text)
@@ -236,7 +248,7 @@ class Router:
         """With a model: what is kept, then a sure label, then the one call."""
         assert ask.world is not None
         scene = scene_of(game, ask.message) if game is not None else Scene()
-        flows = await self._teams.flows(ask.world, ask.asker) if self._teams is not None else ()
+        flows = await self._teams.flows(ask.world, ask.asker, ask.handle) if self._teams is not None else ()
         offered = Offered.of(scene.offers, flows, ask.asker, persona)
         made = request(
             scene, ask.message, offered, persona,
@@ -446,7 +458,7 @@ class Router:
         """What somebody says who is spoken to by name; None: nobody is."""
         if game is None or self._voice is None:
             return None
-        words = await self._voice.talk(game, ask.message, ask.asker, ask.key)
+        words = await self._voice.talk(game, ask.message, ask.asker, ask.key, ask.tell)
         if words is None:
             return None
         trail.stage = "label"

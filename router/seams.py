@@ -18,6 +18,9 @@ from kb.referee import Asked
 from kb.session import Said
 from router.answer import Citation
 
+Tell = Callable[[str], None]
+"""Hears an answer as it comes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -38,14 +41,27 @@ class Judge(Protocol):
     ) -> Filled: ...
 
 
-class Voice(Protocol):
-    """Speaks for the people of a world (`agents.npcs`); raises nothing, and says something in character without a model too."""
+class Freeform(Protocol):
+    """Proposes what comes of words that no rule understands, where an experience is free there (`agents.freeform.Freeform`)."""
 
-    async def after(self, game: Game, said: Said, reply: Reply, message: str, asker: Principal) -> Words | None:
+    async def propose(
+        self, game: Game, message: str, principal: str, *, before: Sequence[tuple[str, str]] = ()
+    ) -> Filled | None:
+        """None: the experience is not free. Nothing in it but calls: the model failed."""
+        ...
+
+
+class Voice(Protocol):
+    """Speaks for the people of a world (`agents.npcs`); raises nothing, and says something in character without a model too.
+    What it says is also told to `tell`, as it comes."""
+
+    async def after(
+        self, game: Game, said: Said, reply: Reply, message: str, asker: Principal, tell: Tell | None
+    ) -> Words | None:
         """Words in place of a turn's own text; None: that text is right."""
         ...
 
-    async def talk(self, game: Game, message: str, asker: Principal, key: str) -> Words | None:
+    async def talk(self, game: Game, message: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
         """What is answered to words that no rule understands; None: they are said to nobody who is there."""
         ...
 
@@ -61,7 +77,7 @@ class Scholar(Protocol):
 class Teams(Protocol):
     """Runs flows in which several agents work."""
 
-    async def flows(self, world: World, asker: Principal) -> Sequence[Tool]:
+    async def flows(self, world: World, asker: Principal, handle: str) -> Sequence[Tool]:
         """Those that the asker may start; the name of each is one of its own, and `task` is its argument."""
         ...
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agents.access import Principal
 from agents.models import Answer, ModelError, Purpose, ToolCall, Usage
 from agents.worlds import World
+from router.seams import Tell
 from storage.records import Json
 
 Stage = Literal["rules", "kept", "cache", "label", "call", "fallback"]
 """What settled a message: the rules; an answer to the same key; one to the same question; a label; a model; rules after a model
 failed."""
-Tell = Callable[[str], None]
-"""Hears an answer as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,11 @@ class Trail:
             self.cost += each.cost
             told = {**each.recorded(purpose), "calls": each.calls}
             self.by.append(told | ({"failed": failed} if failed else {}))
+
+    def recorded(self, by: Sequence[Json]) -> None:
+        """Calls that others made, as a turn records them (`agents.filled.Filled.by`)."""
+        for each in by:
+            self.led_to(int(each.get("calls", 1 if each.get("model") else 0)), float(each.get("cost", 0.0)))
 
     def led_to(self, calls: int, cost: float) -> None:
         """Calls that others made."""

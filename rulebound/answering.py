@@ -28,7 +28,7 @@ from agents.teams.service import teams_of
 from agents.worlds import Where, World, WorldError
 from kb.session import Said
 from router import Answered, Router
-from router.answer import Citation, Tier
+from router.answer import Citation
 from router.cache import AnswerCache
 from router.decisions import Recorder
 from router.seams import Tell, Words
@@ -85,11 +85,11 @@ class Answering:
         )
 
     async def consult(
-        self, mode: Mode, asker: Principal, question: str, *, game: Game | None = None, world: World | None = None
+        self, mode: Mode, asker: Principal, question: str, about: Game | World
     ) -> Answered:
         """One kind of answer from pages, in a game or about a world."""
-        assert game is not None or world is not None, "a question is about a game or a world"
-        of = Asker.of(game) if game is not None else _asker(asker, world)
+        game = about if isinstance(about, Game) else None
+        of = Asker.of(about) if isinstance(about, Game) else Asker.about(about, asker.id)
         if mode == "decide":
             found = await self.agent.interpret(of, question, game)
         elif mode == "validate":
@@ -98,18 +98,12 @@ class Answering:
             found = await self.agent.synthesise(of, question)
         words = _found(found)
         text = f"{found.verdict}: {words.text}" if found.verdict else words.text
-        return Answered(text, "knowledge", words.tier, words.reason, words.citations, words.model_calls, words.cost)
-
-
-def _asker(asker: Principal, world: World | None) -> Asker:
-    assert world is not None
-    where = world.where
-    return Asker(asker.id, f"{where.location} {where.revision} {where.experience}", world.index)
+        return Answered(text, "knowledge", found.tier, words.reason, words.citations, words.calls, words.cost)
 
 
 def _found(finding: Finding) -> Words:
     cited = tuple(Citation(each.path, each.heading, each.line, each.commit) for each in finding.citations)
-    return Words(finding.text, cited, finding.model_calls, finding.cost, finding.tier, finding.reason)
+    return Words(finding.text, cited, finding.model_calls, finding.cost, finding.reason)
 
 
 # --- the router's seams
@@ -124,7 +118,7 @@ class _Voice:
     ) -> Words | None:
         return await _spoken(self.voices.stream(game, said, reply, line, principal=asker.id), tell)
 
-    async def to(self, game: Game, line: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
+    async def talk(self, game: Game, line: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
         addressed = self.voices.addressed(game, line)
         if addressed is None:
             return None
@@ -137,7 +131,7 @@ async def _spoken(parts: AsyncGenerator[Part], tell: Tell | None) -> Words | Non
         async for part in parts:
             if part.spoken is not None:
                 spoken = part.spoken
-                return Words(spoken.text, (), spoken.model_calls, spoken.cost, spoken.tier, spoken.reason)
+                return Words(spoken.text, (), spoken.model_calls, spoken.cost, spoken.reason)
             if tell is not None:
                 tell(part.text)
     return None
@@ -148,8 +142,8 @@ class _Scholar:
     agent: KnowledgeAgent
 
     async def answers(self, question: str, world: World, asker: Principal) -> Words | None:
-        found = await self.agent.interpret(_asker(asker, world), question)
-        return _found(found) if found.citations else None
+        found = await self.agent.interpret(Asker.about(world, asker.id), question)
+        return _found(found) if found.citations or found.sentences else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +153,13 @@ class _Flows:
     teams: Teams
     knowledge: KnowledgeService
 
-    def flows(self, world: World, asker: Principal, handle: str) -> list[Tool]:
+    async def flows(self, world: World, asker: Principal, handle: str) -> list[Tool]:
         given = {"type": "object", "properties": {"task": {"type": "string"}}, "required": ["task"]}
-        listed = teams_of(world) if asker.may("kb:read") else ()
-        return [Tool(each.id, each.purpose, given) for each in listed if handle or not each.needs_game]
+        return [
+            Tool(each.id, each.purpose, given)
+            for each in teams_of(world)
+            if (handle or not each.needs_game) and (asker.may("kb:write") or not each.needs_draft)
+        ]
 
     async def run(self, flow: str, task: str, world: World, asker: Principal, handle: str, key: str) -> Words:
         run = sha256(f"{asker.id}\0{handle}\0{key}".encode()).hexdigest()[:16]
@@ -175,9 +172,8 @@ class _Flows:
         more = f"\n(The proposal is the draft {result.branch}.)" if result.branch else ""
         if result.status == "waiting-approval":
             more += f"\n(It waits for you: rulebound team resume {result.run_id} --yes, or --no.)"
-        tier: Tier = "call" if result.model_calls else "rules"
         reason = f"the team {flow}: {result.status}{result.reason and f', {result.reason}'}"
-        return Words(result.text + more, cited, result.model_calls, result.cost, tier, reason)
+        return Words(result.text + more, cited, result.model_calls, result.cost, reason)
 
     async def _name(self, world: World, asker: Principal) -> str:
         """What the knowledge base of a world is called. Raises `KnowledgeError` where the asker may not read it."""

@@ -128,7 +128,9 @@ class Claims:
         )
 
 
-_HARMLESS = frozenset(["well", "friend", "take", "keep", "careful", "good", "thing", "yours", "now", "then", "may", "please", "gladly"])
+_HARMLESS = frozenset(
+    ["well", "friend", "take", "keep", "careful", "good", "thing", "yours", "now", "then", "may", "please", "gladly"]
+)
 
 
 def _numbers(text: str) -> set[str]:

@@ -30,7 +30,27 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("withdrawn", rf"i (?:take back|withdraw) my promise to {_REST}"),
     )
 )  # fmt: skip
-_NOT_NAMES = frozenset(["a", "an", "the", "not", "so", "very", "that", "what", "when", "later", "back", "tomorrow", "crazy", "mad", "you", "your", "mine"])
+_NOT_NAMES = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "not",
+        "so",
+        "very",
+        "that",
+        "what",
+        "when",
+        "later",
+        "back",
+        "tomorrow",
+        "crazy",
+        "mad",
+        "you",
+        "your",
+        "mine",
+    ]
+)
 _SENTENCE = re.compile(r"[.!?;\n]+|,? and (?=(?:i|my) )", re.IGNORECASE)
 MAX_TOLD = 6
 """In one turn."""

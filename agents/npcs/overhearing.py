@@ -36,7 +36,7 @@ AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Planned:
     """A conversation that a rule has set off in a turn."""
 
     game: str
@@ -52,7 +52,7 @@ class Overhearing:
 
     def __init__(self, games: GameService, voices: Voices, allowance: Allowance, *, now: Callable[[], datetime]):
         self._games, self._voices, self._allowance, self._now = games, voices, allowance, now
-        self._waiting: deque[Wanted] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[Planned] = deque(maxlen=MAX_WAITING)
         self._last: OrderedDict[str, datetime] = OrderedDict()
 
     def notice(self, record: GameRecord, turns: Sequence[TurnRecord]) -> None:
@@ -74,7 +74,7 @@ class Overhearing:
             self._last.popitem(last=False)
         about = str(values.get("about", ""))[:100]
         self._waiting.append(
-            Wanted(game, turn, f"conversation {turn}.{at}", str(values["one"]), str(values["other"]), about)
+            Planned(game, turn, f"conversation {turn}.{at}", str(values["one"]), str(values["other"]), about)
         )
 
     async def run(self) -> int:
@@ -83,7 +83,7 @@ class Overhearing:
         await asyncio.gather(*(self.hold(each) for each in wanted))
         return len(wanted)
 
-    async def hold(self, wanted: Wanted) -> tuple[str, ...]:
+    async def hold(self, wanted: Planned) -> tuple[str, ...]:
         """Both speak, those who are there hear it, both remember it; the lines. Nothing where nobody would hear."""
         try:
             found = await self._listeners(wanted)
@@ -104,7 +104,7 @@ class Overhearing:
         await self._remember(wanted, names, first, second)
         return lines
 
-    async def _listeners(self, wanted: Wanted) -> list[Game]:
+    async def _listeners(self, wanted: Planned) -> list[Game]:
         """The game as each player sees it who perceives both."""
         found: list[Game] = []
         for seat in await self._games.seats(wanted.game):
@@ -123,7 +123,7 @@ class Overhearing:
         except StoreError:  # they left meanwhile
             return None
 
-    async def _spoken(self, game: Game, wanted: Wanted) -> tuple[str, str]:
+    async def _spoken(self, game: Game, wanted: Planned) -> tuple[str, str]:
         about = wanted.about or "the day"
         name = str(game.state.rows[wanted.one].get("name") or wanted.one)
         opening = templates.opening(scene(self._voices.cast, game, wanted.one, alone=False), about)
@@ -147,7 +147,7 @@ class Overhearing:
         name = str(game.state.rows[other].get("name") or other)
         return honest(answer.text, Claims(seen, "", (*prompt.material, name), words)) or plain
 
-    async def _remember(self, wanted: Wanted, names: list[str], first: str, second: str) -> None:
+    async def _remember(self, wanted: Planned, names: list[str], first: str, second: str) -> None:
         at = self._now().timestamp()
         for npc, line in (
             (wanted.one, Line(wanted.key, wanted.turn, at, names[1], second[:MAX_TEXT], first)),

@@ -47,7 +47,7 @@ class Scene:
     learned: tuple[str, ...]
     """Facts that the rules keep between the two."""
     promised: tuple[str, ...]
-    """Promises that the rules keep, each as `Spring water: given`."""
+    """Promises that the rules keep, each as `Water from the spring: given`."""
     hidden: tuple[str, ...]
     """Names of everything in the world that the NPC does not perceive: not to be spoken of as if it did."""
 

@@ -55,12 +55,12 @@ def add(mcp: MCPServer[Any], catalog: Catalog) -> None:
             asker = who(ctx)
             asker.need("game:play" if handle else "kb:read")
             game = await catalog.game(asker, handle) if handle else None
-            opened = None if game else await catalog.world(asker, world)
             if catalog.answering.asks:
                 await take(ctx, "model")
             if mode != "auto":
-                answered = await catalog.answering.consult(mode, asker, question, game=game, world=opened)
+                answered = await catalog.answering.consult(mode, asker, question, game or await catalog.world(asker, world))
             else:
+                opened = None if game else await catalog.world(asker, world)
                 answered = await catalog.router.answer(
                     asker, question, handle=handle, world=opened, persona=persona, key=idempotency_key
                 )

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 from agents.models.model import Model
 from agents.npcs.idle import Idle
 from agents.npcs.memory import Memory
-from agents.npcs.overhearing import BETWEEN, Wanted
+from agents.npcs.overhearing import BETWEEN, Planned
 from agents.players import PlayerService
+from agents.replay import Archive, StoredGames, Wanted, replay
 from evals.scripted import Answer, Conversation
 from storage.fenced import FencedStore
 from storage.memories import MemoryKey
@@ -46,13 +48,15 @@ def _timeless(memory: Memory) -> Memory:
 @pytest.mark.requirement("4.22")
 async def test_two_npcs_talk_and_those_who_are_there_hear_it_once(new_inn: New, model: Pair) -> None:
     client, said = model
-    said.decide = lambda seen: Answer("The mill, again." if "You begin" in seen.messages[-1].text else "Only the goat knows.")
+    said.decide = lambda seen: Answer(
+        "The mill, again." if "You begin" in seen.messages[-1].text else "Only the goat knows."
+    )
     inn = await new_inn(client)
     idle = Idle(inn.app.games, inn.voices, now=inn.clock)
     await inn.player("Bob")
     await inn.turn("go north", name="Bob")
     before = await inn.game()
-    async with await inn.app.games.listen(*await inn.player("Ada")) as heard:
+    async with await inn.app.games.listen(*await inn.player("Ada"), poll=0.2) as heard:
         await inn.turn("cough")
         assert await idle.run() == 1
         lines = [(await anext(heard)).text for _ in range(2)]
@@ -68,6 +72,25 @@ async def test_two_npcs_talk_and_those_who_are_there_hear_it_once(new_inn: New, 
     assert after.record.hash == (await inn.app.games.game(*await inn.player("Bob"))).record.hash
     await inn.say("What is new?", npc="marta")
     assert "The mill, again." in said.prompt
+
+
+@pytest.mark.parametrize("new_store", ["servers"], indirect=True)
+async def test_a_replay_passes_over_what_npcs_said_and_asks_no_model(new_inn: New, model: Pair) -> None:
+    client, said = model
+    inn = await new_inn(client)
+    idle = Idle(inn.app.games, inn.voices, now=inn.clock)
+    await inn.turn("cough")
+    await idle.run()
+    await inn.turn("take coin")
+    record, calls = (await inn.game()).record, said.calls
+
+    @asynccontextmanager
+    async def opened() -> AsyncGenerator[Archive]:
+        yield StoredGames(inn.app.store)
+
+    report = await replay(opened, Wanted(None, inn.where, None), jobs=1, cache=None)
+    assert (report.replayed, len(report.unreproduced), report.skipped) == (record.version, 0, {})
+    assert said.calls == calls
 
 
 @pytest.mark.requirement("3.05", "4.22")
@@ -109,7 +132,7 @@ async def test_conversations_at_once_come_to_what_they_come_to_one_by_one(new_in
         inn = await new_inn(client)
         idle = Idle(inn.app.games, inn.voices, now=inn.clock)
         ids = [(await inn.game()).record.id]
-        wanted = [Wanted(ids[0], n, f"c{n}", *pair, about) for n, (pair, about) in enumerate([
+        wanted = [Planned(ids[0], n, f"c{n}", *pair, about) for n, (pair, about) in enumerate([
             (("otto", "marta"), "flood"), (("marta", "otto"), "mill"), (("otto", "marta"), "mill"),
         ])]  # fmt: skip
         if at_once:
@@ -179,7 +202,9 @@ async def test_a_talk_that_is_over_is_summed_up_and_only_what_the_player_said_be
         {"line": 1, "key": "family", "value": "two Brothers"}, {"line": 0, "key": "family", "value": "two brothers"},
         {"line": 0, "key": "home", "value": "a castle full of gold"}, {"line": 9, "key": "wish", "value": "gold"},
     ]  # fmt: skip
-    said.decide = lambda seen: Answer.json({"summary": "Ada spoke of kin.", "facts": facts}) if seen.schema else Answer("Hm.")
+    said.decide = lambda seen: (
+        Answer.json({"summary": "Ada spoke of kin.", "facts": facts}) if seen.schema else Answer("Hm.")
+    )
     inn = await new_inn(client)
     idle = Idle(inn.app.games, inn.voices, now=inn.clock)
     player = (await inn.game()).seat.player

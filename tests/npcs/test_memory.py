@@ -6,7 +6,18 @@ import pytest
 
 from agents.npcs.facts import found
 from agents.npcs.memory import (
-    MAX_BEFORE, MAX_EPISODES, MAX_FACTS, MAX_LINES, MAX_PROMISES, RECENT, Line, Memory, Told, close, forget, remember,
+    MAX_BEFORE,
+    MAX_EPISODES,
+    MAX_FACTS,
+    MAX_LINES,
+    MAX_PROMISES,
+    RECENT,
+    Line,
+    Memory,
+    Told,
+    close,
+    forget,
+    remember,
 )  # fmt: skip
 
 pytestmark = pytest.mark.requirement("3.06")

@@ -73,7 +73,9 @@ async def test_two_workers_that_write_at_once_lose_nothing_and_agree() -> None:
     store = Counted()
     one, two = Minds(store), Minds(store)
     for turn in range(0, 40, 2):
-        await asyncio.gather(one.change(KEY, says(turn, "my name is Ada")), two.change(KEY, says(turn + 1, "I like honey")))
+        await asyncio.gather(
+            one.change(KEY, says(turn, "my name is Ada")), two.change(KEY, says(turn + 1, "I like honey"))
+        )
     await asyncio.gather(one.flush(), two.flush())
     kept = await Minds(store).of(KEY)
     assert [each.turn for each in kept.lines] == list(range(40))

@@ -1,6 +1,8 @@
 """NPCs word what rules did and answer freely; nothing that they say can be more than the rules did and they may know."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -166,7 +168,9 @@ async def test_the_same_turn_told_again_is_the_same_and_costs_no_call(new_inn: N
     assert known.text == spoken.text
     assert await inn.say("And now?", key="k2") == await inn.say("And now?", key="k2")
     assert said.calls == 2
-    (_, memory), *_ = await inn.voices.minds.everything(known_game := (await inn.game()).record.id, (await inn.game()).seat.player)
+    (_, memory), *_ = await inn.voices.minds.everything(
+        known_game := (await inn.game()).record.id, (await inn.game()).seat.player
+    )
     assert known_game
     assert memory.talks == 2
 
@@ -193,7 +197,10 @@ async def test_a_stream_says_what_a_whole_answer_says_sentence_by_sentence(new_i
 
 async def test_only_an_npc_who_is_perceived_answers(inn: Inn) -> None:
     game = await inn.game()
-    assert inn.voices.addressed(game, "Otto, what do you make of the king?") == ("otto", "what do you make of the king?")
+    assert inn.voices.addressed(game, "Otto, what do you make of the king?") == (
+        "otto",
+        "what do you make of the king?",
+    )
     assert inn.voices.addressed(game, "Bob, hello") is None
     await inn.turn("go north")
     game = await inn.game()
@@ -203,7 +210,9 @@ async def test_only_an_npc_who_is_perceived_answers(inn: Inn) -> None:
 
 @BOTH
 @pytest.mark.requirement("0.38")
-async def test_one_players_facts_are_not_in_anothers_prompt_but_what_others_overheard_is(new_inn: New, model: Pair) -> None:
+async def test_one_players_facts_are_not_in_anothers_prompt_but_what_others_overheard_is(
+    new_inn: New, model: Pair
+) -> None:
     client, said = model
     inn = await new_inn(client)
     await inn.player("Bob")
@@ -221,7 +230,9 @@ async def test_one_players_facts_are_not_in_anothers_prompt_but_what_others_over
 
 
 @pytest.mark.requirement("3.07")
-async def test_a_prompt_has_the_lore_of_the_npcs_page_and_nothing_that_it_cannot_know(new_inn: New, model: Pair) -> None:
+async def test_a_prompt_has_the_lore_of_the_npcs_page_and_nothing_that_it_cannot_know(
+    new_inn: New, model: Pair
+) -> None:
     client, said = model
     inn = await new_inn(client)
     await inn.turn("take coin")
@@ -239,7 +250,9 @@ async def test_prompts_stay_inside_the_limit_however_much_was_said(new_inn: New,
     game = await inn.game()
     long = "ä" * 300
     for n in range(60):
-        await replace_model(inn, None).say(f"My name is {'X' * 60} {n}. I promise to bring {long}. I love {long}. {long}")
+        await replace_model(inn, None).say(
+            f"My name is {'X' * 60} {n}. I promise to bring {long}. I love {long}. {long}"
+        )
     talk = await inn.voices.considered(talk_of(inn, game, long * 10))
     assert 0.5 * LIMIT < talk.prompt.tokens <= LIMIT
 
@@ -264,3 +277,10 @@ async def test_another_worker_goes_on_with_what_was_said(new_inn: New, model: Pa
     await one.voices.close()
     two = replace(await new_inn(), run=one.run, handles=one.handles)
     assert "Ada Byron" in await two.say("What is my name?")
+
+
+def test_a_process_without_a_model_loads_no_heavy_library() -> None:
+    code = "import sys, agents.npcs.idle; print([each for each in ('litellm', 'langgraph', 'psycopg') if each in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
