@@ -111,7 +111,9 @@ class Recorder:
         return "".join(
             (
                 family("router_messages_total", "counter", "Messages by route, tier and what settled them.", messages),
-                family("router_cache_total", "counter", "Questions to the cache of answers, by what came of them.", asked),
+                family(
+                    "router_cache_total", "counter", "Questions to the cache of answers, by what came of them.", asked
+                ),
                 counter("router_calls_total", "Calls of models that messages led to.", self.calls),
                 counter("router_saved_total", "Messages that took no call.", self.saved),
                 counter("router_cost_usd_total", "What messages cost, US dollars.", self.cost),

@@ -84,9 +84,7 @@ class Answering:
             now=self._now,
         )
 
-    async def consult(
-        self, mode: Mode, asker: Principal, question: str, about: Game | World
-    ) -> Answered:
+    async def consult(self, mode: Mode, asker: Principal, question: str, about: Game | World) -> Answered:
         """One kind of answer from pages, in a game or about a world."""
         game = about if isinstance(about, Game) else None
         of = Asker.of(about) if isinstance(about, Game) else Asker.about(about, asker.id)
@@ -114,12 +112,12 @@ class _Voice:
     voices: Voices
 
     async def after(
-        self, game: Game, said: Said, reply: Reply, line: str, asker: Principal, tell: Tell | None
+        self, game: Game, said: Said, reply: Reply, message: str, asker: Principal, tell: Tell | None
     ) -> Words | None:
-        return await _spoken(self.voices.stream(game, said, reply, line, principal=asker.id), tell)
+        return await _spoken(self.voices.stream(game, said, reply, message, principal=asker.id), tell)
 
-    async def talk(self, game: Game, line: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
-        addressed = self.voices.addressed(game, line)
+    async def talk(self, game: Game, message: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
+        addressed = self.voices.addressed(game, message)
         if addressed is None:
             return None
         npc, words = addressed

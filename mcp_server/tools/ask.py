@@ -58,7 +58,9 @@ def add(mcp: MCPServer[Any], catalog: Catalog) -> None:
             if catalog.answering.asks:
                 await take(ctx, "model")
             if mode != "auto":
-                answered = await catalog.answering.consult(mode, asker, question, game or await catalog.world(asker, world))
+                answered = await catalog.answering.consult(
+                    mode, asker, question, game or await catalog.world(asker, world)
+                )
             else:
                 opened = None if game else await catalog.world(asker, world)
                 answered = await catalog.router.answer(
