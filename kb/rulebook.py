@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from kb.diagnostics import Span
 from kb.expressions import Expr, TextTemplate
+from kb.teams import Team
 from kb.types import Choice, Type
 
 DIRECTIONS = (
@@ -456,6 +457,24 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class Persona:
+    """Whom a model speaks as, and what it may use meanwhile: never more than who asks may."""
+
+    id: str
+    name: str
+    text: str
+    tools: frozenset[str] | None
+    """`act`, `search`, `read`, `team` and ids of rules; None: everything."""
+    audience: frozenset[str]
+    """The roles that it is there for; empty: everybody's."""
+    span: Span
+
+    def allows(self, tool: str) -> bool:
+        """Whether it may be used under this persona."""
+        return self.tools is None or tool in self.tools
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioTurn:
     says: str
     holds: str
@@ -517,6 +536,7 @@ class Rulebook:
     tables: Mapping[str, Table]
     workflows: Mapping[str, Workflow]
     agents: Mapping[str, Agent]
+    teams: Mapping[str, Team]
     scenarios: tuple[Scenario, ...]
     invariants: tuple[Condition, ...]
     """Of the experience; each kind carries its own."""
@@ -528,3 +548,4 @@ class Rulebook:
     """Rules and agents with `every` or `at`, by id."""
     indexed: frozenset[tuple[str, str]]
     """(kind, field) pairs that expressions search by."""
+    personas: Mapping[str, Persona] = field(default_factory=dict[str, "Persona"])

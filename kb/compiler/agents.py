@@ -120,7 +120,7 @@ def _budget(entry: Entry | None, problems: list[Diagnostic]) -> int:
         return BUDGET
     match = _CALLS.fullmatch(str(entry.value).strip())
     if match is None:
-        problems.append(problem("RB508", entry.value_span, f"`{entry.value}` is no budget", "Write `1 call per turn`."))
+        problems.append(problem("RB511", entry.value_span, f"`{entry.value}` is no budget", "Write `1 call per turn`."))
         return BUDGET
     return int(match[1])
 

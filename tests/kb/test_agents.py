@@ -74,7 +74,7 @@ def test_a_budget_is_a_number_of_calls_in_a_turn(tmp_path: Path, budget: str | N
 def test_a_budget_that_cannot_be_read_is_a_problem_on_its_line(tmp_path: Path, budget: str) -> None:
     text = AGENT.format(may="say", body="").replace("---\n# Otto", f"budget: {budget}\n---\n# Otto")
     (found,) = check(open_source(lay_out(tmp_path, [("markdown", "otto.md", text)]))).problems
-    assert (found.code, found.span.line, found.span.column) == ("RB508", 6, 9)
+    assert (found.code, found.span.line, found.span.column) == ("RB511", 6, 9)
 
 
 def test_a_judgement_about_others_in_the_same_turn_has_an_answer_for_each(tmp_path: Path) -> None:
