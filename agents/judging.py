@@ -53,6 +53,8 @@ class Judging:
 
         On any failure what is filled stays, with the failed call in `by`.
         """
+        if any(each.get("purpose") == "judge" for each in filled.by):
+            return filled  # whoever filled it has asked already, as the router does
         calls, until = Counter[str](), time.monotonic() + self._deadline
         for _ in range(ROUNDS if self._model is not None else 0):
             questions = self._open(await comes_to(filled), filled, calls)

@@ -13,6 +13,7 @@ from git import Actor, Repo
 from judging_base import ANN, PAGES, Clock, archive, asking, begin, patience, saying, service, turns
 
 from agents.background import Background
+from agents.filled import Filled
 from agents.models.batch import Batching
 from agents.models.client import Client
 from agents.models.configuration import Configuration
@@ -76,6 +77,14 @@ async def test_all_judgements_of_a_turn_are_one_call(pages: Path) -> None:
         assert len(server.requests) == 1
         (turn,) = await turns(store, handle)
         assert turn.inputs["judged"] == {"otto.insulted": "yes", "tobi.sees": "yes"}
+
+
+async def test_what_was_asked_before_the_turn_is_not_asked_again_by_it(pages: Path) -> None:
+    async with asking(saying("yes")) as (games, _, server, _):
+        handle = await begin(games, pages)
+        failed = Filled(by=({"purpose": "judge", "failed": "timeout"},))
+        await games.act(handle, ANN, "wait", filled=failed)
+        assert (await patience(games, handle), server.requests) == (5, [])
 
 
 async def test_where_nothing_is_judged_nothing_is_asked(pages: Path) -> None:
