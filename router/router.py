@@ -317,7 +317,8 @@ class Router:
                 trail.refused(call, str(error))
             break
         if commands and game is not None:
-            command = "; ".join(commands)
+            # A line with arguments as JSON is one command.
+            command = commands[0] if any("{" in each for each in commands) else "; ".join(commands)
             filled = Filled(command, by=tuple(trail.by))
             answered = await self._read_as(ask, game, filled, trail, f"a model read it as {command!r}")
             await keeping.put(Kept(command=command))

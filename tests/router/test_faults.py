@@ -25,9 +25,9 @@ TECHNICAL = re.compile(r"error|exception|model|http|timeout|json|\b500\b|\b429\b
         ("bad-arguments", True),
     ],
 )
-async def test_every_fault_leads_to_one_turn_and_a_plain_answer(table: Any, kind: str, streamed: bool):
+async def test_every_fault_leads_to_one_turn_and_a_plain_answer(table: Any, kind: Kind, streamed: bool):
     calls = () if kind in ("long", "inject") else (Call("go", {"direction": "west"}),)
-    fault = Fault(kind, times=100, seconds=1.5)  # pyright: ignore[reportArgumentType]
+    fault = Fault(kind, times=100, seconds=1.5)
 
     async with table(lambda _: Answer("Hm.", calls, fault), deadline=0.6) as t:
 
@@ -49,7 +49,7 @@ async def test_every_fault_leads_to_one_turn_and_a_plain_answer(table: Any, kind
 
 
 @pytest.mark.parametrize("kind", ["429", "500"])
-async def test_a_fault_that_passes_costs_nothing_but_time(table: Any, kind: str):
+async def test_a_fault_that_passes_costs_nothing_but_time(table: Any, kind: Kind):
     async with table(lambda _: Answer("", (Call("go", {"direction": "west"}),), Fault(kind, times=1))) as t:
         done = await t.say(SPEECH)
         assert "Cloakroom" in done.text
@@ -113,3 +113,22 @@ async def test_at_most_twenty_tools_are_offered_all_of_them_legal(table: Any):
             tools = t.model.requests[0].body["tools"]
             assert 2 < len(tools) < 20
             assert len({each["function"]["name"] for each in tools}) == len(tools)
+
+
+async def test_the_same_message_twice_at_once_is_one_turn(table: Any):
+    async with table(lambda _: Answer(calls=(Call("go", {"direction": "west"}),))) as t:
+        one, other = await asyncio.gather(t.say(SPEECH, key="k"), t.say(SPEECH, key="k"))
+        assert one.turn == other.turn == await t.turns() == 1
+
+
+async def test_several_calls_are_one_turn_up_to_the_first_that_is_not_legal(table: Any):
+    calls = [
+        Call("go", {"direction": "west"}),
+        Call("go", {"direction": "south"}),
+        Call("go", {"direction": "moonwards"}),
+    ]
+    async with table(lambda _: Answer(calls=tuple(calls))) as t:
+        told = await t.say(SPEECH)
+        turns = await t.app.store.turns((await t.app.games.game(t.handle, t.who.id)).record.id)
+        assert (told.turn, turns[-1].inputs["as"]) == (1, "go west; go south")
+        assert any("refused" in each for each in turns[-1].inputs["models"])

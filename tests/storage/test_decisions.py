@@ -1,6 +1,7 @@
 """How messages were answered is kept once, summed by way, and forgotten after thirty days."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,8 +14,8 @@ pytestmark = pytest.mark.anyio
 EVER = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def decision(route: str = "action", at: datetime = EVER, **given: float) -> Decision:
-    numbers = {"seconds": 0.2, "routing": 0.1, "calls": 1, "cost": 0.001, "full": 0.002} | given
+def decision(route: str = "action", at: datetime = EVER, **given: Any) -> Decision:
+    numbers: dict[str, Any] = {"seconds": 0.2, "routing": 0.1, "calls": 1, "cost": 0.001, "full": 0.002} | given
     return Decision(new_id(), at, route, "call", "call", "a model read it", "cloak", "", **numbers)
 
 
