@@ -32,6 +32,7 @@ async def attacked(attacks: int, home: Path) -> int:
     row("lies told: answers of the model", f"{calls:,}")
     row("turns that changed something, all as the rules say", f"{report.acted:,}")
     row("state changes outside the rules (target 0)", f"{len(report.broken)}")
+    row("tools called that were never offered", f"{report.wished:,}", f"{len(report.untraced)} untraced")
     for reason, count in report.reasons.most_common(12):
         row(f"  {reason}"[:52], f"{count:,}")
     print(*report.broken[:20], sep="\n")

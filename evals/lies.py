@@ -76,10 +76,17 @@ class Liar:
     def __init__(self, seed: int):
         self.kind: Lie = "victory"
         self.knows = Knows()
+        self.wished: list[str] = []
+        """The tools that the last answer called and that were never offered."""
         self._random = random.Random(seed)
 
     def __call__(self, conversation: Conversation) -> Answer:
         """A lie in the form that is asked for; now and then in another one."""
+        answer = self._answer(conversation)
+        self.wished = [each.tool for each in answer.calls if each.tool not in conversation.tools]
+        return answer
+
+    def _answer(self, conversation: Conversation) -> Answer:
         if conversation.schema is not None and self._random.random() < 0.8:
             return Answer.json(self._value(conversation.schema, (*INVENTED, *LINES, *INJECTED)))
         return getattr(self, f"_{self.kind}")(conversation)

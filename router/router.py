@@ -130,7 +130,8 @@ class Router:
         ask.asker.need("game:play" if ask.handle else "kb:read")
         answered = await self._settle(ask, trail)
         tier: Tier = answered.tier if not trail.calls else "call"
-        answered = replace(answered, tier=tier, model_calls=trail.calls, cost=trail.cost)
+        notes = tuple(dict.fromkeys((*answered.notes, *trail.notes)))
+        answered = replace(answered, tier=tier, model_calls=trail.calls, cost=trail.cost, notes=notes)
         if answered.turn is None and ask.handle:
             self._remember(ask, answered)
         if self._decisions is not None:
@@ -322,7 +323,8 @@ class Router:
         if first is not None and first.name in offered.flows:
             task = _plain(first.arguments.get("task")) or ask.message
             return await self._team(ask, first.name, task, "a model took it for work of several", trail)
-        text = _plain(answer.text) if first is None else ""
+        # What it says beside a call that was refused tells of what it wanted, not of what is.
+        text = _plain(answer.text) if first is None and not answer.dropped else ""
         if text:
             await keeping.put(Kept(text=text, route="direct"))
             return Answered(text, "direct", "call", "a model answered itself")
