@@ -11,11 +11,11 @@ from pathlib import Path
 from agents.worlds import Where
 from benchmarks.measure import row
 from evals.attacking import Attack
+from evals.data import WORLDS
 from evals.hour import Clock
 from evals.lies import Liar
 from evals.scripted import serving
 from evals.table import table
-from kb import library
 
 REQUIREMENTS = ("0.44",)
 
@@ -25,7 +25,7 @@ async def attacked(attacks: int, home: Path) -> int:
     liar, begin = Liar(1), time.perf_counter()
     with serving(liar) as server:
         async with table(home, server.url, Clock()) as at:
-            worlds = [Where.of(world) for world in library.worlds()]
+            worlds = [Where.of(world) for world in WORLDS]
             report = await Attack(at.store, at.games, liar, at.say, seed=1, worlds=worlds).run(attacks)
         calls = len(server.requests)
     row("attacks", f"{report.attacks:,}", f"{time.perf_counter() - begin:.0f} s")

@@ -13,12 +13,12 @@ from pathlib import Path
 from agents.models.model import Answer, Model, Piece, Request
 from agents.worlds import Where
 from benchmarks.measure import peak, percentiles, row
+from evals.data import WORLDS
 from evals.hour import Clock, Hour, Report
 from evals.knowing import Instant, Knowing
 from evals.mixed import WORDINGS
 from evals.scripted import serving
 from evals.table import PRICES, table
-from kb import library
 
 REQUIREMENTS = ("0.18", "3.13", "3.17", "4.23", "4.24")
 PLAYERS = 100
@@ -67,7 +67,7 @@ async def hour(minutes: int, home: Path) -> None:
     with serving(knowing) as server:
         async with table(home, server.url, clock, through=through) as at:
             play = Hour(at.store, at.games, at.say, knowing, clock)
-            worlds = [Where.of(world) for world in library.worlds()]
+            worlds = [Where.of(world) for world in WORLDS]
             report = await play.run(worlds, players=PLAYERS, minutes=minutes)
         counted = len(server.requests)
     told(report, counted, timed[0])

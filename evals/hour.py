@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from agents.filled import Filled
 from agents.game import Game, GameService
 from agents.worlds import Where
 from evals.data import messages
@@ -182,4 +183,5 @@ class Hour:
 
 
 def _inputs(turn: TurnRecord) -> Inputs:
-    return Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"])
+    judged = Filled.load(turn.inputs).judged
+    return Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"], judged)

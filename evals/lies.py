@@ -77,13 +77,14 @@ class Liar:
         self.kind: Lie = "victory"
         self.knows = Knows()
         self.wished: list[str] = []
-        """The tools that the last answer called and that were never offered."""
+        """The tools that the last answer called and that were not among those offered."""
         self._random = random.Random(seed)
 
     def __call__(self, conversation: Conversation) -> Answer:
         """A lie in the form that is asked for; now and then in another one."""
         answer = self._answer(conversation)
-        self.wished = [each.tool for each in answer.calls if each.tool not in conversation.tools]
+        if conversation.tools:
+            self.wished = [each.tool for each in answer.calls if each.tool not in conversation.tools]
         return answer
 
     def _answer(self, conversation: Conversation) -> Answer:

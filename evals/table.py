@@ -46,12 +46,16 @@ async def table(
     home: Path, url: str, now: Callable[[], datetime], *, through: Callable[[Model], Model] = lambda model: model
 ) -> AsyncGenerator[Table]:
     """A table whose model is OpenAI-compatible at `url` (up to the host); `through` may stand between."""
-    store = MemoryStore()
-    games = build(Settings(home), store=store, now=now).games
     if not url:
-        yield Table(store, games, Router(games))
+        yield _table(home, now, None)
         return
     configuration = Configuration.one(url=f"{url}/v1", model="scripted", prices=PRICES)
     async with Client(configuration) as model:
-        asked = through(model)
-        yield Table(store, games, Router(games, asked, cache=AnswerCache(None, asked)))
+        yield _table(home, now, through(model))
+
+
+def _table(home: Path, now: Callable[[], datetime], model: Model | None) -> Table:
+    """All that answers in a process, as it is composed for everybody."""
+    store = MemoryStore()
+    app = build(Settings(home), store=store, now=now, model=model)
+    return Table(store, app.games, app.router(app.knowledge({})))

@@ -31,7 +31,7 @@ from router.decisions import Estimate, Recorder
 from router.labels import SURE, Label, Labels, words_of_names
 from router.meaning import may_be_kept
 from router.prompt import Scene, read_by, request, scene_of
-from router.seams import Freeform, Judge, Scholar, Teams, Voice, Words
+from router.seams import Freeform, Scholar, Teams, Voice, Words
 from router.tools import ASK_BACK, READ, SEARCH, Illegal, Offered, persona_of
 from router.trail import Asking, Trail
 from storage import new_id
@@ -56,7 +56,6 @@ class Router:
         *,
         cache: AnswerCache | None = None,
         decisions: Recorder | None = None,
-        judge: Judge | None = None,
         voice: Voice | None = None,
         freeform: Freeform | None = None,
         scholar: Scholar | None = None,
@@ -69,7 +68,7 @@ class Router:
     ):
         self._games, self._model = games, model
         self.cache, self._decisions = cache, decisions
-        self._judge, self._voice, self._scholar, self._teams = judge, voice, scholar, teams
+        self._voice, self._scholar, self._teams = voice, scholar, teams
         self._freeform = freeform
         self._labels, self._estimate = labels or Labels.shipped(), estimate or Estimate()
         self._now, self._name, self._deadline = now, model_name, deadline
@@ -200,25 +199,15 @@ class Router:
         return await self._with(self._model, ask, game, persona, label, trail)
 
     async def _by_rules(self, ask: Asking, game: Game, said: Said, trail: Trail) -> Answered:
-        """A turn that the rules understand; judgements that it comes to are asked before it."""
+        """A turn that the rules understand. Judgements that it comes to are the game service's."""
         trail.routed = time.perf_counter()
-        filled = Filled()
-        if self._judge is not None and _asked(said):
-            if (reply := await self._games.answered(ask.handle, ask.asker.id, ask.key)) is not None:
+        if any(outcome.asked for outcome in said.outcomes):
+            # What its judgements took is not paid twice.
+            reply = await self._games.answered(ask.handle, ask.asker.id, ask.key)
+            if reply is not None:
                 trail.stage = "kept"
                 return _acted(reply, "this was answered before", trail)
-            filled = await self._judged(self._judge, ask, filled, trail)
-        return await self._act(ask, game, filled, trail, "the rules understand it")
-
-    async def _judged(self, judge: Judge, ask: Asking, filled: Filled, trail: Trail) -> Filled:
-        async def comes_to(filled: Filled) -> Sequence[Asked]:
-            _, said = await self._games.consider(ask.handle, ask.asker.id, ask.message, filled)
-            return _asked(said)
-
-        before = len(filled.by)
-        filled = await judge.judged(comes_to, filled, ask.message, ask.asker.id)
-        trail.recorded(filled.by[before:])
-        return filled
+        return await self._act(ask, game, Filled(), trail, "the rules understand it")
 
     async def _freely(self, ask: Asking, game: Game, filled: Filled, label: Label, trail: Trail) -> Answered:
         """What a model told and proposed, as far as the referee allows it; where the model failed, the rules' own answer."""
@@ -234,6 +223,7 @@ class Router:
         if self._voice is not None:
             _, said = await self._games.consider(ask.handle, ask.asker.id, ask.message, filled)
         reply = await self._games.act(ask.handle, ask.asker.id, ask.message, key=ask.key, filled=filled, **ask.options)
+        trail.recorded(reply.models[len(filled.by) :])
         answered = _acted(reply, reason, trail)
         if self._voice is not None and said is not None and reply.status == "done":
             words = await self._voice.after(game, said, reply, ask.message, ask.asker, ask.tell)
@@ -357,9 +347,7 @@ class Router:
         return answer
 
     async def _read_as(self, ask: Asking, game: Game, filled: Filled, trail: Trail, reason: str) -> Answered:
-        """Free speech as the commands that it was read as; judgements that these come to are asked first."""
-        if self._judge is not None:
-            filled = await self._judged(self._judge, ask, filled, trail)
+        """Free speech as the commands that it was read as."""
         return await self._act(ask, game, filled, trail, reason)
 
     async def _looked_up(
@@ -471,10 +459,6 @@ class Router:
         self._recent[ask.asker.id, ask.handle, ask.key] = replace(answered, model_calls=0, cost=0.0)
         while len(self._recent) > MAX_RECENT:
             self._recent.popitem(last=False)
-
-
-def _asked(said: Said) -> list[Asked]:
-    return [each for outcome in said.outcomes for each in outcome.asked]
 
 
 def _acted(reply: Reply, reason: str, trail: Trail, route: Route = "action") -> Answered:

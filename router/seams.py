@@ -1,4 +1,4 @@
-"""Owns what the router asks of others: judgements before a turn, words after it, answers from pages, work of several agents.
+"""Owns what the router asks of others: what comes of words where a world is free, words after a turn, answers from pages, work of several agents.
 
 Each is optional: without it the router goes on with rules, pages and its own one call. It must not know who implements them.
 """
@@ -31,14 +31,6 @@ class Words:
     calls: int = 0
     cost: float = 0.0
     reason: str = ""
-
-
-class Judge(Protocol):
-    """Asks a model the judgements that a turn comes to; raises nothing (`agents.judging.Judging`)."""
-
-    async def judged(
-        self, comes_to: Callable[[Filled], Awaitable[Sequence[Asked]]], filled: Filled, words: str, principal: str
-    ) -> Filled: ...
 
 
 class Freeform(Protocol):

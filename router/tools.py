@@ -146,6 +146,10 @@ def _asked(text: str, type_: str) -> str:
         raise Illegal("a value is no number")
     if type_.startswith("text"):
         return '"' + text.replace('"', "'") + '"' if re.search(r"[.;,\n]|\bthen\b|\band\b", text) else text
+    if type_ == "point":
+        if not re.fullmatch(r"-?\d{1,3}(\.\d{1,9})?, ?-?\d{1,3}(\.\d{1,9})?", text):
+            raise Illegal("a value is no point")
+        return text
     if not re.fullmatch(r"[\w' .:-]+", text) or re.search(r"\bthen\b|\. ", text):
         raise Illegal("a value is more than its role takes")
     return text

@@ -16,7 +16,6 @@ from typing import Literal
 from agents.access import Principal, Refused
 from agents.freeform import Freeform
 from agents.game import Game, GameService, Reply
-from agents.judging import Judging
 from agents.knowledge import KnowledgeService
 from agents.knowledge.errors import KnowledgeError, NotThere
 from agents.knowledge_agent import Asker, Finding, KnowledgeAgent
@@ -76,7 +75,6 @@ class Answering:
             self.model,
             cache=self.cache,
             decisions=self.decisions,
-            judge=Judging(self.model),
             voice=_Voice(self.voices),
             freeform=Freeform(self.model),
             scholar=_Scholar(self.agent),

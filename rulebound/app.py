@@ -28,6 +28,7 @@ from storage.checkpoints import MemoryCheckpoints
 
 if TYPE_CHECKING:
     from agents.identity import Granting, Identities
+    from agents.judging import Judging
     from agents.knowledge import KnowledgeService
     from agents.models import Model
     from agents.models.client import Client
@@ -162,9 +163,20 @@ def build(
         new_handle=new_handle or (lambda: secrets.token_hex(16)),
         new_seed=new_seed or (lambda: secrets.randbits(63)),
         waiting=WaitingTurns(settings.waiting),
+        judging=_judging(model),
     )
     sealed_with = sealed_with or secrets.token_bytes(BYTES)
     return App(settings, store, worlds, games, sealed_with, access, model, checkpoints or MemoryCheckpoints(), now)
+
+
+def _judging(model: Model | None) -> Judging | None:
+    """Who asks what pages leave to judge; nobody where no model is configured."""
+    if model is None:
+        return None
+    from agents.judging import Judging
+    from agents.models.batch import Batching
+
+    return Judging(Batching(model))
 
 
 @asynccontextmanager

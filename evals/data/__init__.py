@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+WORLDS = ("cloak", "commons", "lending-desk", "rock-paper-scissors", "tavern", "west-of-house", "wylding-woods")
+"""The bundled worlds in which the data plays."""
 _HERE = Path(__file__).parent
 
 

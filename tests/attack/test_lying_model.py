@@ -8,6 +8,7 @@ import pytest
 from agents.game import GameError
 from agents.worlds import Where
 from evals.attacking import Attack, Report, Say
+from evals.data import WORLDS
 from evals.hour import Clock
 from evals.lies import LIES, Liar
 from evals.scripted import serving
@@ -41,7 +42,7 @@ def planted(tmp_path: Path) -> Where:
 
 
 def worlds() -> list[Where]:
-    return [Where.of(each) for each in library.worlds()]
+    return [Where.of(each) for each in WORLDS]
 
 
 @pytest.mark.requirement("0.44")

@@ -6,8 +6,7 @@ from functools import cache
 import pytest
 
 from agents.worlds import Where, World
-from evals.data import Phrase, messages, phrases
-from kb import library
+from evals.data import WORLDS, Phrase, messages, phrases
 from kb.referee import Inputs, State
 from kb.session import Said, Session
 from kb.understand import Dialogue
@@ -40,15 +39,15 @@ def test_the_messages_are_five_hundred_in_the_stated_shares() -> None:
     assert Counter(each.route for each in labelled) == shares
     assert len({each.message.casefold() for each in labelled}) == 500
     assert min(Counter(each.source for each in labelled).values()) >= 15
-    assert {each.world for each in labelled} == set(library.worlds())
+    assert {each.world for each in labelled} == set(WORLDS)
 
 
 def test_the_phrases_are_two_hundred() -> None:
     assert len({(each.message, each.world, each.setup) for each in phrases()}) == 200
-    assert {each.world for each in phrases()} == set(library.worlds())
+    assert {each.world for each in phrases()} == set(WORLDS)
 
 
-@pytest.mark.parametrize("world", sorted(library.worlds()))
+@pytest.mark.parametrize("world", WORLDS)
 def test_what_a_phrase_means_is_understood_and_done(world: str) -> None:
     meant = [each for each in phrases() if each.world == world]
     assert any(each.action for each in meant)
@@ -59,7 +58,7 @@ def test_what_a_phrase_means_is_understood_and_done(world: str) -> None:
             assert done(said), (phrase, said.text)
 
 
-@pytest.mark.parametrize("world", sorted(library.worlds()))
+@pytest.mark.parametrize("world", WORLDS)
 def test_the_rules_alone_read_no_phrase_otherwise(world: str) -> None:
     for phrase in phrases():
         if phrase.world != world:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from agents.worlds import Where
+from evals.data import WORLDS
 from evals.hour import Clock, Hour
 from evals.knowing import Knowing
 from evals.scripted import serving
 from evals.table import table
-from kb import library
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ async def test_games_end_as_by_the_rules_alone_with_few_calls(tmp_path: Path) ->
     with serving(knowing) as server:
         async with table(tmp_path, server.url, clock) as at:
             play = Hour(at.store, at.games, at.say, knowing, clock)
-            report = await play.run([Where.of(each) for each in library.worlds()], players=20, minutes=15)
+            report = await play.run([Where.of(each) for each in WORLDS], players=20, minutes=15)
         assert report.calls == len(server.requests), "the answers count other calls than the server"
     assert report.messages > 250
     assert report.differing == []
