@@ -17,11 +17,11 @@ def configured(settings: Settings) -> Configuration | None:
     """
     from agents.models.configuration import Configuration, ConfigurationError
 
-    if settings.models_file is None and settings.model:
+    if settings.models is None and settings.model:
         return Configuration.one(url=settings.model_url, model=settings.model, key=settings.model_key)
-    if settings.models_file is None and (settings.model_url or settings.model_key):
+    if settings.models is None and (settings.model_url or settings.model_key):
         raise ConfigurationError("RULEBOUND_MODEL says nothing, but its URL or key is set", "Name the model in it too.")
-    file = settings.models_file or settings.home / "models.toml"
-    if settings.models_file is None and not file.exists():
+    file = settings.models or settings.home / "models.toml"
+    if settings.models is None and not file.exists():
         return None
     return Configuration.load(file, settings.key)

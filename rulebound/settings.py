@@ -6,16 +6,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_data_path
-
-
-def _nothing(name: str) -> str | None:
-    """No environment."""
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,7 @@ class Settings:
     secret: str | None = None
     """`RULEBOUND_SECRET`: at least 32 random characters that all workers share, where they have different homes."""
 
-    models_file: Path | None = None
+    models: Path | None = None
     """`RULEBOUND_MODELS`: the file that names the models' providers; None: `models.toml` in the home."""
     model: str = ""
     """`RULEBOUND_MODEL`: the only model, in place of a file."""
@@ -55,8 +50,6 @@ class Settings:
     """`RULEBOUND_MODEL_URL`: where an OpenAI-compatible endpoint has it; empty: litellm knows it by its name."""
     model_key: str = field(default="", repr=False)
     """`RULEBOUND_MODEL_KEY`: the key for it."""
-    key: Callable[[str], str | None] = field(default=_nothing, repr=False, compare=False)
-    """What an environment variable holds that the models' file names: a provider's key."""
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
@@ -77,12 +70,16 @@ class Settings:
             jwks_url=environment.get("RULEBOUND_JWKS_URL", ""),
             roles_claim=environment.get("RULEBOUND_ROLES_CLAIM") or "roles",
             teams_claim=environment.get("RULEBOUND_TEAMS_CLAIM") or "groups",
-            models_file=Path(file).expanduser().absolute() if (file := environment.get("RULEBOUND_MODELS")) else None,
+            models=Path(file).expanduser().absolute() if (file := environment.get("RULEBOUND_MODELS")) else None,
             model=environment.get("RULEBOUND_MODEL", ""),
             model_url=environment.get("RULEBOUND_MODEL_URL", "").rstrip("/"),
             model_key=environment.get("RULEBOUND_MODEL_KEY", ""),
-            key=environment.get,
         )
+
+    @staticmethod
+    def key(name: str) -> str | None:
+        """What an environment variable holds that the models' file names: a provider's key."""
+        return os.environ.get(name)
 
     @property
     def cache(self) -> Path:

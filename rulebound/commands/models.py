@@ -34,7 +34,7 @@ def models(*, as_json: bool = False, call: bool = True) -> int:
     settings = Settings.from_environment()
     said = configured(settings)
     if said is None:
-        file = settings.models_file or settings.home / "models.toml"
+        file = settings.models or settings.home / "models.toml"
         print(json.dumps({"configured": False}) if as_json else NONE.format(file=file))
         return 1
     found = asyncio.run(_found(settings, said, call=call))
