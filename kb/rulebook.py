@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from kb.diagnostics import Span
 from kb.expressions import Expr, TextTemplate
+from kb.teams import Team
 from kb.types import Choice, Type
 
 DIRECTIONS = (
@@ -442,7 +443,8 @@ class Agent:
     id: str
     """Also the id of its template and instance (kind npc)."""
     may: tuple[str, ...]
-    budget: str
+    budget: int
+    """How many calls to models it may take part in a turn."""
     knows: tuple[Expr, ...]
     always: tuple[Effect, ...]
     judgements: tuple[Judgement, ...]
@@ -452,6 +454,24 @@ class Agent:
     """`turn` (when a player's turn ends in its place), `every` or `at`."""
     placed: bool
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Whom a model speaks as, and what it may use meanwhile: never more than who asks may."""
+
+    id: str
+    name: str
+    text: str
+    tools: frozenset[str] | None
+    """`act`, `search`, `read`, `team` and ids of rules; None: everything."""
+    audience: frozenset[str]
+    """The roles that it is there for; empty: everybody's."""
+    span: Span
+
+    def allows(self, tool: str) -> bool:
+        """Whether it may be used under this persona."""
+        return self.tools is None or tool in self.tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,6 +517,8 @@ class Settings:
     max_score: int | None
     freeform: tuple[tuple[str, str], ...]
     """(kind, field) pairs that a model may propose changes to."""
+    freeform_span: Span
+    """Where the page says so."""
     span: Span
 
 
@@ -514,6 +536,7 @@ class Rulebook:
     tables: Mapping[str, Table]
     workflows: Mapping[str, Workflow]
     agents: Mapping[str, Agent]
+    teams: Mapping[str, Team]
     scenarios: tuple[Scenario, ...]
     invariants: tuple[Condition, ...]
     """Of the experience; each kind carries its own."""
@@ -525,3 +548,4 @@ class Rulebook:
     """Rules and agents with `every` or `at`, by id."""
     indexed: frozenset[tuple[str, str]]
     """(kind, field) pairs that expressions search by."""
+    personas: Mapping[str, Persona] = field(default_factory=dict[str, "Persona"])

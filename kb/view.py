@@ -17,6 +17,7 @@ from typing import Any
 
 from kb.expressions.frame import EvaluationError
 from kb.referee import Action, Referee, State, Turn
+from kb.referee.shape import TEMPLATE
 from kb.rulebook import ActionType, Role
 from kb.session import Session
 from kb.types import Choice, Ref
@@ -108,13 +109,38 @@ def legal(session: Session, state: State, player: str, limit: int = 50, prefix: 
 
     With a `prefix`: in whichever of an action's wordings begins so.
     """
-    return list(islice(_allowed(session, state, player, prefix, holes=False), limit))
+    return [each.line for each in islice(_allowed(session, state, player, prefix, holes=False), limit)]
 
 
 def templates(session: Session, state: State, player: str, limit: int = 50, prefix: str = "") -> list[str]:
     """What would be allowed with values that only the player knows: `bet <stake: int 1..10>`, `ask otto about <text>`;
     where words alone cannot give every argument, `return-book {"loan": "<loan>", "condition": "<one of good, damaged>"}`."""
-    return list(islice(_allowed(session, state, player, prefix, holes=True), limit))
+    return [each.line for each in islice(_allowed(session, state, player, prefix, holes=True), limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A command that would be allowed: `line` is what to type, `values` the words for each role of it, and `asks` the types of
+    those that only the player knows, for which the line has `<…>`."""
+
+    line: str
+    verb: str
+    """Its words without the values: `put in`."""
+    values: Mapping[str, str]
+    asks: Mapping[str, str]
+    rule: str
+    """The id of its last rule."""
+    way: _Way
+
+    def said(self, told: Mapping[str, str]) -> str:
+        """The line with what it asks for."""
+        return self.way.written([told.get(name, word) for name, word in self.values.items()])
+
+
+def offers(session: Session, state: State, player: str, limit: int = 100) -> list[Offer]:
+    """What `legal` and `templates` tell, as data."""
+    closed = islice(_allowed(session, state, player, "", holes=False), limit)
+    return [*closed, *islice(_allowed(session, state, player, "", holes=True), limit)]
 
 
 def completions(session: Session, state: State, player: str, prefix: str) -> list[str]:
@@ -125,7 +151,7 @@ def completions(session: Session, state: State, player: str, prefix: str) -> lis
     return list(dict.fromkeys(found))
 
 
-def _allowed(session: Session, state: State, player: str, prefix: str, holes: bool) -> Iterator[str]:
+def _allowed(session: Session, state: State, player: str, prefix: str, holes: bool) -> Iterator[Offer]:
     """One command of each action in turn, so that no action with many things crowds the others out."""
     if state.rows[player]["ended"]:
         return
@@ -139,18 +165,18 @@ def _allowed(session: Session, state: State, player: str, prefix: str, holes: bo
     told: set[str] = set()
     while waiting:
         action = waiting.popleft()
-        text = next(action, None)
-        if text is None:
+        offer = next(action, None)
+        if offer is None:
             continue
         waiting.append(action)
-        if text not in told:
-            told.add(text)
-            yield text
+        if offer.line not in told:
+            told.add(offer.line)
+            yield offer
 
 
 def _of_action(
     session: Session, state: State, player: str, prefix: str, here: list[str], tries: Iterator[int], ways: list[_Way]
-) -> Iterator[str]:
+) -> Iterator[Offer]:
     """An action's commands, each thing that it can do in its first wording that fits."""
     told: set[str] = set()
     for way in ways:
@@ -159,14 +185,15 @@ def _of_action(
         options = [way.values(session, state, here, role) for role in way.roles]
         for values in islice(product(*options), MAX_ALIKE):
             roles = {**way.fixed, **{role.name: value for role, (value, _) in zip(way.roles, values, strict=True)}}
-            text, effect = way.written([word for _, word in values]), repr(sorted(roles.items()))
+            words = [word for _, word in values]
+            text, effect = way.written(words), repr(sorted(roles.items()))
             if effect in told or not text.startswith(prefix):
                 continue
             if next(tries, None) is None:
                 return
             if session.referee.allowed(state, player, Action(way.action, roles), unknown=way.unknown):
                 told.add(effect)
-                yield text
+                yield way.offer(text, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +229,13 @@ class _Way:
         ids = [*(id for id in here if state.rows[id]["kind"] in within), *named]
         return [(id, _named(state, id).casefold()) for id in ids]
 
+    def offer(self, line: str, words: list[str]) -> Offer:
+        """A line that gives it with these words."""
+        asks = {role.name: str(role.type) for role in self.roles if role.name in self.unknown}
+        verb = " ".join(part for part in self.parts if isinstance(part, str)) or self.rule
+        values = {role.name: word for role, word in zip(self.roles, words, strict=True)}
+        return Offer(line, verb, values, asks, self.rule, self)
+
     def written(self, words: list[str]) -> str:
         """The line that says it."""
         if not self.parts:
@@ -223,3 +257,18 @@ def _ways(session: Session, action: ActionType) -> list[_Way]:
         unknown = frozenset(role.name for role in roles if not isinstance(role.type, Ref | Choice))
         found.append(_Way(action.id, rule, pattern.parts, roles, pattern.fixed, unknown))
     return found
+
+
+def people(session: Session, state: State, player: str) -> list[dict[str, str]]:
+    """The NPCs that the player perceives, in order of creation: `name`, `description`, and `voice` where their page has one."""
+    turn = session.referee.frame(state, player)
+    agents = session.rulebook.agents
+    return [
+        {
+            "name": _named(state, id),
+            "description": str(_safe(turn, id, "description") or ""),
+            "voice": agents[template].voice if (template := state.rows[id][TEMPLATE]) in agents else "",
+        }
+        for id in session.referee.reach.of(turn, "npc")
+        if _safe(turn, id, "perceivable") is True
+    ]

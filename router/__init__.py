@@ -1,5 +1,21 @@
-"""Owns routing: one message → a decision. It must not know transports or storage."""
+"""Owns routing: one message → the cheapest way that is right. It must not know transports or storage."""
 
+from router.answer import Answered, Citation, Told
+from router.cache import AnswerCache
+from router.decisions import Estimate, Recorder, distribution
 from router.route import Decision, knowledge, route
+from router.router import Router
 
-__all__ = ["Decision", "knowledge", "route"]
+__all__ = [
+    "AnswerCache",
+    "Answered",
+    "Citation",
+    "Decision",
+    "Estimate",
+    "Recorder",
+    "Router",
+    "Told",
+    "distribution",
+    "knowledge",
+    "route",
+]

@@ -31,6 +31,15 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A part of an answer as it comes. The last one has no text of its own and carries `answered`, whose text is what counts:
+    where a model began to speak and then did something else, it differs from what was told meanwhile."""
+
+    text: str = ""
+    answered: Answered | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The answer to one message. `model_calls` and `cost` (US dollars) count all that it led to, retries included."""
 

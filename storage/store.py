@@ -11,8 +11,10 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.channels import Channels
+from storage.decisions import Decisions
 from storage.expiring import Expiring
 from storage.ledger import Ledger
+from storage.memories import Memories
 from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
 from storage.work import Work
 
@@ -77,6 +79,11 @@ class Store(Protocol):
         ...
 
     @property
+    def decisions(self) -> Decisions:
+        """How messages were answered."""
+        ...
+
+    @property
     def channels(self) -> Channels:
         """Who listens now, and who is there."""
         ...
@@ -84,6 +91,11 @@ class Store(Protocol):
     @property
     def expiring(self) -> Expiring:
         """What workers share for a while."""
+        ...
+
+    @property
+    def memories(self) -> Memories:
+        """What NPCs remember of talk."""
         ...
 
     async def player(self, principal: str, name: str) -> Player:

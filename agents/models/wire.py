@@ -52,7 +52,9 @@ def body(request: Request, provider: Provider, repair: Sequence[Message] = ()) -
     if request.tools:
         made["tools"] = [_tool(tool) for tool in request.tools]
         made["tool_choice"] = request.choice
-    if schema is not None and provider.schema:
+    if request.labels and provider.grammar:
+        made["grammar"] = f"root ::= {' | '.join(json.dumps(each, ensure_ascii=False) for each in request.labels)}"
+    elif schema is not None and provider.schema:
         named = {"name": "answer", "schema": schema, "strict": _strict(schema)}
         made["response_format"] = {"type": "json_schema", "json_schema": named}
     if request.labels:

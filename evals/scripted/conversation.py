@@ -51,6 +51,8 @@ class Conversation:
     messages: tuple[Message, ...]
     schema: Mapping[str, Any] | None = None
     """Of the JSON that the answer has to be, where one is asked for."""
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """The JSON schema of each tool's arguments, where the dialect tells."""
 
     @staticmethod
     def of(

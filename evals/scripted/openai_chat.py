@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from evals.scripted.conversation import Call, Conversation, Message, Result
@@ -28,10 +29,14 @@ def _read(body: Body) -> Conversation:
             parts.append(Message("assistant", text, tuple(calls)))
         else:
             parts.append(Message("user", text))
-    tools = [tool["function"]["name"] for tool in body.get("tools") or () if "function" in tool]
+    tools: dict[str, Body] = {
+        tool["function"]["name"]: tool["function"].get("parameters") or {}
+        for tool in body.get("tools") or ()
+        if "function" in tool
+    }
     bound: Body = body.get("response_format") or {}
     wanted: Body = bound.get("json_schema") or {}
-    return Conversation.of("\n".join(system), tools, parts, wanted.get("schema"))
+    return replace(Conversation.of("\n".join(system), tools, parts, wanted.get("schema")), parameters=tools)
 
 
 def _usage(reply: Reply) -> Body:

@@ -12,7 +12,7 @@ import asyncpg
 
 from storage.store import StoreError
 
-HEAD = "0005"
+HEAD = "0007"
 """The newest revision in `migrations/versions`."""
 _LOCK = 0x52756C65
 """Names the lock under which a database is migrated."""

@@ -347,6 +347,44 @@ model_calls = Table(
     comment="Every request to a model, without its texts",
 )
 
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", _TIME, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("stage", Text, nullable=False, comment="what settled it"),
+    Column("reason", Text, nullable=False),
+    Column("world", Text, nullable=False),
+    Column("persona", Text, nullable=False, server_default=""),
+    Column("seconds", Double, nullable=False),
+    Column("routing", Double, nullable=False, comment="seconds until the route was known"),
+    Column("calls", Integer, nullable=False),
+    Column("cost", Double, nullable=False),
+    Column("full", Double, nullable=False, comment="what it would have cost as a full call, by estimate, US dollars"),
+    Index("decisions_at", "at"),
+    comment="How messages were answered; no player is named; kept for 30 days",
+)
+
+memories = Table(
+    "memories",
+    metadata,
+    Column("game_id", Uuid, primary_key=True),
+    Column(
+        "player_id",
+        Uuid,
+        primary_key=True,
+        comment="with whom; the game's own id: apart from any player's talk with it",
+    ),
+    Column("npc", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False, comment="counts how often it was written"),
+    Column("data", JSON, nullable=False, comment="lines, facts, promises, summaries; all capped"),
+    Index("memories_player", "player_id"),
+    comment="What an NPC remembers of talk with a player (no foreign key: erasing deletes)",
+    postgresql_with={"fillfactor": "70"},
+)
+
 fence = Table(
     "fence",
     metadata,

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from storage.cells import around, cell
-from storage.postgres import PostgresStore, access, audit, places, progress, store
+from storage.postgres import PostgresStore, access, audit, decisions, places, progress, store
 from storage.testing import crowd, landscape
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +34,10 @@ SELECT md5('game ' || g)::uuid, n, md5('player ' || g)::uuid, 'player', 'say', '
 AUDIT = """
 INSERT INTO audit (id, at, actor, action, target)
 SELECT uuidv7(), now() - n * interval '1 minute', md5('player ' || n % 500), 'export', md5('player ' || n % 500)
+FROM generate_series(1, 10000) n"""
+DECISIONS = """
+INSERT INTO decisions (id, at, route, tier, stage, reason, world, seconds, routing, calls, cost, "full")
+SELECT uuidv7(), now() - n * interval '1 minute', 'action', 'rules', 'rules', 'why', 'cloak', 0.01, 0.001, 0, 0, 0.001
 FROM generate_series(1, 10000) n"""
 ACCESS = (
     (
@@ -68,7 +72,7 @@ def full(database: str) -> str:
         opened = await PostgresStore.open(database)
         await opened.close()
         connection = await asyncpg.connect(database)
-        for query in (GAMES, INSTANCES, TURNS, AUDIT, *ACCESS):
+        for query in (GAMES, INSTANCES, TURNS, AUDIT, DECISIONS, *ACCESS):
             await connection.execute(query)
         await landscape(connection, "woods", 20_000)
         await crowd(connection, PLAYERS, 20)
@@ -169,6 +173,7 @@ QUERIES: list[Any] = [
     pytest.param("audit_actor", audit.OF, ("{actor}", "{month}", 100), id="what somebody did"),
     pytest.param("audit_target", audit.OF, ("{actor}", "{month}", 100), id="what was done to somebody"),
     pytest.param("audit_at", audit.ALL, ("{hour}", 100), id="what was done"),
+    pytest.param("decisions_at", decisions.SHARES, ("{hour}",), id="how messages were answered"),
 ]  # fmt: skip
 
 
@@ -194,6 +199,6 @@ async def test_every_index_is_proved(connection: asyncpg.Connection) -> None:
         "SELECT indexrelid::regclass::text AS name FROM pg_index JOIN pg_class ON pg_class.oid = indrelid "
         "WHERE relnamespace = 'public'::regnamespace"
     )
-    elsewhere = {"alembic_version_pkc", "audit_pkey", "fence_pkey", "jobs_due", "jobs_pkey",
+    elsewhere = {"alembic_version_pkc", "audit_pkey", "decisions_pkey", "fence_pkey", "jobs_due", "jobs_pkey",
                  "outbox_game", "outbox_pkey", "saves_pkey", "waypoints_pkey"}  # fmt: skip
     assert {row["name"] for row in rows} == elsewhere | {each.values[0] for each in QUERIES}

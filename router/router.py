@@ -1,0 +1,509 @@
+"""Owns the way of a message: rules, then what is kept, then a label, then one call; the first that settles it answers.
+
+`Router(games, model, …)`; `await router.answer(asker, message, handle=…)`, or `router.stream(…)`. It raises what `GameService` raises,
+and nothing because of a model. It must not know transports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from agents.access import Principal
+from agents.filled import Filled
+from agents.game import Game, GameService, Reply
+from agents.models import Answer, Model, ModelError, Request
+from agents.worlds import World
+from kb.referee import Asked
+from kb.rulebook import Persona
+from kb.session import Said
+from router import pages, talk
+from router.answer import Answered, Route, Tier, Told
+from router.cache import AnswerCache, Kept, key_of
+from router.decisions import Estimate, Recorder
+from router.labels import SURE, Label, Labels
+from router.meaning import may_be_kept
+from router.prompt import Scene, read_by, request, scene_of
+from router.seams import Freeform, Judge, Scholar, Teams, Voice, Words
+from router.tools import ASK_BACK, READ, SEARCH, Illegal, Offered
+from router.trail import Asking, Trail
+from storage import new_id
+from storage.decisions import Decision
+
+DEADLINE = 10.0
+"""Seconds for the one call; what follows it has as long again."""
+MAX_TOLD = 4_000
+"""Characters of a model's own words."""
+MAX_COMMANDS = 3
+"""Actions that one message may be read as."""
+MAX_RECENT = 1_000
+
+
+class Router:
+    """One for each process. What is None is done without; `model_name` is the provider that is asked (empty: the default)."""
+
+    def __init__(
+        self,
+        games: GameService,
+        model: Model | None = None,
+        *,
+        cache: AnswerCache | None = None,
+        decisions: Recorder | None = None,
+        judge: Judge | None = None,
+        voice: Voice | None = None,
+        freeform: Freeform | None = None,
+        scholar: Scholar | None = None,
+        teams: Teams | None = None,
+        labels: Labels | None = None,
+        estimate: Estimate | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        model_name: str = "",
+        deadline: float = DEADLINE,
+    ):
+        self._games, self._model = games, model
+        self.cache, self._decisions = cache, decisions
+        self._judge, self._voice, self._scholar, self._teams = judge, voice, scholar, teams
+        self._freeform = freeform
+        self._labels, self._estimate = labels or Labels.shipped(), estimate or Estimate()
+        self._now, self._name, self._deadline = now, model_name, deadline
+        self._recent: OrderedDict[tuple[str, str, str], Answered] = OrderedDict()
+
+    async def answer(
+        self,
+        asker: Principal,
+        message: str,
+        *,
+        handle: str = "",
+        world: World | None = None,
+        persona: str = "",
+        key: str = "",
+        **options: Any,
+    ) -> Answered:
+        """The answer to a message in a game (`handle`) or about a world. `options` go to `GameService.act`.
+
+        The same key again gives the same turn. Raises `Refused`, `NoSuchGame`, `StoreAway`, as `GameService` does.
+        """
+        return await self._answer(Asking(asker, message, handle, world, persona, key or new_id(), options))
+
+    async def stream(
+        self,
+        asker: Principal,
+        message: str,
+        *,
+        handle: str = "",
+        world: World | None = None,
+        persona: str = "",
+        key: str = "",
+        **options: Any,
+    ) -> AsyncGenerator[Told]:
+        """The same, as it comes; the last piece carries what `answer` would give. Closing it ends the call."""
+        pieces: asyncio.Queue[Told] = asyncio.Queue()
+        asking = Asking(
+            asker, message, handle, world, persona, key or new_id(), options, lambda text: pieces.put_nowait(Told(text))
+        )
+        task = asyncio.create_task(self._answer(asking))
+        task.add_done_callback(lambda _: pieces.put_nowait(Told()))
+        try:
+            while (piece := await pieces.get()).text:
+                yield piece
+            yield Told(answered=await task)
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(task, return_exceptions=True)
+
+    def label(self, message: str, game: Game | None = None) -> Label:
+        """What the examples say a message is; nothing is asked or changed."""
+        is_verb = game.world.session.understander.lexicon.is_verb if game is not None else None
+        return self._labels.of(message, is_verb)
+
+    # --- the way
+
+    async def _answer(self, ask: Asking) -> Answered:
+        begin, trail = time.perf_counter(), Trail()
+        ask.asker.need("game:play" if ask.handle else "kb:read")
+        answered = await self._settle(ask, trail)
+        tier: Tier = answered.tier if not trail.calls else "call"
+        answered = replace(answered, tier=tier, model_calls=trail.calls, cost=trail.cost)
+        if answered.turn is None and ask.handle:
+            self._remember(ask, answered)
+        if self._decisions is not None:
+            end = time.perf_counter()
+            self._decisions.add(
+                Decision(
+                    id=new_id(),
+                    at=self._now(),
+                    route=answered.route,
+                    tier=answered.tier,
+                    stage=trail.stage,
+                    reason=answered.reason,
+                    world=ask.world.rulebook.settings.id if ask.world else "",
+                    persona=ask.persona,
+                    seconds=end - begin,
+                    routing=(trail.routed or end) - begin,
+                    calls=trail.calls,
+                    cost=trail.cost,
+                    full=max(trail.cost, self._estimate.full),
+                )
+            )
+        return answered
+
+    async def _settle(self, ask: Asking, trail: Trail) -> Answered:
+        game: Game | None = None
+        if ask.handle:
+            game, said = await self._games.consider(ask.handle, ask.asker.id, ask.message)
+            ask = replace(ask, world=game.world)
+            if said.understood or said.question or said.outcomes:
+                return await self._by_rules(ask, game, said, trail)
+            reply = await self._games.answered(ask.handle, ask.asker.id, ask.key)
+            if reply is not None:
+                trail.stage = "kept"
+                return _acted(reply, "this was answered before", trail)
+            if (before := self._recent.get((ask.asker.id, ask.handle, ask.key))) is not None:
+                trail.stage = "kept"
+                return before
+        assert ask.world is not None, "a message is about a game or a world"
+        persona = _persona(ask, ask.world)
+        if ask.persona and persona is None:
+            trail.notes.append(f"there is no persona {ask.persona[:40]!r} for you here")
+        label = self.label(ask.message, game)
+        if game is not None and self._voice is not None and label.route != "action":
+            words = await self._voice.to(game, ask.message, ask.asker, ask.key, ask.tell)
+            if words is not None:
+                trail.routed = time.perf_counter()
+                trail.heard(words, "voice")
+                return Answered(words.text, "direct", words.tier, words.reason)
+        if self._model is None:
+            return await self._without(ask, game, label, trail)
+        if game is not None and self._freeform is not None and label.route != "knowledge":
+            filled = await self._freeform.propose(game, ask.message, ask.asker.id)
+            if filled is not None:
+                return await self._freely(ask, game, filled, label, trail)
+        return await self._with(self._model, ask, game, persona, label, trail)
+
+    async def _by_rules(self, ask: Asking, game: Game, said: Said, trail: Trail) -> Answered:
+        """A turn that the rules understand; judgements that it comes to are asked before it."""
+        trail.routed = time.perf_counter()
+        filled = Filled()
+        if self._judge is not None and _asked(said):
+            if (reply := await self._games.answered(ask.handle, ask.asker.id, ask.key)) is not None:
+                trail.stage = "kept"
+                return _acted(reply, "this was answered before", trail)
+            filled = await self._judged(self._judge, ask, filled, trail)
+        return await self._act(ask, game, said, filled, trail, "the rules understand it")
+
+    async def _freely(self, ask: Asking, game: Game, filled: Filled, label: Label, trail: Trail) -> Answered:
+        """What a model told and proposed, as far as the referee allows it; where the model failed, the rules' own answer."""
+        trail.stage, trail.routed = "call", time.perf_counter()
+        trail.recorded(filled.by)
+        if not filled.proposes:
+            return await self._without(ask, game, label, trail, failed=True)
+        return await self._act(ask, game, None, filled, trail, "the experience is free here, and the rules bound it")
+
+    async def _judged(self, judge: Judge, ask: Asking, filled: Filled, trail: Trail) -> Filled:
+        async def comes_to(filled: Filled) -> Sequence[Asked]:
+            _, said = await self._games.consider(ask.handle, ask.asker.id, ask.message, filled)
+            return _asked(said)
+
+        before = len(filled.by)
+        filled = await judge.judged(comes_to, filled, ask.message, ask.asker.id)
+        trail.recorded(filled.by[before:])
+        return filled
+
+    async def _act(
+        self, ask: Asking, game: Game, said: Said | None, filled: Filled, trail: Trail, reason: str
+    ) -> Answered:
+        """The one turn of a message, worded by whom it was with. `said` is what it comes to where nothing is filled."""
+        if self._voice is not None and (said is None or filled.dump()):
+            game, said = await self._games.consider(ask.handle, ask.asker.id, ask.message, filled)
+        reply = await self._games.act(ask.handle, ask.asker.id, ask.message, key=ask.key, filled=filled, **ask.options)
+        answered = _acted(reply, reason, trail)
+        if self._voice is not None and said is not None and reply.status == "done":
+            line = filled.said_as or ask.message
+            words = await self._voice.after(game, said, reply, line, ask.asker, ask.tell)
+            if words is not None:
+                trail.heard(words, "voice")
+                answered = replace(answered, text=words.text)
+        return answered
+
+    async def _with(
+        self, model: Model, ask: Asking, game: Game | None, persona: Persona | None, label: Label, trail: Trail
+    ) -> Answered:
+        """With a model: what is kept, then a sure label, then the one call."""
+        assert ask.world is not None
+        scene = scene_of(game, ask.message) if game is not None else Scene()
+        flows = self._teams.flows(ask.world, ask.asker, ask.handle) if self._teams is not None else ()
+        offered = Offered.of(scene.offers, flows, ask.asker, persona)
+        made = request(
+            scene, ask.message, offered, persona,
+            principal=ask.asker.id, model=self._name, deadline=self._deadline,
+        )  # fmt: skip
+        blank = request(scene, "", offered, persona, principal="", model=self._name, deadline=0)
+        place = [ask.world.where.location, ask.world.where.experience, ask.world.commit, sorted(ask.asker.scopes)]
+        key, scope = key_of(place, read_by(made)), key_of(place, read_by(blank))
+        keeping = _Keeping(self.cache if may_be_kept(ask.message) else None, key, scope, ask.message)
+        if (kept := await keeping.exact()) is not None:
+            return await self._kept(ask, game, kept, trail)
+        sure = label.probability >= SURE
+        if sure and label.route == "knowledge":
+            if (kept := await keeping.alike()) is not None:
+                return await self._kept(ask, game, kept, trail)
+            if self._scholar is not None and any(each.name == SEARCH for each in offered.tools):
+                trail.stage = "label"
+                return await self._from_pages(ask, game, keeping, label, trail)
+        if sure and label.route == "team" and len(offered.flows) == 1:
+            trail.stage = "label"
+            return await self._team(ask, next(iter(offered.flows)), ask.message, "it is work for several", trail)
+        return await self._called(model, ask, game, offered, made, keeping, label, trail)
+
+    async def _kept(self, ask: Asking, game: Game | None, kept: Kept, trail: Trail) -> Answered:
+        trail.stage = "cache"
+        trail.routed = time.perf_counter()
+        if kept.command and game is not None:
+            trail.by.append({"purpose": "route", "tier": "cache", "cost": 0.0})
+            filled = Filled(kept.command, by=tuple(trail.by))
+            return replace(
+                await self._read_as(ask, game, filled, trail, "the same words were read in the same scene"),
+                tier="cache",
+            )
+        route: Route = "knowledge" if kept.route == "knowledge" else "direct"
+        return Answered(kept.text, route, "cache", "the same was asked in the same scene", kept.citations)
+
+    # --- the call
+
+    async def _called(
+        self,
+        model: Model,
+        ask: Asking,
+        game: Game | None,
+        offered: Offered,
+        made: Request,
+        keeping: _Keeping,
+        label: Label,
+        trail: Trail,
+    ) -> Answered:
+        trail.stage = "call"
+        try:
+            answer = await self._ask(model, made, ask)
+        except ModelError as error:
+            trail.failed(error, "route")
+            return await self._without(ask, game, label, trail, failed=True)
+        trail.answered(answer, "route")
+        self._estimate.learn(answer.usage.cost)
+        trail.routed = time.perf_counter()
+        commands: list[str] = []
+        for call in answer.calls[:MAX_COMMANDS]:
+            try:
+                if call.name in offered.actions:
+                    commands.append(offered.command(call))
+                    continue
+            except Illegal as error:
+                trail.refused(call, str(error))
+            break
+        if commands and game is not None:
+            command = "; ".join(commands)
+            filled = Filled(command, by=tuple(trail.by))
+            answered = await self._read_as(ask, game, filled, trail, f"a model read it as {command!r}")
+            await keeping.put(Kept(command=command))
+            return answered
+        first = answer.calls[0] if answer.calls else None
+        if first is not None and first.name == ASK_BACK:
+            text = _plain(first.arguments.get("question"))
+            if text:
+                return Answered(text, "question", "call", "it could mean several things")
+        if first is not None and first.name in (SEARCH, READ):
+            return await self._looked_up(model, ask, game, made, answer, keeping, label, trail)
+        if first is not None and first.name in offered.flows:
+            task = _plain(first.arguments.get("task")) or ask.message
+            return await self._team(ask, first.name, task, "a model took it for work of several", trail)
+        text = _plain(answer.text) if first is None else ""
+        if text:
+            await keeping.put(Kept(text=text, route="direct"))
+            return Answered(text, "direct", "call", "a model answered itself")
+        return await self._without(ask, game, label, trail, failed=True)
+
+    async def _ask(self, model: Model, made: Request, ask: Asking) -> Answer:
+        """The call, told as it comes where somebody listens."""
+        if ask.tell is None:
+            return await model.chat(made)
+        told, answer = 0, None
+        async for piece in model.stream(made):
+            text = piece.text[: MAX_TOLD - told]
+            if text:
+                told += len(text)
+                ask.tell(text)
+            answer = piece.answer or answer
+        if answer is None:
+            raise ModelError("invalid", "the stream ended without an answer")
+        return answer
+
+    async def _read_as(self, ask: Asking, game: Game, filled: Filled, trail: Trail, reason: str) -> Answered:
+        """Free speech as the commands that it was read as; judgements that these come to are asked first."""
+        if self._judge is not None:
+            filled = await self._judged(self._judge, ask, filled, trail)
+        return await self._act(ask, game, None, filled, trail, reason)
+
+    async def _looked_up(
+        self,
+        model: Model,
+        ask: Asking,
+        game: Game | None,
+        made: Request,
+        answer: Answer,
+        keeping: _Keeping,
+        label: Label,
+        trail: Trail,
+    ) -> Answered:
+        assert ask.world is not None
+        if self._scholar is not None:
+            return await self._from_pages(ask, game, keeping, label, trail)
+        words = await pages.read(model, made, answer, ask.world, trail, self._deadline)
+        if words is None:
+            return await self._without(ask, game, Label("knowledge", 1.0), trail, failed=True)
+        return await self._known(words, keeping, "call", "a model read it on pages")
+
+    async def _from_pages(
+        self, ask: Asking, game: Game | None, keeping: _Keeping, label: Label, trail: Trail
+    ) -> Answered:
+        """What the scholar finds; else what pages say word for word."""
+        assert ask.world is not None
+        assert self._scholar is not None
+        trail.routed = trail.routed or time.perf_counter()
+        words = await self._scholar.answers(ask.message, ask.world, ask.asker)
+        if words is None:
+            return await self._without(ask, game, label, trail)
+        trail.heard(words, "synthesise")
+        return await self._known(words, keeping, words.tier, words.reason or "pages answer it")
+
+    async def _known(self, words: Words, keeping: _Keeping, tier: Tier, reason: str) -> Answered:
+        kept = Kept(text=words.text, route="knowledge", citations=words.citations)
+        await keeping.put(kept, lore=True)
+        return Answered(words.text, "knowledge", tier, reason, words.citations)
+
+    async def _team(self, ask: Asking, flow: str, task: str, reason: str, trail: Trail) -> Answered:
+        assert self._teams is not None
+        assert ask.world is not None
+        trail.routed = trail.routed or time.perf_counter()
+        words = await self._teams.run(flow, task, ask.world, ask.asker, ask.handle, ask.key)
+        trail.heard(words, "team")
+        return Answered(words.text, "team", "call", reason, words.citations)
+
+    # --- without a model
+
+    async def _without(
+        self, ask: Asking, game: Game | None, label: Label, trail: Trail, *, failed: bool = False
+    ) -> Answered:
+        """What rules, pages and templates say. Where nothing else does, the line is a turn that the rules do not understand."""
+        assert ask.world is not None
+        trail.stage = "fallback" if failed else "label"
+        trail.routed = trail.routed or time.perf_counter()
+        why = " after a model gave no answer that holds" if failed else ""
+        notes = tuple(dict.fromkeys(trail.notes))
+        if label.route == "knowledge" or (label.probability < SURE and talk.asks(ask.message)):
+            words = await self._told(ask)
+            if words is not None:
+                return Answered(
+                    words.text, "knowledge", "rules", f"it is a question, and pages answer it{why}", words.citations,
+                    notes=notes,
+                )  # fmt: skip
+        if label.route == "direct":
+            return Answered(
+                talk.small_talk(ask.message, ask.world),
+                "direct",
+                "rules",
+                f"it asks for a word, not for a deed{why}",
+                notes=notes,
+            )
+        if label.route == "team":
+            return Answered(
+                talk.NO_TEAM, "team", "rules", f"it is work for several, which needs a model{why}", notes=notes
+            )
+        if game is None:
+            near = await pages.quoted(ask.message, ask.world) if label.route != "help" else None
+            found = near.citations if near else ()
+            return Answered(talk.NOTHING, "help", "rules", f"neither the rules nor the pages know it{why}", found)
+        # By whom it was read in vain is recorded with the turn.
+        reply = await self._games.act(
+            ask.handle, ask.asker.id, ask.message, key=ask.key, filled=Filled(by=tuple(trail.by)), **ask.options
+        )
+        route: Route = "action" if label.route == "action" else "help"
+        reason = (
+            "it is something to do, in words that the rules do not know" if route == "action" else "nobody knows it"
+        )
+        return _acted(reply, f"{reason}{why}", trail, route)
+
+    async def _told(self, ask: Asking) -> Words | None:
+        assert ask.world is not None
+        if self._model is None and self._scholar is not None:
+            return await self._scholar.answers(ask.message, ask.world, ask.asker)
+        return await pages.quoted(ask.message, ask.world)
+
+    def _remember(self, ask: Asking, answered: Answered) -> None:
+        """An answer that was no turn, for the same key again."""
+        self._recent[ask.asker.id, ask.handle, ask.key] = replace(answered, model_calls=0, cost=0.0)
+        while len(self._recent) > MAX_RECENT:
+            self._recent.popitem(last=False)
+
+
+class _Keeping:
+    """The cache for one message; None: it is not one that is kept."""
+
+    def __init__(self, cache: AnswerCache | None, key: str, scope: str, message: str):
+        self._cache, self._key, self._scope, self._message = cache, key, scope, message
+        self._doubted: tuple[str, Kept] | None = None
+
+    async def exact(self) -> Kept | None:
+        return await self._cache.get(self._key) if self._cache is not None else None
+
+    async def alike(self) -> Kept | None:
+        """By meaning; now and then withheld, and compared with what is answered instead."""
+        found = await self._cache.alike(self._scope, self._message) if self._cache is not None else None
+        if found is None or self._cache is None:
+            return None
+        if self._cache.doubts:
+            self._doubted = found
+            return None
+        return found[1]
+
+    async def put(self, kept: Kept, *, lore: bool = False) -> None:
+        if self._cache is None:
+            return
+        if lore and self._doubted is not None:
+            await self._cache.checked(self._scope, *self._doubted, kept)
+        await self._cache.put(self._key, kept, scope=self._scope if lore else "", question=self._message)
+
+
+def _persona(ask: Asking, world: World) -> Persona | None:
+    """The persona that was asked for, where there is one for who asks."""
+    found = world.rulebook.personas.get(ask.persona)
+    if found is None or (found.audience and not found.audience & {*ask.asker.roles, *_owns(ask.asker)}):
+        return None
+    return found
+
+
+def _owns(asker: Principal) -> Sequence[str]:
+    """Whoever owns the process has every role."""
+    return ("player", "designer", "gm", "admin", "owner") if "owner" in asker.roles else ()
+
+
+def _asked(said: Said) -> list[Asked]:
+    return [each for outcome in said.outcomes for each in outcome.asked]
+
+
+def _acted(reply: Reply, reason: str, trail: Trail, route: Route = "action") -> Answered:
+    route = "question" if reply.status == "question" else route
+    notes = tuple(dict.fromkeys((*reply.notes, *trail.notes)))
+    return Answered(reply.text, route, "rules", reason, turn=reply.turn, reply=reply, notes=notes)
+
+
+def _plain(text: object) -> str:
+    """A model's own words as they are told: no more than so many, and none of our marks."""
+    if not isinstance(text, str):
+        return ""
+    return text.replace("<data", "<\u200bdata").replace("</data", "<\u200b/data")[:MAX_TOLD].strip()

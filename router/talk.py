@@ -1,0 +1,38 @@
+"""Owns what is said without a model to greetings, thanks and what nobody can answer. It must not know routes."""
+
+from __future__ import annotations
+
+import re
+
+from agents.worlds import World
+
+NO_TEAM = (
+    "That is work for several agents, and none can be asked at the moment. The pages, the rules and search are there."
+)
+NOTHING = "Neither the rules nor the pages answer this. Ask about the world in other words, or search its pages."
+_ASKS = re.compile(
+    r"(who|what|where|when|why|how|which|whose|can|could|may|should|is|are|do|does|did|will|tell me)\b.*|.*\?",
+    re.IGNORECASE | re.DOTALL,
+)
+_THANKS = re.compile(
+    r"\b(thanks?|thank you|thx|ty|cheers|appreciate\w*|great job|well done|good job|nice)\b", re.IGNORECASE
+)
+_BYE = re.compile(r"\b(bye|goodbye|good night|see you|farewell|later|cya)\b", re.IGNORECASE)
+_ABOUT = re.compile(r"\b(you|your|yourself|bot|robot|human|ai|assistant|model)\b", re.IGNORECASE)
+
+
+def asks(message: str) -> bool:
+    """Whether it is worded as a question."""
+    return _ASKS.fullmatch(message.strip()) is not None
+
+
+def small_talk(message: str, world: World) -> str:
+    """A word back, that claims nothing."""
+    name = world.rulebook.settings.name
+    if _THANKS.search(message):
+        return "You are welcome."
+    if _BYE.search(message):
+        return "Until next time."
+    if _ABOUT.search(message):
+        return f"I answer for {name}: say what you want to do, or ask about its rules and pages."
+    return f"Hello. This is {name}: say what you want to do, or ask about its rules and pages."
