@@ -52,15 +52,6 @@ class Settings:
     secret: str | None = None
     """`RULEBOUND_SECRET`: at least 32 random characters that all workers share, where they have different homes."""
 
-    models: Path | None = None
-    """`RULEBOUND_MODELS`: the file that names the models' providers; None: `models.toml` in the home."""
-    model: str = ""
-    """`RULEBOUND_MODEL`: the only model, in place of a file."""
-    model_url: str = ""
-    """`RULEBOUND_MODEL_URL`: where an OpenAI-compatible endpoint has it; empty: litellm knows it by its name."""
-    model_key: str = field(default="", repr=False)
-    """`RULEBOUND_MODEL_KEY`: the key for it."""
-
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         """The settings of this process."""
@@ -86,16 +77,7 @@ class Settings:
             jwks_url=environment.get("RULEBOUND_JWKS_URL", ""),
             roles_claim=environment.get("RULEBOUND_ROLES_CLAIM") or "roles",
             teams_claim=environment.get("RULEBOUND_TEAMS_CLAIM") or "groups",
-            models=Path(file).expanduser().absolute() if (file := environment.get("RULEBOUND_MODELS")) else None,
-            model=environment.get("RULEBOUND_MODEL", ""),
-            model_url=environment.get("RULEBOUND_MODEL_URL", "").rstrip("/"),
-            model_key=environment.get("RULEBOUND_MODEL_KEY", ""),
         )
-
-    @staticmethod
-    def key(name: str) -> str | None:
-        """What an environment variable holds that the models' file names: a provider's key."""
-        return os.environ.get(name)
 
     @property
     def models_file(self) -> Path:

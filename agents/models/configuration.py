@@ -67,6 +67,8 @@ class Provider:
     """Seconds for one try."""
     schema: bool = True
     """Whether `response_format` is sent; without it the schema stands in the prompt alone."""
+    grammar: bool = False
+    """Whether it takes llama.cpp's `grammar`: a label is then the bare word, which small models choose better than JSON."""
     extra: Json = field(default_factory=dict[str, Any])
     """More of the request's body."""
 
