@@ -18,7 +18,6 @@ from agents.models.client import Client
 from agents.models.configuration import Configuration, Prices
 from agents.models.model import Model
 from router import Answered, Router
-from router.cache import AnswerCache
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage import MemoryStore

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +21,6 @@ from agents.filled import Filled
 from agents.game import Game, GameService, Reply
 from agents.models import Answer, Model, ModelError, Request
 from agents.worlds import Where, World
-from kb.referee import Asked
 from kb.rulebook import Persona
 from kb.session import Said
 from router import pages, talk

@@ -5,7 +5,7 @@ Each is optional: without it the router goes on with rules, pages and its own on
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,6 @@ from agents.filled import Filled
 from agents.game import Game, Reply
 from agents.models import Tool
 from agents.worlds import World
-from kb.referee import Asked
 from kb.session import Said
 from router.answer import Citation
 

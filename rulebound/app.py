@@ -185,14 +185,16 @@ async def open_model(settings: Settings, ledger: Ledger | None = None) -> AsyncG
 
     Raises `agents.models.ConfigurationError`.
     """
-    from rulebound.models import configured
-
-    found = configured(settings)
-    if found is None:
+    if not settings.has_models:
         yield None
         return
     from agents.models.client import Client
+    from agents.models.configuration import Configuration
 
+    if settings.model:
+        found = Configuration.one(url=settings.model_url, model=settings.model, key=settings.model_key)
+    else:
+        found = Configuration.load(settings.models_file, settings.variables.get)
     async with Client(found, ledger=ledger) as client:
         yield client
 

@@ -10,7 +10,6 @@ from agents.access import LOCAL
 from agents.worlds import Where
 from router import Answered
 from rulebound.app import PRINCIPAL, App, build, open_app
-from rulebound.models import configured
 from rulebound.settings import Settings
 
 
@@ -30,7 +29,7 @@ async def _ask(where: Where, question: str, player: str | None, persona: str, *,
     settings = Settings.from_environment()
     async with AsyncExitStack() as stack:
         # A question about pages keeps nothing, unless a model is paid for it.
-        kept = player is not None or configured(settings) is not None
+        kept = player is not None or settings.has_models
         app: App = await stack.enter_async_context(open_app(settings)) if kept else build(settings)
         router = app.router(app.knowledge({}))
         handle = "" if player is None else await _seat(app, where, player)

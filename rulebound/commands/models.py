@@ -9,17 +9,13 @@ import asyncio
 import json
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agents.models.client import Client
 from agents.models.model import ModelError, asked
 from agents.models.prices import known
-from rulebound.app import open_app
-from rulebound.models import configured
+from rulebound.app import open_app, open_model
 from rulebound.settings import Settings
-
-if TYPE_CHECKING:
-    from agents.models.configuration import Configuration
 
 NONE = """No model is configured. Every world plays without one; for free speech, judgements and voices name one:
   RULEBOUND_MODEL=MODEL RULEBOUND_MODEL_URL=http://127.0.0.1:8080/v1     an OpenAI-compatible server
@@ -32,18 +28,18 @@ PATIENCE = 60.0
 def models(*, as_json: bool = False, call: bool = True) -> int:
     """Prints everything about the models; 1 where none is configured or a call fails. Raises `ConfigurationError`."""
     settings = Settings.from_environment()
-    said = configured(settings)
-    if said is None:
-        file = settings.models_file or settings.home / "models.toml"
-        print(json.dumps({"configured": False}) if as_json else NONE.format(file=file))
+    if not settings.has_models:
+        print(json.dumps({"configured": False}) if as_json else NONE.format(file=settings.models_file))
         return 1
-    found = asyncio.run(_found(settings, said, call=call))
+    found = asyncio.run(_found(settings, call=call))
     print(json.dumps(found, indent=1) if as_json else _told(found))
     return 0 if all(each.get("call", {}).get("ok", True) for each in found["providers"].values()) else 1
 
 
-async def _found(settings: Settings, said: Configuration, *, call: bool) -> dict[str, Any]:
-    async with open_app(settings) as app, Client(said, ledger=app.store.ledger) as client:
+async def _found(settings: Settings, *, call: bool) -> dict[str, Any]:
+    async with open_app(settings) as app, open_model(settings, app.store.ledger) as client:
+        assert client is not None, "a model is configured"
+        said = client.configuration
         health = client.health()["providers"]
         providers: dict[str, Any] = {}
         for name, provider in said.providers.items():

@@ -29,7 +29,9 @@ async def test_models_are_in_the_metrics_and_in_the_health_of_a_worker(
     with serving(decide) as server:
         async with (
             FencedStore.opened(database, servers.redis_url) as store,
-            Client(Configuration.one(url=f"{server.url}/v1", model="m"), ledger=store.ledger, chance=lambda: 0) as model,
+            Client(
+                Configuration.one(url=f"{server.url}/v1", model="m"), ledger=store.ledger, chance=lambda: 0
+            ) as model,
         ):
             app = build(Settings(tmp_path / "home"), store=store)
             request = asked("s", "Hi", purpose="test")
