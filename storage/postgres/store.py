@@ -20,8 +20,8 @@ from storage.postgres import audit, privacy
 from storage.postgres.access import PostgresAccess
 from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
-from storage.postgres.ledger import PostgresLedger
 from storage.postgres.decisions import PostgresDecisions
+from storage.postgres.ledger import PostgresLedger
 from storage.postgres.memories import PostgresMemories
 from storage.postgres.migrate import migrate
 from storage.postgres.places import Places
