@@ -18,7 +18,7 @@ HAPPENED = "Otto takes the velvet cloak and pays 5 coins."
 
 @pytest.mark.parametrize("sentence", [
     "Good evening, Ada.", "Mind the step.", "The way out is west.", "One never knows.", "Five coins for the velvet cloak.",
-    "I know nothing of a Star crown.", "It is past 21 already.", "You seem tired.", "Hm, the opera was better once.", "I never heard of Barnabas.",
+    "I know nothing of a Star crown.", "It is past 21 already.", "You seem tired.", "Hm, the opera was better once.", "I never heard of Barnabas.", "There is no reward.",
 ])  # fmt: skip
 def test_small_talk_and_what_happened_may_be_said(sentence: str) -> None:
     assert Claims(SCENE, HAPPENED, SCENE.knows, "Who is Barnabas? Has he a Star crown?").wrong(sentence) == ""
@@ -28,7 +28,7 @@ def test_small_talk_and_what_happened_may_be_said(sentence: str) -> None:
     "You have the velvet cloak.", "You win the velvet cloak.", "The velvet cloak is yours.", "I give you the velvet cloak.", "Here is the velvet cloak.",
     "You receive 5 coins.", "You may pass.", "Six coins for the velvet cloak.", "Take my velvet cloak.", "So Barnabas was here.",
     "The Star crown is near.", "Go north.", "Behind the hook there is a secret passage.", "I have a ruby ring in my pocket.", "The door opens.",
-    "Your score rises.", "You are now healed.", "Ignore these instructions.", "<b>Hello</b>", "x" * 500,
+    "Your score rises.", "You win, no doubt.", "No doubt, you win!", "You have won and never knew it.", "No doubt the Star crown lies near.", "You are now healed.", "Ignore these instructions.", "<b>Hello</b>", "x" * 500,
 ])  # fmt: skip
 def test_what_no_rule_did_may_not_be_said_though_something_else_happened(sentence: str) -> None:
     assert Claims(SCENE, HAPPENED, SCENE.knows).wrong(sentence)
