@@ -56,9 +56,12 @@ _WAY = re.compile(
     r"\b(?P<way>north|south|east|west|northeast|northwest|southeast|southwest|up|down)\b",
     re.IGNORECASE,
 )
-_DENIES = re.compile(
-    r"\b(?:no|not|never|nothing|nobody|none|n['’]t|don['’]t|cannot|can['’]t|know(?:s)? (?:nothing|naught|little)|heard of|what is|who is)\b|n['’]t\b", re.IGNORECASE
-)  # fmt: skip
+_DENIES = re.compile(r"\b(?:no|not|never|nothing|nobody|none|cannot)\b|n['’]t\b", re.IGNORECASE)
+_IGNORANT = re.compile(
+    r"\bknows? (?:nothing|naught|little|no)\b|\b(?:do not|don['’]t|did not|didn['’]t|cannot|can['’]t) (?:know|tell|say|recall|remember)\b"
+    r"|\bnever (?:heard|saw|seen|knew|met)\b|\b(?:what|who) is\b|\bnothing of\b",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _FREE = frozenset(["I", "I'm", "I'll", "I've", "I'd", "I’m", "I’ll", "I’ve", "I’d", "Sir", "Madam", "Lord", "Lady", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "January", "February", "March", "April", "May", "June", "July", "August", "September", "September", "October", "November", "December", "God", "Heavens"])  # fmt: skip
 
@@ -69,6 +72,7 @@ class Claims:
 
     def __init__(self, scene: Scene, happened: str, material: Iterable[str], words: str = ""):
         self._scene, self._happened, self._own = scene, topics(happened), _numbers(happened)
+        self._told = {word.casefold() for word in _WORD.findall(happened)}
         known = "\n".join((happened, *material, scene.name, scene.player, scene.place, *scene.things, *scene.exits))
         self._known, self._said = topics(known), topics(words)
         self._proper = {word.casefold() for word in re.findall(r"[^\W_]+", known)}
@@ -85,35 +89,36 @@ class Claims:
             return "it speaks as a machine"
         if invented := _numbers(sentence) - self._numbers:
             return f"it tells a number that nobody gave: {min(invented)}"
-        denies = _DENIES.search(sentence) is not None
-        if not denies and self._names_hidden(sentence.casefold()):
+        ignorant = _IGNORANT.search(sentence) is not None
+        if not ignorant and self._names_hidden(sentence.casefold()):
             return "it names something that is not here"
-        for pattern, what in (
-            (_STATE, "it claims what no rule did"),
-            (_GIVING, "it gives or promises what no rule gave"),
+        if _GIVING.search(sentence):
+            # Who gave and who took cannot be told apart here; the rules' text tells it.
+            return "it gives or promises what no rule gave"
+        if (
+            (match := _STATE.search(sentence))
+            and not _denied(sentence, match.end())
+            and not self._happens(sentence, match[0])
         ):
-            if (
-                (match := pattern.search(sentence))
-                and not (denies and pattern is _STATE)
-                and not self._happens(sentence, match[0])
-            ):
-                return what
+            return "it claims what no rule did"
         for match in _WAY.finditer(sentence):
             if match["way"].casefold() not in self._exits:
                 return f"it tells of a way that is not there: {match['way']}"
         for match in _EXISTS.finditer(sentence):
-            if not denies and not topics(match["what"]) & self._known and topics(match["what"]):
+            if not ignorant and not topics(match["what"]) & self._known and topics(match["what"]):
                 return f"it tells of something that is not known: {match['what'].strip()}"
         for name in _proper(sentence):
             word = re.split("['’]", name.casefold())[0]
-            if name not in _FREE and word not in self._proper and not (denies and word in self._said_proper):
+            if name not in _FREE and word not in self._proper and not (ignorant and word in self._said_proper):
                 return f"it names somebody or something unknown: {name}"
         return ""
 
     def _happens(self, sentence: str, claim: str) -> bool:
-        """Whether the rules' text says so too: everything that the sentence names, and something of the claim itself."""
+        """Whether the rules' text says so too: everything that the sentence names, and the claim's own words."""
         about = topics(sentence)
-        return bool(about) and about <= self._happened | _HARMLESS and bool(about & self._happened)
+        claimed = {word.casefold() for word in _WORD.findall(claim)} - _SMALL
+        said = all(any(each.startswith(word[:4]) for each in self._told) for word in claimed)
+        return bool(claimed) and said and bool(about & self._happened) and about <= self._happened | _HARMLESS
 
     def _names_hidden(self, sentence: str) -> bool:
         return any(name in sentence and re.search(rf"\b{re.escape(name)}\b", sentence) for name in self._hidden)
@@ -128,6 +133,42 @@ class Claims:
         )
 
 
+_SMALL = frozenset(
+    [
+        "i",
+        "i'll",
+        "i’ll",
+        "i'd",
+        "i’d",
+        "we",
+        "you",
+        "you've",
+        "you’ve",
+        "you're",
+        "you’re",
+        "the",
+        "a",
+        "an",
+        "this",
+        "these",
+        "my",
+        "it",
+        "them",
+        "will",
+        "shall",
+        "can",
+        "may",
+        "let",
+        "me",
+        "to",
+        "now",
+        "just",
+        "already",
+        "is",
+        "are",
+        "here",
+    ]
+)
 _HARMLESS = frozenset(
     ["well", "friend", "take", "keep", "careful", "good", "thing", "yours", "now", "then", "may", "please", "gladly"]
 )
@@ -137,6 +178,11 @@ def _numbers(text: str) -> set[str]:
     """The numbers of a text, in digits."""
     words: list[str] = _NUMBER.findall(text)
     return {_NUMBERS.get(each.casefold(), each.replace(",", "")) for each in words}
+
+
+def _denied(sentence: str, end: int) -> bool:
+    """Whether a claim that ends there is denied in its own clause, before it."""
+    return _DENIES.search(re.split(r"[,;:—–]", sentence[:end])[-1]) is not None
 
 
 def _proper(sentence: str) -> list[str]:
