@@ -50,7 +50,8 @@ def prepare(requirements: str) -> None:
 def checks() -> dict[str, list[tuple[str | Path, ...]]]:
     """Each named task's commands."""
     return {
-        "test": [(PYTHON, "-m", "pytest")],
+        # Each file in one process: what a module shares is made once.
+        "test": [(PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile")],
         "lint": [("ruff", "check", "."), ("ruff", "format", "--check", ".")],
         "types": [("pyright",)],
         "layers": [("lint-imports", "--no-cache")],

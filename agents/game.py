@@ -6,6 +6,7 @@ transports or databases.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import OrderedDict
@@ -19,13 +20,14 @@ from agents import resets
 from agents.filled import NOTHING, Filled
 from agents.hearing import POLL, Heard, listening
 from agents.held import Held, read, whole
+from agents.judging import Judging
 from agents.lanes import Step
 from agents.progress import came, experience_of, progress_of
 from agents.record import outcome_of, ticked
 from agents.turns import MAX_SEATS, GameError, Made, Turns, asleep, due, refusal
 from agents.waiting import WaitingTurns
 from agents.worlds import Where, World
-from kb.referee import Action, Inputs, State, parts
+from kb.referee import Action, Asked, Inputs, State, parts
 from kb.session import Said
 from kb.types import storable
 from kb.understand import Dialogue
@@ -49,6 +51,8 @@ from storage.records import Json, Kind
 
 MAX_SINCE = 50
 """How many turns are told at once."""
+CLOCK = "clock"
+"""Who asks a model where time alone led to a judgement."""
 MAX_LINE = 20_000
 """How much of a line is read and stored."""
 
@@ -85,11 +89,13 @@ class Reply:
     status: Literal["done", "refused", "question", "not-understood", "waiting"]
     """`waiting`: the database is away, and the turn is done when it is back."""
     notes: tuple[str, ...] = ()
+    models: tuple[Json, ...] = ()
+    """The calls to models that the turn led to: `agents.filled.Filled.by`."""
 
 
 class GameService:
     """Plays games. `open_world` gives the live world of a location; `now`, `new_handle` and `new_seed` are its only
-    chance."""
+    chance; `judging` asks a model what a turn leaves to judge."""
 
     def __init__(
         self,
@@ -100,10 +106,13 @@ class GameService:
         new_handle: Callable[[], str],
         new_seed: Callable[[], int],
         waiting: WaitingTurns | None = None,
+        judging: Judging | None = None,
     ):
-        self._store, self._open, self._waiting = store, open_world, waiting
+        self._store, self._open, self._waiting, self._judging = store, open_world, waiting, judging
         self._now, self._new_handle, self._new_seed = now, new_handle, new_seed
         self._seats: OrderedDict[tuple[str, str], Seat] = OrderedDict()
+        self._asking: dict[str, asyncio.Future[Filled]] = {}
+        """What a model is being asked for, by the turn's key."""
         self._turns = Turns(store, open_world, now)
         self.news = self._turns.news
         self.took = Histogram(
@@ -250,6 +259,7 @@ class GameService:
         except StoreAway:
             if not wait or self._waiting is None:
                 raise
+            filled = filled.checked()
             turn = {"handle": handle, "principal": principal, "line": line, "key": key}
             await self._waiting.put(turn | ({"filled": filled.dump()} if filled.dump() else {}))
             return Reply("This is done as soon as the database is back.", (), 0, None, 0, "", "waiting")
@@ -269,7 +279,7 @@ class GameService:
         waits for it. Judgements that it comes to are its outcomes' `asked`."""
         game = await self.game(handle, principal)
         inputs = self._turns.inputs(Held(game.record, game.state), None)
-        return game, _said(game, storable(text[:MAX_LINE]), inputs, filled)
+        return game, _said(game, storable(text[:MAX_LINE]), inputs, filled.checked())
 
     async def answered(self, handle: str, principal: str, key: str) -> Reply | None:
         """The stored answer of a turn with this key; None where there is none yet."""
@@ -281,6 +291,7 @@ class GameService:
         self, handle: str, principal: str, line: str, key: str, now: datetime | None, filled: Filled
     ) -> Reply:
         seat = await self._seat(handle, principal)
+        filled = await self._judged(seat, line, key, now, filled.checked())
 
         async def say(world: World, held: Held, key: str) -> Step:
             game = self._seen(world, held, seat)
@@ -301,6 +312,44 @@ class GameService:
             return await self._turns.step(world, held, seat, made, key)
 
         return _reply(await self._do(seat, say, key))
+
+    async def _judged(self, seat: Seat, line: str, key: str, now: datetime | None, filled: Filled) -> Filled:
+        """With a model's answers to what the line leaves to judge; before the turn, so that nobody else waits for them."""
+        if self._judging is None or not judges((await self._turns.held(seat.game, False))[0]):
+            return filled
+
+        async def asked(filled: Filled) -> Sequence[Asked]:
+            world, held = await self._turns.held(seat.game, True)
+            came = _said(self._seen(world, held, seat), line, self._turns.inputs(held, now), filled)
+            return [each for outcome in came.outcomes for each in outcome.asked]
+
+        judging, full = self._judging, f"{seat.handle}:{key}"
+
+        async def ask() -> Filled:
+            if not await asked(filled) or await self._store.by_key(seat.game, full) is not None:
+                return filled
+            return await judging.judged(asked, filled, line, seat.principal)
+
+        # A client that tries again before it has its answer shares it; one that goes away does not end it for the others.
+        if full not in self._asking:
+            self._asking[full] = asyncio.ensure_future(ask())
+            self._asking[full].add_done_callback(lambda _: self._asking.pop(full, None))
+        return await asyncio.shield(self._asking[full])
+
+    async def _judged_tick(self, game: str) -> Filled:
+        """As `_judged`, for what time alone leads to."""
+        if self._judging is None or not judges((await self._turns.held(game, False))[0]):
+            return NOTHING
+
+        async def asked(filled: Filled) -> Sequence[Asked]:
+            world, held = await self._turns.held(game, True)
+            inputs = replace(self._turns.inputs(held, None), judged=filled.judged)
+            if asleep(held, inputs.now):
+                return ()
+            outcome = world.session.referee.tick(held.state, inputs)
+            return outcome.asked if outcome.status == "done" else ()
+
+        return await self._judging.judged(asked, NOTHING, "", CLOCK, "background")
 
     async def undo(self, handle: str, principal: str, *, key: str = "") -> Reply:
         """Takes the last turn back; again, the one before it. Raises `GameError` at the start, and in a shared world. Keys as
@@ -449,9 +498,10 @@ class GameService:
 
     async def tick(self, game: str) -> datetime | None:
         """Runs what is due in a world on a real clock; when it is due next."""
+        filled = await self._judged_tick(game)
 
         async def wait(world: World, held: Held) -> Step:
-            inputs = self._turns.inputs(held, None)
+            inputs = replace(self._turns.inputs(held, None), judged=filled.judged)
             if asleep(held, inputs.now):
                 return Step(held, None)
             outcome = world.session.referee.tick(held.state, inputs)
@@ -461,7 +511,8 @@ class GameService:
                 )
             if outcome.state.hash == held.state.hash and not outcome.messages:
                 return Step(held, None)
-            made = Made("tick", "", outcome.state, {}, ticked(world.commit, outcome), inputs, (outcome,))
+            told = ticked(world.commit, outcome)
+            made = Made("tick", "", outcome.state, {}, told, inputs, (outcome,), extra=filled.dump())
             return await self._turns.step(world, held, None, made, f"tick-{held.record.version}")
 
         await self._turns.do(game, wait, "tick")
@@ -528,7 +579,9 @@ class GameService:
 
     async def why(self, handle: str, principal: str, turn: int | None = None) -> dict[str, Any]:
         """Which lines decided a turn of the player (the last one that was said): `turn`, `said`, `commit`, and per action
-        its `status`, `rule`, `reason` and `lines`, each with `at` (`path:line@commit`) and `value`. Raises `GameError`."""
+        its `status`, `rule`, `reason` and `lines`, each with `at` (`path:line@commit`) and `value`; the calls to `models` that
+        filled its typed holes (see `Filled.by`), what those read (`cited`) and, where a model read the line, what it was
+        `understood_as`. Raises `GameError`."""
         seat = await self._seat(handle, principal)
         said = [
             each
@@ -543,7 +596,10 @@ class GameService:
             {name: action[name] for name in ("status", "rule", "reason", "lines")}
             for action in chosen.outcome["actions"]
         ]
-        return {"turn": chosen.number, "said": chosen.text, "commit": chosen.commit, "actions": actions}
+        told = {"turn": chosen.number, "said": chosen.text, "commit": chosen.commit, "actions": actions}
+        filled = Filled.load(chosen.inputs)
+        understood = {"understood_as": filled.said_as} if filled.said_as else {}
+        return {**told, **understood, "models": list(filled.by), "cited": list(filled.cited)}
 
     async def transcript(self, handle: str, principal: str, limit: int | None = None) -> list[tuple[str, str]]:
         """Everything that the player said, with its answer; with a limit, among so many of the game's last turns."""
@@ -617,8 +673,12 @@ def opening(game: Game) -> str:
 
 def _said(game: Game, line: str, inputs: Inputs, filled: Filled) -> Said:
     """A line, as a model may have read it, by the rules that are live."""
-    inputs = replace(inputs, judged=filled.judged)
-    return game.world.session.say(game.state, game.player, filled.said_as or line, game.dialogue, inputs)
+    return filled.said(game.world.session, game.state, game.player, line, game.dialogue, inputs)
+
+
+def judges(world: World) -> bool:
+    """Whether anything is left to judgement in it."""
+    return any(agent.judgements for agent in world.rulebook.agents.values())
 
 
 def _replaced(kind: Kind, text: str, seat: Seat, state: State, dialogue: Json, last: int, back: int) -> Made:
@@ -653,4 +713,5 @@ def _reply(turn: TurnRecord) -> Reply:
         state_hash=turn.hash_after,
         status=outcome["status"],
         notes=tuple(outcome["notes"]),
+        models=Filled.load(turn.inputs).by,
     )

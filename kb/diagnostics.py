@@ -111,7 +111,11 @@ CODES: Final[dict[str, str]] = {
     "RB504": "The step is never reached",
     "RB505": "The agent may not do this",
     "RB506": "The judgement is not complete",
-    "RB507": "Free form names a field that is not there",
+    "RB507": "Free form names a field that is not there, or that nobody may change",
+    "RB508": "The team's member is not complete",
+    "RB509": "The team's line is not exact",
+    "RB510": "The team's limit is not valid",
+    "RB511": "The budget cannot be read",
     "RB515": "The persona names what is not there",
     # The world as a whole
     "RB601": "There is no experience, or it does not say where it starts",

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from kb.diagnostics import Span
 from kb.expressions import Expr, TextTemplate
+from kb.teams import Team
 from kb.types import Choice, Type
 
 DIRECTIONS = (
@@ -442,7 +443,8 @@ class Agent:
     id: str
     """Also the id of its template and instance (kind npc)."""
     may: tuple[str, ...]
-    budget: str
+    budget: int
+    """How many calls to models it may take part in a turn."""
     knows: tuple[Expr, ...]
     always: tuple[Effect, ...]
     judgements: tuple[Judgement, ...]
@@ -515,6 +517,8 @@ class Settings:
     max_score: int | None
     freeform: tuple[tuple[str, str], ...]
     """(kind, field) pairs that a model may propose changes to."""
+    freeform_span: Span
+    """Where the page says so."""
     span: Span
 
 
@@ -532,6 +536,7 @@ class Rulebook:
     tables: Mapping[str, Table]
     workflows: Mapping[str, Workflow]
     agents: Mapping[str, Agent]
+    teams: Mapping[str, Team]
     scenarios: tuple[Scenario, ...]
     invariants: tuple[Condition, ...]
     """Of the experience; each kind carries its own."""

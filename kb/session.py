@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
+from kb.proposals import Proposals
 from kb.referee import Action, Inputs, Outcome, Referee, State
 from kb.rulebook import Rulebook
 from kb.types import storable
@@ -77,6 +80,29 @@ class Session:
                 break
         text = "\n".join(text for text in texts if text)
         return Said(state, tuple(actions), tuple(outcomes), text, dialogue, True, False)
+
+    def propose(
+        self,
+        state: State,
+        player: str,
+        line: str,
+        dialogue: Dialogue,
+        inputs: Inputs,
+        proposed: Sequence[str],
+        words: str,
+    ) -> Said:
+        """A line for which a model proposes effects, and words to tell. The rules come first: what they understand, they
+        decide. What is not allowed is refused as a whole."""
+        said = self.say(state, player, line, dialogue, inputs)
+        if said.understood or said.question:
+            return said
+        compiled = partial(self._proposals.compile, proposed, words)
+        outcome = self.referee.propose(state, player, proposed, compiled, words, inputs)
+        return Said(outcome.state, (Action("", {}, line),), (outcome,), outcome.text, dialogue, True, False)
+
+    @cached_property
+    def _proposals(self) -> Proposals:
+        return Proposals(self.rulebook)
 
     def _commands(self, line: str) -> list[str]:
         """The line's commands; "and" and a comma part commands only where a known verb follows."""

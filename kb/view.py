@@ -17,6 +17,7 @@ from typing import Any
 
 from kb.expressions.frame import EvaluationError
 from kb.referee import Action, Referee, State, Turn
+from kb.referee.shape import TEMPLATE
 from kb.rulebook import ActionType, Role
 from kb.session import Session
 from kb.types import Choice, Ref
@@ -256,3 +257,18 @@ def _ways(session: Session, action: ActionType) -> list[_Way]:
         unknown = frozenset(role.name for role in roles if not isinstance(role.type, Ref | Choice))
         found.append(_Way(action.id, rule, pattern.parts, roles, pattern.fixed, unknown))
     return found
+
+
+def people(session: Session, state: State, player: str) -> list[dict[str, str]]:
+    """The NPCs that the player perceives, in order of creation: `name`, `description`, and `voice` where their page has one."""
+    turn = session.referee.frame(state, player)
+    agents = session.rulebook.agents
+    return [
+        {
+            "name": _named(state, id),
+            "description": str(_safe(turn, id, "description") or ""),
+            "voice": agents[template].voice if (template := state.rows[id][TEMPLATE]) in agents else "",
+        }
+        for id in session.referee.reach.of(turn, "npc")
+        if _safe(turn, id, "perceivable") is True
+    ]

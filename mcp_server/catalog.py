@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from agents.access import Principal
+from agents.game import Game
 from agents.knowledge import KnowledgeService
 from agents.worlds import Where, World, WorldError
 from kb import library
+from router import Router
+from rulebound.answering import Answering
 from rulebound.app import App
 from storage import NoSuchGame
 
@@ -32,6 +35,21 @@ class Catalog:
     def service(self) -> KnowledgeService:
         """Reading and writing them."""
         return self._app.knowledge(self.locations)
+
+    @property
+    def answering(self) -> Answering:
+        """What answers messages."""
+        return self._app.answering
+
+    @cached_property
+    def router(self) -> Router:
+        """Answers messages about them, and in games of them."""
+        return self.answering.router(self.service)
+
+    async def game(self, who: Principal, handle: str) -> Game:
+        """A game of theirs. Raises as `play` does."""
+        await self.play(who, handle)
+        return await self._app.games.game(handle, who.id)
 
     async def where(self, who: Principal, name: str = "", branch: str = "") -> Where:
         """Where a world is, or a draft of it. Raises `KnowledgeError`."""

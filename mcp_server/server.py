@@ -102,7 +102,7 @@ def server(
     mcp.middleware.append(fresh.of_resources)
     games.add(mcp, app, catalog)
     experiences.add(mcp, app, catalog)
-    ask.add(mcp, app, catalog)
+    ask.add(mcp, catalog)
     knowledge.add(mcp, app, catalog)
     add_resources(mcp, resources)
     add_pages(mcp, pages)

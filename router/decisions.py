@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from storage import StoreError
 from storage.decisions import Decision, Decisions, Share
-from storage.metrics import Histogram, counter, counters
+from storage.metrics import Histogram, counter, family
 
 MOST = 10_000
 """Decisions that wait; more are dropped."""
@@ -103,15 +103,17 @@ class Recorder:
 
     def render(self, cached: dict[str, int] | None = None) -> str:
         """For Prometheus; `cached`: what `router.cache.shares` tells."""
-        messages = {
-            (("route", route), ("tier", tier), ("stage", stage)): float(count)
+        messages = [
+            ({"route": route, "tier": tier, "stage": stage}, float(count))
             for (route, tier, stage), count in self._messages.items()
-        }
-        asked = {(("result", name),): float(count) for name, count in (cached or {}).items()}
+        ]
+        asked = [({"result": name}, float(count)) for name, count in (cached or {}).items()]
         return "".join(
             (
-                counters("router_messages_total", "Messages by route, tier and what settled them.", messages),
-                counters("router_cache_total", "Questions to the cache of answers, by what came of them.", asked),
+                family("router_messages_total", "counter", "Messages by route, tier and what settled them.", messages),
+                family(
+                    "router_cache_total", "counter", "Questions to the cache of answers, by what came of them.", asked
+                ),
                 counter("router_calls_total", "Calls of models that messages led to.", self.calls),
                 counter("router_saved_total", "Messages that took no call.", self.saved),
                 counter("router_cost_usd_total", "What messages cost, US dollars.", self.cost),

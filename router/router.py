@@ -31,7 +31,7 @@ from router.decisions import Estimate, Recorder
 from router.labels import SURE, Label, Labels, words_of_names
 from router.meaning import may_be_kept
 from router.prompt import Scene, read_by, request, scene_of
-from router.seams import Judge, Scholar, Teams, Voice, Words
+from router.seams import Freeform, Judge, Scholar, Teams, Voice, Words
 from router.tools import ASK_BACK, READ, SEARCH, Illegal, Offered, persona_of
 from router.trail import Asking, Trail
 from storage import new_id
@@ -58,6 +58,7 @@ class Router:
         decisions: Recorder | None = None,
         judge: Judge | None = None,
         voice: Voice | None = None,
+        freeform: Freeform | None = None,
         scholar: Scholar | None = None,
         teams: Teams | None = None,
         labels: Labels | None = None,
@@ -69,6 +70,7 @@ class Router:
         self._games, self._model = games, model
         self.cache, self._decisions = cache, decisions
         self._judge, self._voice, self._scholar, self._teams = judge, voice, scholar, teams
+        self._freeform = freeform
         self._labels, self._estimate = labels or Labels.shipped(), estimate or Estimate()
         self._now, self._name, self._deadline = now, model_name, deadline
         self._words: dict[tuple[Where, str], frozenset[str]] = {}
@@ -186,10 +188,18 @@ class Router:
             if self._labels.ready
             else await asyncio.to_thread(self.label, ask.message, game)
         )
-        if label.route != "action" and (words := await self._talk(ask, game, trail)) is not None:
-            return words
+        if game is not None and self._voice is not None and label.route != "action":
+            words = await self._voice.to(game, ask.message, ask.asker, ask.key, ask.tell)
+            if words is not None:
+                trail.routed = time.perf_counter()
+                trail.heard(words, "voice")
+                return Answered(words.text, "direct", words.tier, words.reason)
         if self._model is None:
             return await self._without(ask, game, label, trail)
+        if game is not None and self._freeform is not None and label.route != "knowledge":
+            filled = await self._freeform.propose(game, ask.message, ask.asker.id)
+            if filled is not None:
+                return await self._freely(ask, game, filled, label, trail)
         return await self._with(self._model, ask, game, persona, label, trail)
 
     async def _by_rules(self, ask: Asking, game: Game, said: Said, trail: Trail) -> Answered:
@@ -201,7 +211,15 @@ class Router:
                 trail.stage = "kept"
                 return _acted(reply, "this was answered before", trail)
             filled = await self._judged(self._judge, ask, filled, trail)
-        return await self._act(ask, game, filled, trail, "the rules understand it")
+        return await self._act(ask, game, said, filled, trail, "the rules understand it")
+
+    async def _freely(self, ask: Asking, game: Game, filled: Filled, label: Label, trail: Trail) -> Answered:
+        """What a model told and proposed, as far as the referee allows it; where the model failed, the rules' own answer."""
+        trail.stage, trail.routed = "call", time.perf_counter()
+        trail.recorded(filled.by)
+        if not filled.proposes:
+            return await self._without(ask, game, label, trail, failed=True)
+        return await self._act(ask, game, None, filled, trail, "the experience is free here, and the rules bound it")
 
     async def _judged(self, judge: Judge, ask: Asking, filled: Filled, trail: Trail) -> Filled:
         async def comes_to(filled: Filled) -> Sequence[Asked]:
@@ -210,22 +228,22 @@ class Router:
 
         before = len(filled.by)
         filled = await judge.judged(comes_to, filled, ask.message, ask.asker.id)
-        for each in filled.by[before:]:
-            trail.calls += int(each.get("calls", 1 if each.get("model") else 0))
-            trail.cost += float(each.get("cost", 0.0))
+        trail.recorded(filled.by[before:])
         return filled
 
-    async def _act(self, ask: Asking, game: Game, filled: Filled, trail: Trail, reason: str) -> Answered:
-        """The one turn of a message."""
-        said = None
-        if self._voice is not None:
-            _, said = await self._games.consider(ask.handle, ask.asker.id, ask.message, filled)
+    async def _act(
+        self, ask: Asking, game: Game, said: Said | None, filled: Filled, trail: Trail, reason: str
+    ) -> Answered:
+        """The one turn of a message, worded by whom it was with. `said` is what it comes to where nothing is filled."""
+        if self._voice is not None and (said is None or filled.dump()):
+            game, said = await self._games.consider(ask.handle, ask.asker.id, ask.message, filled)
         reply = await self._games.act(ask.handle, ask.asker.id, ask.message, key=ask.key, filled=filled, **ask.options)
         answered = _acted(reply, reason, trail)
         if self._voice is not None and said is not None and reply.status == "done":
-            words = await self._voice.after(game, said, reply, ask.message, ask.asker)
+            line = filled.said_as or ask.message
+            words = await self._voice.after(game, said, reply, line, ask.asker, ask.tell)
             if words is not None:
-                trail.led_to(words.calls, words.cost)
+                trail.heard(words, "voice")
                 answered = replace(answered, text=words.text)
         return answered
 
@@ -235,7 +253,7 @@ class Router:
         """With a model: what is kept, then a sure label, then the one call."""
         assert ask.world is not None
         scene = scene_of(game, ask.message) if game is not None else Scene()
-        flows = await self._teams.flows(ask.world, ask.asker) if self._teams is not None else ()
+        flows = self._teams.flows(ask.world, ask.asker, ask.handle) if self._teams is not None else ()
         offered = Offered.of(scene.offers, flows, ask.asker, persona)
         made = request(
             scene, ask.message, offered, persona,
@@ -346,7 +364,7 @@ class Router:
         """Free speech as the commands that it was read as; judgements that these come to are asked first."""
         if self._judge is not None:
             filled = await self._judged(self._judge, ask, filled, trail)
-        return await self._act(ask, game, filled, trail, reason)
+        return await self._act(ask, game, None, filled, trail, reason)
 
     async def _looked_up(
         self,
@@ -377,8 +395,8 @@ class Router:
         words = await self._scholar.answers(ask.message, ask.world, ask.asker)
         if words is None:
             return await self._without(ask, game, label, trail)
-        trail.led_to(words.calls, words.cost)
-        return await self._known(words, keeping, "rules", "pages answer it")
+        trail.heard(words, "synthesise")
+        return await self._known(words, keeping, words.tier, words.reason or "pages answer it")
 
     async def _known(self, words: Words, keeping: Keeping, tier: Tier, reason: str) -> Answered:
         kept = Kept(text=words.text, route="knowledge", citations=words.citations)
@@ -390,7 +408,7 @@ class Router:
         assert ask.world is not None
         trail.routed = trail.routed or time.perf_counter()
         words = await self._teams.run(flow, task, ask.world, ask.asker, ask.handle, ask.key)
-        trail.led_to(words.calls, words.cost)
+        trail.heard(words, "team")
         return Answered(words.text, "team", "call", reason, words.citations)
 
     # --- without a model
@@ -405,7 +423,8 @@ class Router:
         why = " after a model gave no answer that holds" if failed else ""
         answered = await self._by_label(ask, label, why)
         if game is None or (answered is not None and not failed):
-            return answered or Answered(talk.NOTHING, "help", "rules", f"neither the rules nor the pages know it{why}")
+            nothing = Answered(talk.NOTHING, "help", "rules", f"neither the rules nor the pages know it{why}")
+            return replace(answered or nothing, notes=tuple(dict.fromkeys(trail.notes)))
         # By whom it was read in vain is recorded with the turn.
         reply = await self._games.act(
             ask.handle, ask.asker.id, ask.message, key=ask.key, filled=Filled(by=tuple(trail.by)), **ask.options
@@ -440,17 +459,6 @@ class Router:
         if self._model is None and self._scholar is not None:
             return await self._scholar.answers(ask.message, ask.world, ask.asker)
         return await pages.quoted(ask.message, ask.world)
-
-    async def _talk(self, ask: Asking, game: Game | None, trail: Trail) -> Answered | None:
-        """What somebody says who is spoken to by name; None: nobody is."""
-        if game is None or self._voice is None:
-            return None
-        words = await self._voice.talk(game, ask.message, ask.asker, ask.key)
-        if words is None:
-            return None
-        trail.stage = "label"
-        trail.led_to(words.calls, words.cost)
-        return Answered(words.text, "direct", "rules", words.reason or "it is said to somebody who is there")
 
     def _remember(self, ask: Asking, answered: Answered) -> None:
         """What was not read off the rules, for the same key again."""

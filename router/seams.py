@@ -16,17 +16,22 @@ from agents.models import Tool
 from agents.worlds import World
 from kb.referee import Asked
 from kb.session import Said
-from router.answer import Citation
+from router.answer import Citation, Tier
+
+Tell = Callable[[str], None]
+"""Hears an answer as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What somebody else answered, the lines that it stands on, and what it took in all (US dollars)."""
+    """What somebody else answered, with the lines that it stands on and what it took, failed calls included."""
 
     text: str
     citations: tuple[Citation, ...] = ()
-    calls: int = 0
+    model_calls: int = 0
     cost: float = 0.0
+    """US dollars."""
+    tier: Tier = "rules"
     reason: str = ""
 
 
@@ -38,15 +43,25 @@ class Judge(Protocol):
     ) -> Filled: ...
 
 
-class Voice(Protocol):
-    """Speaks for the people of a world (`agents.npcs`); raises nothing, and says something in character without a model too."""
+class Freeform(Protocol):
+    """Proposes what comes of words that no rule understands, where an experience allows that (`agents.freeform.Freeform`)."""
 
-    async def after(self, game: Game, said: Said, reply: Reply, message: str, asker: Principal) -> Words | None:
+    async def propose(
+        self, game: Game, message: str, principal: str, *, before: Sequence[tuple[str, str]] = ()
+    ) -> Filled | None: ...
+
+
+class Voice(Protocol):
+    """Speaks for the people of a world; raises nothing. What is said is also told to `tell`, as it comes."""
+
+    async def after(
+        self, game: Game, said: Said, reply: Reply, line: str, asker: Principal, tell: Tell | None
+    ) -> Words | None:
         """Words in place of a turn's own text; None: that text is right."""
         ...
 
-    async def talk(self, game: Game, message: str, asker: Principal, key: str) -> Words | None:
-        """What is answered to words that no rule understands; None: they are said to nobody who is there."""
+    async def to(self, game: Game, line: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
+        """What somebody says whom a line is said to by name, and no rule understands it; None: it is said to nobody."""
         ...
 
 
@@ -61,7 +76,7 @@ class Scholar(Protocol):
 class Teams(Protocol):
     """Runs flows in which several agents work."""
 
-    async def flows(self, world: World, asker: Principal) -> Sequence[Tool]:
+    def flows(self, world: World, asker: Principal, handle: str) -> Sequence[Tool]:
         """Those that the asker may start; the name of each is one of its own, and `task` is its argument."""
         ...
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agents.access import Principal
 from agents.models import Answer, ModelError, Purpose, ToolCall, Usage
 from agents.worlds import World
+from router.seams import Tell, Words
 from storage.records import Json
 
 Stage = Literal["rules", "kept", "cache", "label", "call", "fallback"]
 """What settled a message: the rules; an answer to the same key; one to the same question; a label; a model; rules after a model
 failed."""
-Tell = Callable[[str], None]
-"""Hears an answer as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,18 @@ class Trail:
             told = {**each.recorded(purpose), "calls": each.calls}
             self.by.append(told | ({"failed": failed} if failed else {}))
 
-    def led_to(self, calls: int, cost: float) -> None:
-        """Calls that others made."""
-        self.calls += calls
-        self.cost += cost
+    def recorded(self, by: Sequence[Json]) -> None:
+        """Calls as a turn records them (`agents.filled.Filled.by`)."""
+        for each in by:
+            self.calls += int(each.get("calls", 1))
+            self.cost += float(each.get("cost", 0.0))
+
+    def heard(self, words: Words, purpose: Purpose) -> None:
+        """What somebody else asked for an answer."""
+        self.calls += words.model_calls
+        self.cost += words.cost
+        if words.model_calls:
+            self.by.append({"purpose": purpose, "calls": words.model_calls, "cost": words.cost})
 
     def failed(self, error: ModelError, purpose: Purpose) -> None:
         self.took(error.usage, purpose, error.kind)

@@ -12,23 +12,30 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from agents.access import Principal
 from agents.background import Background
 from agents.game import GameService
-from agents.identity import GrantedSpaces, Granting, Identities, Issuer, IssuerKeys, actor
-from agents.knowledge import KnowledgeService, MemorySpaces
 from agents.waiting import WaitingTurns
 from agents.worlds import Where, World
 from rulebound.secret import BYTES, secret
 from rulebound.settings import Settings
 from storage import MemoryStore, Store
 from storage.channels import ChannelsAway
+from storage.checkpoints import MemoryCheckpoints
 
 if TYPE_CHECKING:
+    from agents.identity import Granting, Identities
+    from agents.knowledge import KnowledgeService
+    from agents.models import Model
+    from agents.models.client import Client
+    from router import Router
+    from rulebound.answering import Answering
+    from storage.checkpoints import Checkpoints
     from storage.fenced import FencedStore
+    from storage.ledger import Ledger
 
 PRINCIPAL = "local"
 """Who uses the command line and stdio on this machine."""
@@ -91,9 +98,34 @@ class App:
     """Seals what clients carry for us; the same in all workers."""
     access: Access | None
     """None where nothing is kept: there everybody is the owner of the process."""
+    model: Model | None
+    """None: no model is configured."""
+    checkpoints: Checkpoints
+    """Where teams' runs are kept."""
+    now: Callable[[], datetime]
+
+    @cached_property
+    def answering(self) -> Answering:
+        """What answers messages."""
+        from rulebound.answering import Answering
+
+        return Answering(self.model, self.store, self.games, self.worlds, self.checkpoints, now=self.now)
+
+    def router(self, knowledge: KnowledgeService) -> Router:
+        """Answers messages; its teams write to the knowledge bases of a service."""
+        return self.answering.router(knowledge)
+
+    async def close(self) -> None:
+        """Keeps what is yet to be kept."""
+        await self.games.close()
+        if "answering" in self.__dict__:
+            await self.answering.close()
 
     def knowledge(self, fixed: Mapping[str, str]) -> KnowledgeService:
         """The knowledge bases: those that were made, and `fixed` ones, by name their locations."""
+
+        from agents.identity import GrantedSpaces, actor
+        from agents.knowledge import KnowledgeService, MemorySpaces
 
         async def audit(who: Principal, action: str, kb: str, data: Mapping[str, int | str]) -> None:
             told = {"namespace": kb, **{name: value for name, value in data.items() if name != "branch"}}
@@ -117,19 +149,42 @@ def build(
     new_seed: Callable[[], int] | None = None,
     sealed_with: bytes | None = None,
     access: Access | None = None,
+    model: Model | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> App:
     """An app with the given seams, or the real ones: the clock, random bits. Without a store nothing is kept."""
     store = store or MemoryStore()
-    worlds = Worlds(settings)
+    worlds, now = Worlds(settings), now or (lambda: datetime.now(UTC))
     games = GameService(
         store,
         worlds,
-        now=now or (lambda: datetime.now(UTC)),
+        now=now,
         new_handle=new_handle or (lambda: secrets.token_hex(16)),
         new_seed=new_seed or (lambda: secrets.randbits(63)),
         waiting=WaitingTurns(settings.waiting),
     )
-    return App(settings, store, worlds, games, sealed_with or secrets.token_bytes(BYTES), access)
+    sealed_with = sealed_with or secrets.token_bytes(BYTES)
+    return App(settings, store, worlds, games, sealed_with, access, model, checkpoints or MemoryCheckpoints(), now)
+
+
+@asynccontextmanager
+async def open_model(settings: Settings, ledger: Ledger | None = None) -> AsyncGenerator[Client | None]:
+    """The models that the settings tell, or None where they tell none; what they cost is kept in `ledger`.
+
+    Raises `agents.models.ConfigurationError`.
+    """
+    if not settings.has_models:
+        yield None
+        return
+    from agents.models.client import Client
+    from agents.models.configuration import Configuration
+
+    if settings.model:
+        found = Configuration.one(url=settings.model_url, model=settings.model, key=settings.model_key)
+    else:
+        found = Configuration.load(settings.models_file, settings.variables.get)
+    async with Client(found, ledger=ledger) as client:
+        yield client
 
 
 def between_turns(app: App) -> Background:
@@ -141,6 +196,8 @@ def access_of(
     settings: Settings, store: FencedStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Access:
     """Who is recognised, and by what. Raises `Misconfigured`."""
+    from agents.identity import Granting, Identities, Issuer, IssuerKeys
+
     issuer = None
     if settings.issuer:
         if not settings.url:
@@ -164,6 +221,7 @@ async def open_app(settings: Settings) -> AsyncGenerator[App]:
     # Only who keeps games pays for importing the drivers.
     from storage.embedded import Supervisor
     from storage.fenced import FencedStore
+    from storage.postgres.checkpoints import PostgresCheckpoints
 
     shared = secret(settings)
     supervisor = Supervisor(settings.home, database_url=settings.database_url, redis_url=settings.redis_url)
@@ -172,12 +230,16 @@ async def open_app(settings: Settings) -> AsyncGenerator[App]:
         revive = partial(asyncio.to_thread, supervisor.acquire)
         async with FencedStore.opened(servers.database_url, servers.redis_url, revive) as store:
             access = access_of(settings, store)
-            app = build(settings, store=store, sealed_with=shared, access=access)
-            async with access.identities.listening(), _hearing(app):
-                try:
-                    yield app
-                finally:
-                    await app.games.close()
+            checkpoints = PostgresCheckpoints(servers.database_url)
+            async with open_model(settings, store.ledger) as model, access.identities.listening():
+                app = build(
+                    settings, store=store, sealed_with=shared, access=access, model=model, checkpoints=checkpoints
+                )
+                async with _hearing(app):
+                    try:
+                        yield app
+                    finally:
+                        await app.close()
     finally:
         await asyncio.to_thread(supervisor.release)
 

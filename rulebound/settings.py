@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -39,6 +39,16 @@ class Settings:
     """`RULEBOUND_ROLES_CLAIM`: the claim of a token that names roles."""
     teams_claim: str = "groups"
     """`RULEBOUND_TEAMS_CLAIM`: the claim of a token that names teams."""
+    models: Path | None = None
+    """`RULEBOUND_MODELS`: the file of model providers; default `models.toml` in the home, where there is one."""
+    model: str = ""
+    """`RULEBOUND_MODEL`: a single model instead, as its provider (or litellm) calls it."""
+    model_url: str = ""
+    """`RULEBOUND_MODEL_URL`: its OpenAI-compatible address, up to `/v1`; none: litellm knows the provider."""
+    model_key: str = field(default="", repr=False)
+    """`RULEBOUND_MODEL_KEY`: its key."""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """The environment, for the keys that the file of providers names."""
     secret: str | None = None
     """`RULEBOUND_SECRET`: at least 32 random characters that all workers share, where they have different homes."""
 
@@ -47,12 +57,18 @@ class Settings:
         """The settings of this process."""
         environment = os.environ if environment is None else environment
         home = environment.get("RULEBOUND_HOME")
+        models = environment.get("RULEBOUND_MODELS")
         debug = environment.get("RULEBOUND_DEBUG", "") not in ("", "0")
         return Settings(
             Path(home).expanduser().absolute() if home else user_data_path("rulebound"),
             debug,
             environment.get("RULEBOUND_DATABASE_URL") or None,
             environment.get("RULEBOUND_REDIS_URL") or None,
+            models=Path(models).expanduser().absolute() if models else None,
+            model=environment.get("RULEBOUND_MODEL", ""),
+            model_url=environment.get("RULEBOUND_MODEL_URL", "").rstrip("/"),
+            model_key=environment.get("RULEBOUND_MODEL_KEY", ""),
+            variables=environment,
             secret=environment.get("RULEBOUND_SECRET") or None,
             url=environment.get("RULEBOUND_URL", "").rstrip("/"),
             public=environment.get("RULEBOUND_PUBLIC", "") not in ("0", "no", "false"),
@@ -62,6 +78,16 @@ class Settings:
             roles_claim=environment.get("RULEBOUND_ROLES_CLAIM") or "roles",
             teams_claim=environment.get("RULEBOUND_TEAMS_CLAIM") or "groups",
         )
+
+    @property
+    def models_file(self) -> Path:
+        """Where providers of models are told, if anywhere."""
+        return self.models or self.home / "models.toml"
+
+    @property
+    def has_models(self) -> bool:
+        """Whether a model is configured. A file that was named and is not there counts: it is told when it is read."""
+        return bool(self.model) or self.models is not None or self.models_file.is_file()
 
     @property
     def cache(self) -> Path:

@@ -10,6 +10,8 @@ from storage.channels import Channels, LocalChannels
 from storage.decisions import MemoryDecisions
 from storage.expiring import Expiring, LocalExpiring
 from storage.ids import new_id
+from storage.ledger import MemoryLedger
+from storage.memories import LocalMemories, Memories
 from storage.memory_work import MemoryWork
 from storage.records import (
     NEW,
@@ -53,9 +55,11 @@ class MemoryStore:
         self.told: list[Told] = []
         self.audited: list[tuple[str, str, str, dict[str, int | str]]] = []
         self.work = MemoryWork()
+        self.ledger = MemoryLedger()
         self.decisions = MemoryDecisions()
         self.channels: Channels = LocalChannels()
         self.expiring: Expiring = LocalExpiring()
+        self.memories: Memories = LocalMemories()
 
     def _kept(self, game: str) -> _Kept:
         kept = self._games.get(game)

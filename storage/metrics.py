@@ -13,13 +13,14 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from pathlib import Path
+from typing import Literal
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds."""
 
 
 class Histogram:
-    """How long something took, in seconds. `name` ends in `_seconds`."""
+    """How long something took, in seconds; `name` ends in the unit."""
 
     def __init__(self, name: str, help: str, bounds: Iterable[float] = BUCKETS):
         self.name, self.help, self.bounds = name, help, tuple(bounds)
@@ -55,13 +56,19 @@ def counter(name: str, help: str, value: float) -> str:
     return _metric(name, "counter", help, [f"{name} {value:.9g}"])
 
 
-def counters(name: str, help: str, values: Mapping[tuple[tuple[str, str], ...], float]) -> str:
-    """Numbers that only grow, by labels: words of ours."""
-    rows: list[str] = []
-    for labels, value in sorted(values.items()):
-        told = ",".join(f'{label}="{word}"' for label, word in labels)
+def family(
+    name: str, kind: Literal["counter", "gauge"], help: str, samples: Iterable[tuple[Mapping[str, str], float]]
+) -> str:
+    """Numbers that labels tell apart; labels are names of ours or of an operator's, never of players."""
+    rows = list[str]()
+    for labels, value in samples:
+        told = ",".join(f'{label}="{_escaped(each)}"' for label, each in labels.items())
         rows.append(f"{name}{{{told}}} {value:.9g}")
-    return _metric(name, "counter", help, rows)
+    return _metric(name, kind, help, rows)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def process() -> str:

@@ -13,6 +13,8 @@ from typing import Protocol
 from storage.channels import Channels
 from storage.decisions import Decisions
 from storage.expiring import Expiring
+from storage.ledger import Ledger
+from storage.memories import Memories
 from storage.records import Commit, GameRecord, Kind, Loaded, Player, Seat, TurnRecord
 from storage.work import Work
 
@@ -72,6 +74,11 @@ class Store(Protocol):
         ...
 
     @property
+    def ledger(self) -> Ledger:
+        """What models were asked, and what it cost."""
+        ...
+
+    @property
     def decisions(self) -> Decisions:
         """How messages were answered."""
         ...
@@ -84,6 +91,11 @@ class Store(Protocol):
     @property
     def expiring(self) -> Expiring:
         """What workers share for a while."""
+        ...
+
+    @property
+    def memories(self) -> Memories:
+        """What NPCs remember of talk."""
         ...
 
     async def player(self, principal: str, name: str) -> Player:

@@ -17,10 +17,11 @@ from agents.worlds import Where, WorldError, index_of, open_location, with_libra
 from kb import library
 from kb.check import Checked, check
 from kb.pages.cache import load_pages
+from kb.pages.git_source import GitSource
 from kb.pages.names import WriteError
 from kb.pages.page import Page
 from kb.pages.repository import Repository
-from kb.pages.source import GitSource, Source
+from kb.pages.source import Source
 from kb.search import SMALL, SearchIndex
 
 MAX_BRANCHES = 12

@@ -14,7 +14,7 @@ from agents.knowledge.errors import NotThere
 from agents.knowledge.graph import Graph
 from agents.knowledge.results import Analysis, Draft, Hits, Linked, PageRead, Past
 from kb.pages.repository import Repository
-from kb.search import CursorError, Excerpt
+from kb.search import CursorError, Excerpt, SearchIndex
 from kb.search.documents import of_bytes
 from kb.search.excerpts import excerpt
 
@@ -31,6 +31,11 @@ def snapshot(entered: Entered, branch: str) -> tuple[Snapshot, str]:
     if found is None:
         raise entered.no_branch(branch or name)
     return found, name
+
+
+def pages(entered: Entered, branch: str) -> SearchIndex:
+    """The index of a branch as it is now, for who reads much at one commit."""
+    return snapshot(entered, branch)[0].index
 
 
 def search(entered: Entered, query: str, *, branch: str, kind: str | None, under: str, limit: int, after: str) -> Hits:

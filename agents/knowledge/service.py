@@ -26,6 +26,7 @@ from kb.pages.landing import land
 from kb.pages.repository import Repository
 from kb.pages.source import open_source
 from kb.pages.writing import Edit, put
+from kb.search import SearchIndex
 
 Audit = Callable[[Principal, str, str, Mapping[str, str | int]], Awaitable[None]]
 """(who, what was done, to which knowledge base, details): called after it was done, or refused for want of a right."""
@@ -79,6 +80,10 @@ class KnowledgeService:
         return await self._do(
             who, kb, reading.read, page, branch=branch, section=section, characters=characters, after=after
         )
+
+    async def pages(self, who: Principal, kb: str, *, branch: str = "") -> SearchIndex:
+        """All pages of a branch at its commit, for who reads many of them at once."""
+        return await self._do(who, kb, reading.pages, branch)
 
     async def links(self, who: Principal, kb: str, page: str, *, branch: str = "") -> Linked:
         """What a page names, and what names it."""

@@ -17,6 +17,11 @@ from storage.records import Json
 
 _FENCE = re.compile(r"```[a-zA-Z]*[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 _TAGGED = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
+_WHOLE = frozenset({"```", "<tool_call>", "{"})
+_PART = r"`{1,3}|<tool_call>|<[a-z_]*\Z|\Z"
+_BEGINNING = re.compile(rf"\s*(?:{_PART})")
+"""Where a call begins or may begin, with the space before it."""
+_FIRST = re.compile(rf"\A\s*\{{|\s*(?:{_PART})")
 DEEPEST = 64
 """Nested values of an answer's JSON."""
 
@@ -72,9 +77,40 @@ def written(text: str, offered: set[str]) -> tuple[str, list[RawCall]]:
     for start, end, inside in sorted(places):
         if (call := _named(inside, offered)) and (not found or start >= found[-1][1]):
             found.append((start, end, call))
+    if not found:
+        return text, []
+    before = text[: found[0][0]].rstrip()
     for start, end, _ in reversed(found):
         text = text[:start] + text[end:]
-    return text.strip() if found else text, [call for _, _, call in found]
+    return text.rstrip() if before else text.strip(), [call for _, _, call in found]
+
+
+class Held:
+    """A text as it comes, without what may turn out to be a call; all of it where no tools are offered."""
+
+    def __init__(self, tools: bool):
+        self._tools, self._kept, self._begun = tools, "", False
+        self.told = ""
+
+    def take(self, text: str) -> str:
+        """What may be told of the text now."""
+        self._kept += text
+        if not self._tools:
+            return self._tell(len(self._kept))
+        if self._begun:
+            return ""
+        start = _BEGINNING.search(self._kept) if self.told else _FIRST.search(self._kept)
+        self._begun = start is not None and start[0].strip() in _WHOLE
+        return self._tell(start.start() if start else len(self._kept))
+
+    def rest(self, answer: str) -> str:
+        """What was not told of the whole text."""
+        return answer[len(self.told) :] if answer.startswith(self.told) else ""
+
+    def _tell(self, end: int) -> str:
+        text, self._kept = self._kept[:end], self._kept[end:]
+        self.told += text
+        return text
 
 
 def _named(text: str, offered: set[str]) -> RawCall | None:
@@ -85,9 +121,10 @@ def _named(text: str, offered: set[str]) -> RawCall | None:
     if not isinstance(said, dict):
         return None
     call = cast(Json, said)
-    inner = call.get("function")
-    call = cast(Json, inner) if isinstance(inner, dict) else call
-    name = call.get("name") or call.get("tool") or inner
+    inner: Any = call.get("function")
+    if isinstance(inner, dict):
+        call, inner = cast(Json, inner), None
+    name: Any = call.get("name") or call.get("tool") or inner
     if not isinstance(name, str) or name not in offered:
         return None
     arguments = call.get("arguments", call.get("parameters", {}))

@@ -1,6 +1,7 @@
-"""Owns asking real providers: the `Model` that a process uses.
+"""Owns asking real providers within deadlines, budgets and the patience of each: the `Model` that a process uses.
 
-`async with Client(configuration) as model: await model.chat(request)`. It must not know games, pages or routes.
+`async with Client(configuration, ledger=store.ledger) as model: await model.chat(request)`. It must not know games, pages or
+routes.
 """
 
 from __future__ import annotations
@@ -8,27 +9,50 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import aclosing, contextmanager
+from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from agents.models.answers import NoAnswer, answered
-from agents.models.configuration import Configuration, Provider
-from agents.models.failure import Failure
+from agents.models.accounts import Accounts
+from agents.models.adapter import Failure
+from agents.models.answers import Held, NoAnswer, answered
+from agents.models.configuration import Configuration
+from agents.models.course import Course
+from agents.models.endpoint import Endpoint, Payer
+from agents.models.metrics import Measures
 from agents.models.model import Answer, Message, ModelError, Piece, Request, Usage
-from agents.models.over_http import OverHTTP
 from agents.models.wire import Heard, body
+from storage.ledger import Ledger, MemoryLedger
+from storage.records import Json
 
-TRIES = 3
+SHOWN = 2_000
+"""Characters of a text that was no answer, shown to the model again."""
 
 
 class Client:
-    """The providers of a configuration."""
+    """The providers of a configuration. `ledger`: where budgets and calls are kept; without one in this process.
 
-    def __init__(self, configuration: Configuration):
-        self.configuration = configuration
-        self._adapters: dict[str, OverHTTP] = {}
+    `clock` gives seconds for breakers, `now` the time in UTC, `chance` numbers from 0 to 1 for pauses.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        ledger: Ledger | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        chance: Callable[[], float] = random.random,
+    ):
+        self.configuration, self.measures = configuration, Measures()
+        self.accounts = Accounts(ledger or MemoryLedger(), configuration.everybody, configuration.each, now)
+        self._chance = chance
+        self._endpoints = {
+            name: Endpoint(provider, self.accounts, self.measures, clock, now)
+            for name, provider in configuration.providers.items()
+        }
 
     async def __aenter__(self) -> Self:
         return self
@@ -36,88 +60,156 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for adapter in self._adapters.values():
-            await adapter.close()
+        for endpoint in self._endpoints.values():
+            await endpoint.close()
+        await self.accounts.close()
+
+    async def warm(self) -> None:
+        """Imports what the providers need before anybody waits for it: for processes that stay."""
+        if any(each.provider.through == "litellm" for each in self._endpoints.values()):
+            from agents.models.over_litellm import loaded
+
+            await loaded()
 
     async def chat(self, request: Request) -> Answer:
-        spent: list[Usage] = []
-        try:
-            async with asyncio.timeout(request.deadline):
-                return await self._chat(request, spent)
-        except TimeoutError:
-            raise ModelError("timeout", f"no answer within {request.deadline:g} s", usage=spent) from None
-
-    async def _chat(self, request: Request, spent: list[Usage]) -> Answer:
-        provider = self._provider(request)
-        repair: tuple[Message, ...] = ()
-        for attempt in range(TRIES):
-            begin = time.perf_counter()
-            try:
-                heard = Heard(_limit(request)).whole(
-                    await self._adapter(provider).chat(body(request, provider, repair))
-                )
-            except Failure as failure:
-                spent.append(Usage(provider.name, provider.model, seconds=time.perf_counter() - begin))
-                if not failure.again or attempt == TRIES - 1:
-                    raise ModelError(failure.kind, str(failure), usage=spent) from failure
-                await asyncio.sleep(failure.after or 0.2 * 2**attempt * random.random())
-                continue
-            spent.append(_usage(provider, heard, time.perf_counter() - begin))
+        until = _until(request.deadline)
+        with self._measured(request) as spent:
+            heard = await self._whole(request, (), until, spent)
             try:
                 return answered(request, heard, _sum(spent))
             except NoAnswer as problem:
-                if repair:
-                    raise ModelError("invalid", str(problem), usage=spent) from problem
-                repair = (
-                    Message("assistant", heard.text or "…"),
-                    Message("user", f"That is no answer: {problem}. Answer again."),
-                )
-        raise ModelError("unavailable", f"{provider.name} gave no answer in {TRIES} tries", usage=spent)
+                return await self._repaired(request, heard, problem, until, spent)
 
-    async def stream(self, request: Request) -> AsyncIterator[Piece]:
-        provider = self._provider(request)
-        heard = Heard(_limit(request))
-        begin = time.perf_counter()
-        try:
-            async with asyncio.timeout(request.deadline):
-                async for chunk in self._adapter(provider).stream(body(request, provider)):
-                    if text := heard.chunk(chunk):
-                        yield Piece(text)
-        except TimeoutError:
-            raise ModelError("timeout", f"no answer within {request.deadline:g} s", told=heard.ended().text) from None
-        except Failure as failure:
-            raise ModelError(failure.kind, str(failure), told=heard.ended().text) from failure
-        usage = _usage(provider, heard.ended(), time.perf_counter() - begin)
-        try:
-            yield Piece(answer=answered(request, heard, usage))
-        except NoAnswer as problem:
-            raise ModelError("invalid", str(problem), usage=[usage], told=heard.text) from problem
+    async def stream(self, request: Request) -> AsyncGenerator[Piece]:
+        until = _until(request.deadline)
+        with self._measured(request) as spent:
+            if request.schema is not None or request.labels:
+                raise ModelError("invalid", "a stream has neither a schema nor labels", "Use `chat`.")
+            course = self._course(request, until, spent)
+            while True:
+                heard, held = Heard(_limit(request)), Held(bool(request.tools))
+                endpoint = self._endpoints[course.provider]
+                asked = body(request, endpoint.provider)
+                try:
+                    async with (
+                        endpoint.trying(asked, _payer(request), course.limit, heard, spent) as end,
+                        aclosing(endpoint.adapter.stream(asked)) as chunks,
+                    ):
+                        while not heard.cut:
+                            async with asyncio.timeout_at(end):
+                                chunk = await anext(chunks, None)
+                            if chunk is None:
+                                break
+                            if text := held.take(heard.chunk(chunk)):
+                                yield Piece(text)
+                    break
+                except Failure as failure:
+                    if held.told:
+                        raise course.error(failure, held.told) from None
+                    await course.after(failure)
+            try:
+                answer = answered(request, heard.ended(), _sum(spent))
+            except NoAnswer as problem:
+                if held.told:
+                    raise ModelError("invalid", str(problem), usage=spent, told=held.told) from problem
+                answer = await self._repaired(request, heard, problem, until, spent)
+            if rest := held.rest(answer.text):
+                yield Piece(rest)
+            yield Piece(answer=answer)
 
     async def embed(
         self, texts: Sequence[str], *, principal: str = "local", deadline: float = 10.0
     ) -> list[list[float]]:
-        if not self.configuration.embedding:
-            raise ModelError("unknown", "no provider embeds")
-        adapter = self._adapter(self.configuration.providers[self.configuration.embedding])
+        name, until = self.configuration.embedding, _until(deadline)
+        if not name:
+            raise ModelError("unknown", "no provider embeds", "Name one in `embedding` of the models' file.")
+        request = Request((), "embed", principal=principal, priority="agent", max_tokens=0)
+        with self._measured(request) as spent:
+            course = Course((name,), until, spent, self._chance)
+            while True:
+                endpoint, heard = self._endpoints[name], Heard(0)
+                asked: Json = {"model": endpoint.provider.model, "input": list(texts)}
+                try:
+                    async with endpoint.trying(asked, _payer(request), course.limit, heard, spent) as end:
+                        async with asyncio.timeout_at(end):
+                            found = await endpoint.adapter.embed(asked["input"])
+                        heard.count(found)
+                        return _vectors(found["data"], len(texts))
+                except Failure as failure:
+                    await course.after(failure)
+
+    def metrics(self) -> str:
+        """For Prometheus."""
+        waiting = {name: each.places.waiting for name, each in self._endpoints.items()}
+        broken = {name: each.breaker.state == "open" for name, each in self._endpoints.items()}
+        return self.measures.render(waiting, broken, self.accounts.here.cost)
+
+    def health(self) -> dict[str, Any]:
+        """`status` (`degraded` while a breaker is open) and how each provider does."""
+        found = {name: endpoint.health() for name, endpoint in self._endpoints.items()}
+        well = all(each["breaker"] == "closed" for each in found.values())
+        return {"status": "healthy" if well else "degraded", "providers": found}
+
+    async def _whole(self, request: Request, repair: Sequence[Message], until: float, spent: list[Usage]) -> Heard:
+        course = self._course(request, until, spent)
+        while True:
+            endpoint, heard = self._endpoints[course.provider], Heard(_limit(request))
+            asked = body(request, endpoint.provider, repair)
+            try:
+                async with endpoint.trying(asked, _payer(request), course.limit, heard, spent) as end:
+                    async with asyncio.timeout_at(end):
+                        return heard.whole(await endpoint.adapter.chat(asked))
+            except Failure as failure:
+                await course.after(failure)
+
+    async def _repaired(
+        self, request: Request, heard: Heard, problem: NoAnswer, until: float, spent: list[Usage]
+    ) -> Answer:
+        """Asks once more, and says why."""
+        repair = (
+            Message("assistant", heard.text[:SHOWN] or "…"),
+            Message("user", f"That is no answer: {problem}. Answer the last message again."),
+        )
+        heard = await self._whole(request, repair, until, spent)
         try:
-            async with asyncio.timeout(deadline):
-                found = await adapter.embed(list(texts))
-        except TimeoutError:
-            raise ModelError("timeout", f"no vectors within {deadline:g} s") from None
-        except Failure as failure:
-            raise ModelError(failure.kind, str(failure)) from failure
-        return [each["embedding"] for each in sorted(found["data"], key=lambda each: each["index"])]
+            return answered(request, heard, _sum(spent))
+        except NoAnswer as again:
+            raise ModelError(
+                "invalid", f"twice no answer: {again}", "A more capable model or a simpler schema helps.", usage=spent
+            ) from again
 
-    def _provider(self, request: Request) -> Provider:
-        name = request.model or self.configuration.default[0]
-        if name not in self.configuration.providers:
-            raise ModelError("unknown", f"no provider is called {name!r}")
-        return self.configuration.providers[name]
+    def _course(self, request: Request, until: float, spent: list[Usage]) -> Course:
+        said = self.configuration
+        chain = (request.model,) if request.model else said.default
+        if request.labels and said.label and not request.model:
+            chain = (said.label, *(each for each in chain if each != said.label))
+        for name in chain:
+            if name not in self._endpoints:
+                raise ModelError(
+                    "unknown", f"no provider is called {name!r}", f"There are {', '.join(self._endpoints)}."
+                )
+        return Course(chain, until, spent, self._chance)
 
-    def _adapter(self, provider: Provider) -> OverHTTP:
-        if provider.name not in self._adapters:
-            self._adapters[provider.name] = OverHTTP(provider)
-        return self._adapters[provider.name]
+    @contextmanager
+    def _measured(self, request: Request) -> Generator[list[Usage]]:
+        """What is spent on a request; its end is measured."""
+        begin, outcome = time.perf_counter(), "cancelled"
+        try:
+            yield []
+            outcome = "ok"
+        except ModelError as error:
+            outcome = error.kind
+            raise
+        finally:
+            self.measures.asked(request.purpose, outcome, time.perf_counter() - begin)
+
+
+def _until(deadline: float) -> float:
+    return asyncio.get_running_loop().time() + deadline
+
+
+def _payer(request: Request) -> Payer:
+    return Payer(request.principal or "local", request.priority, request.purpose, request.max_tokens)
 
 
 def _limit(request: Request) -> int:
@@ -125,23 +217,23 @@ def _limit(request: Request) -> int:
     return max(4_000, request.max_tokens * 16)
 
 
-def _usage(provider: Provider, heard: Heard, seconds: float) -> Usage:
-    cost = (
-        provider.prices.cost(heard.input_tokens, heard.output_tokens, heard.cached_tokens) if provider.prices else 0.0
-    )
-    return Usage(
-        provider.name, provider.model, heard.input_tokens, heard.output_tokens, heard.cached_tokens, cost, 1, seconds
-    )
+def _vectors(data: list[Json], count: int) -> list[list[float]]:
+    found = [[float(each) for each in entry["embedding"]] for entry in sorted(data, key=lambda entry: entry["index"])]
+    if len(found) != count or len({len(each) for each in found}) > 1:
+        raise ValueError("not a vector for each text")
+    return found
 
 
 def _sum(spent: Sequence[Usage]) -> Usage:
+    """What an answer took with all tries; the last is who answered."""
     last = spent[-1]
-    return replace(
-        last,
-        input_tokens=sum(each.input_tokens for each in spent),
-        output_tokens=sum(each.output_tokens for each in spent),
-        cached_tokens=sum(each.cached_tokens for each in spent),
-        cost=sum(each.cost for each in spent),
-        calls=sum(each.calls for each in spent),
-        seconds=sum(each.seconds for each in spent),
+    return Usage(
+        last.provider,
+        last.model,
+        sum(each.input_tokens for each in spent),
+        sum(each.output_tokens for each in spent),
+        sum(each.cached_tokens for each in spent),
+        sum(each.cost for each in spent),
+        sum(each.calls for each in spent),
+        sum(each.seconds for each in spent),
     )

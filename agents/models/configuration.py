@@ -1,14 +1,20 @@
-"""Owns what an operator says about models: providers, chains, prices and budgets, from a TOML file or a single address.
+"""Owns what an operator says about models: providers, chains, prices and budgets.
 
-`Configuration.load(file, key)`, `Configuration.one(url=…, model=…)`. It must not read the environment: `key` looks a name up.
+`Configuration.load(file, key)` reads a TOML file, `Configuration.one(url=…, model=…)` is a single address. It must not read the
+environment: `key` looks a name up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
+from annotated_types import Ge, Gt
+
+from storage.ledger import UNLIMITED, Limits
 from storage.records import Json
 
 Through = Literal["http", "litellm"]
@@ -28,9 +34,9 @@ class ConfigurationError(Exception):
 class Prices:
     """US dollars for a million tokens."""
 
-    input: float
-    output: float
-    cached: float | None = None
+    input: Annotated[float, Ge(0)]
+    output: Annotated[float, Ge(0)]
+    cached: Annotated[float, Ge(0)] | None = None
     """Of input tokens that the provider had kept; None: as any other."""
 
     def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float:
@@ -38,14 +44,6 @@ class Prices:
         kept = self.input if self.cached is None else self.cached
         plain = max(0, input_tokens - cached_tokens)
         return (plain * self.input + cached_tokens * kept + output_tokens * self.output) / 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What may be spent in a day of UTC; None: as much as is wanted."""
-
-    calls: int | None = None
-    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +59,21 @@ class Provider:
     through: Through = "http"
     prices: Prices | None = None
     """None: what litellm's price table says; nothing where it does not know the model."""
-    concurrency: int = 8
+    concurrency: Annotated[int, Ge(1)] = 8
     """Calls at once."""
-    waiting: int = 256
+    waiting: Annotated[int, Ge(0)] = 256
     """Calls that may wait for a place; more are told `busy`."""
-    timeout: float = 30.0
+    timeout: Annotated[float, Gt(0)] = 30.0
     """Seconds for one try."""
     schema: bool = True
     """Whether `response_format` is sent; without it the schema stands in the prompt alone."""
     extra: Json = field(default_factory=dict[str, Any])
     """More of the request's body."""
+
+    @property
+    def near(self) -> bool:
+        """Whether it is on this machine, and so costs nothing where no prices are told."""
+        return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,17 @@ class Configuration:
     embedding: str = ""
     label: str = ""
     """Who is asked for labels; empty: `default`."""
-    day: Limits = Limits()
-    principal: Limits = Limits()
+    everybody: Limits = UNLIMITED
+    """For all together."""
+    each: Limits = UNLIMITED
     """For each principal."""
+
+    @staticmethod
+    def load(file: Path, key: Callable[[str], str | None]) -> Configuration:
+        """Reads the models' file; `key` gives what an environment variable holds. Raises `ConfigurationError`."""
+        from agents.models.file import read  # and with it pydantic, for those who have such a file
+
+        return read(file, key)
 
     @staticmethod
     def one(*, url: str, model: str, key: str = "", name: str = OWN, **options: Any) -> Configuration:

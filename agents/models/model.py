@@ -14,7 +14,7 @@ from storage.records import Json
 
 Purpose = Literal[
     "route", "label", "judge", "freeform", "voice", "remember", "interpret", "validate", "synthesise", "workflow", "team",
-    "prepare", "test",
+    "prepare", "embed", "test",
 ]  # fmt: skip
 """What a call is for: budgets, metrics and cassettes tell calls apart by it."""
 

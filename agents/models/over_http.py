@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import orjson
 
+from agents.models.adapter import Failure, by_status, seconds
 from agents.models.configuration import Provider
-from agents.models.failure import Failure, by_status, seconds
 from storage.records import Json
 
 LARGEST = 4 * 2**20
@@ -37,7 +37,7 @@ class OverHTTP:
         async with self._sent("/chat/completions", body) as response:
             return _json(await _read(response))
 
-    async def stream(self, body: Json) -> AsyncIterator[Json]:
+    async def stream(self, body: Json) -> AsyncGenerator[Json]:
         """The chunks of an answer; only a stream that says so has ended. Raises `Failure`."""
         body = body | {"stream": True, "stream_options": {"include_usage": True}}
         async with self._sent("/chat/completions", body) as response:
@@ -59,7 +59,7 @@ class OverHTTP:
         await self._http.aclose()
 
     @asynccontextmanager
-    async def _sent(self, path: str, body: Json) -> AsyncIterator[httpx2.Response]:
+    async def _sent(self, path: str, body: Json) -> AsyncGenerator[httpx2.Response]:
         content, kind = orjson.dumps(body), {"content-type": "application/json"}
         try:
             async with self._http.stream("POST", self._provider.url + path, content=content, headers=kind) as response:
@@ -122,7 +122,7 @@ def _error(told: str) -> str:
     """What the provider said of an error, short."""
     try:
         error: Any = orjson.loads(told)["error"]
-        told = error["message"] if isinstance(error, dict) else str(error)
+        told = str(error["message"] if isinstance(error, dict) else error)  # pyright: ignore[reportUnknownArgumentType]
     except (ValueError, KeyError, TypeError):
         pass
-    return " ".join(str(told).split())[:SHOWN]
+    return " ".join(told.split())[:SHOWN]

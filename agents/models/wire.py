@@ -52,7 +52,9 @@ def body(request: Request, provider: Provider, repair: Sequence[Message] = ()) -
     if request.tools:
         made["tools"] = [_tool(tool) for tool in request.tools]
         made["tool_choice"] = request.choice
-    if schema is not None and provider.schema:
+    if request.labels and provider.grammar:
+        made["grammar"] = f"root ::= {' | '.join(json.dumps(each, ensure_ascii=False) for each in request.labels)}"
+    elif schema is not None and provider.schema:
         named = {"name": "answer", "schema": schema, "strict": _strict(schema)}
         made["response_format"] = {"type": "json_schema", "json_schema": named}
     if request.labels:
@@ -129,6 +131,7 @@ class Heard:
     output_tokens: int = 0
     cached_tokens: int = 0
     _parts: list[str] = field(default_factory=list[str])
+    _places: dict[int, RawCall] = field(default_factory=dict[int, RawCall])
     _taken: int = 0
 
     @property
@@ -139,12 +142,12 @@ class Heard:
         """Takes a whole answer. Raises KeyError, TypeError, ValueError, AttributeError or IndexError where it is none."""
         choice: Json = answer["choices"][0]
         self._choice(choice, choice["message"])
-        self._count(answer)
+        self.count(answer)
         return self.ended()
 
     def chunk(self, piece: Json) -> str:
         """Takes a chunk of a stream and gives the text in it. Raises as `whole`."""
-        self._count(piece)
+        self.count(piece)
         choices: list[Json] = piece["choices"]
         return self._choice(choices[0], choices[0].get("delta") or {}) if choices else ""
 
@@ -158,20 +161,27 @@ class Heard:
         if text:
             self._parts.append(text)
         for place, call in enumerate(said.get("tool_calls") or ()):
-            at = int(call.get("index", place))
-            if at >= len(self.calls):
-                self.calls.append(RawCall())
-            held = self.calls[min(at, len(self.calls) - 1)]
+            held = self._held(int(call.get("index", place)), call.get("id") or "")
             function: Json = call.get("function") or {}
-            held.id = call.get("id") or held.id
             held.name += function.get("name") or ""
-            given = function.get("arguments") or ""
+            given: Any = function.get("arguments") or ""
             held.arguments += self._take(given if isinstance(given, str) else json.dumps(given))
-        for token in (choice.get("logprobs") or {}).get("content") or ():
-            others = tuple((str(each["token"]), float(each["logprob"])) for each in token.get("top_logprobs") or ())
+        told: Json = choice.get("logprobs") or {}
+        for token in cast(list[Json], told.get("content") or []):
+            likely = cast(list[Json], token.get("top_logprobs") or [])
+            others = tuple((str(each["token"]), float(each["logprob"])) for each in likely)
             self.tokens.append(Token(str(token["token"]), float(token["logprob"]), others))
         self.finish = choice.get("finish_reason") or self.finish
         return text
+
+    def _held(self, place: int, id: str) -> RawCall:
+        """The call that a part belongs to; places may leave gaps, and some providers give all calls the same."""
+        held = self._places.get(place)
+        if held is None or (id and held.id and id != held.id):
+            held = self._places[place] = RawCall()
+            self.calls.append(held)
+        held.id = held.id or id
+        return held
 
     def _take(self, text: str) -> str:
         """As much as may be taken, without what no text of ours holds: NUL and halves of characters."""
@@ -179,7 +189,8 @@ class Heard:
         self._taken += len(text)
         return cleaned(text)
 
-    def _count(self, answer: Json) -> None:
+    def count(self, answer: Json) -> None:
+        """Takes the tokens that an answer says it took."""
         if usage := cast(Json, answer.get("usage") or {}):
             self.input_tokens = int(usage.get("prompt_tokens") or 0)
             self.output_tokens = int(usage.get("completion_tokens") or 0)

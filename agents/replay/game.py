@@ -254,8 +254,8 @@ def resolve(turn: Recorded, session: Session, state: State, dialogues: Dialogues
     if turn.kind == "tick":
         outcome = session.referee.tick(state, inputs)
         return Resolved(outcome.state, dialogues, "done", "", (Action(""),), (outcome,))
-    line = filled.said_as or turn.text
-    said = session.say(state, turn.instance, line, dialogues.get(turn.instance, Dialogue()), inputs)
+    dialogue = dialogues.get(turn.instance, Dialogue())
+    said = filled.said(session, state, turn.instance, turn.text, dialogue, inputs)
     dialogues = {**dialogues, turn.instance: said.dialogue}
     return Resolved(said.state, dialogues, status_of(said), said.text, said.actions, said.outcomes)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from agents.worlds import Where, WorldError, chosen, open_location
 from kb.check import Checked, check
+from kb.pages.git_source import GitSource
 from kb.pages.history import History
-from kb.pages.source import GitSource, Source, SourceError
+from kb.pages.source import Source, SourceError
 from kb.referee import State
 from kb.referee.carry import alike, carry
 from kb.referee.shape import Shape

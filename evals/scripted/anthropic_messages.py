@@ -23,7 +23,9 @@ def _read(body: Body) -> Conversation:
             elif block["type"] == "tool_result":
                 result = Result(block["tool_use_id"], "", texts(block.get("content")))
                 parts.append(Message(role, results=(result,)))
-    return Conversation.of(texts(body.get("system")), [tool["name"] for tool in body.get("tools") or ()], parts)
+    tools: list[Body] = body.get("tools") or []
+    wanted: Body = body.get("output_format") or {}
+    return Conversation.of(texts(body.get("system")), [tool["name"] for tool in tools], parts, wanted.get("schema"))
 
 
 def _head(reply: Reply, given: int) -> Body:
@@ -53,7 +55,9 @@ def _bodies(reply: Reply) -> Iterator[Body]:
     yield {"type": "message_start", "message": _head(reply, 1)}
     blocks: list[tuple[Body, list[Body]]] = []
     if reply.text:
-        deltas: list[Body] = [{"type": "text_delta", "text": piece} for piece in pieces(reply.text)]
+        deltas: list[Body] = [
+            {"type": "text_delta", "text": piece} for piece in pieces(reply.text, reply.answer.pieces)
+        ]
         blocks.append(({"type": "text", "text": ""}, deltas))
     for call, arguments in reply.calls:
         deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces(arguments)]

@@ -5,12 +5,13 @@ Dialects read requests into a `Conversation` and write an `Answer`; scripts see 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["slow", "429", "500", "cut", "bad-json", "bad-arguments", "long", "inject"]
+Kind = Literal["slow", "stall", "400", "401", "429", "500", "cut", "bad-json", "bad-arguments", "long", "inject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,15 @@ class Conversation:
     system: str
     tools: tuple[str, ...]
     messages: tuple[Message, ...]
+    schema: Mapping[str, Any] | None = None
+    """Of the JSON that the answer has to be, where one is asked for."""
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """The JSON schema of each tool's arguments, where the dialect tells."""
 
     @staticmethod
-    def of(system: str, tools: Iterable[str], parts: Iterable[Message]) -> Conversation:
+    def of(
+        system: str, tools: Iterable[str], parts: Iterable[Message], schema: Mapping[str, Any] | None = None
+    ) -> Conversation:
         """Joins the parts of one side that follow each other and names the tool of each result by its call."""
         messages: list[Message] = []
         names: dict[str, str] = {}
@@ -63,7 +70,7 @@ class Conversation:
                 messages.append(Message(part.role, text, last.calls + part.calls, last.results + results))
             else:
                 messages.append(Message(part.role, part.text, part.calls, results))
-        return Conversation(system, tuple(tools), tuple(messages))
+        return Conversation(system, tuple(tools), tuple(messages), schema)
 
     def since(self, words: str) -> tuple[Message, ...] | None:
         """The messages from the last of the user's that holds the words; None where none does."""
@@ -95,8 +102,8 @@ def ends(name: str, wanted: str) -> bool:
 class Fault:
     """What goes wrong with the first `times` requests for an answer.
 
-    `slow` waits `seconds` (at most 30) and then answers; `429` and `500` are errors; `cut` breaks the connection in the
-    middle; `bad-json` is a body that cannot be parsed; `bad-arguments` are a call's arguments that cannot; `long` is a text
+    `slow` waits `seconds` (at most 30) and then answers, `stall` waits in the middle of the answer; `400`, `401`, `429` (with
+    `Retry-After: after`) and `500` are errors; `cut` breaks the connection in the middle; `bad-json` is a body that cannot be parsed; `bad-arguments` are a call's arguments that cannot; `long` is a text
     of `size` characters; `inject` adds a text that gives orders.
     """
 
@@ -104,6 +111,7 @@ class Fault:
     times: int = 1
     seconds: float = 2.0
     size: int = 200_000
+    after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +121,14 @@ class Answer:
     text: str = ""
     calls: tuple[Call, ...] = ()
     fault: Fault | None = None
+    likely: Mapping[str, float] | None = None
+    """How probable each first token is, for who asks for `logprobs`; None: this model does not tell."""
+    cached: int = 0
+    """Tokens of the request that the provider had kept."""
+    pieces: int = 3
+    """In how many parts a stream brings the text."""
+
+    @staticmethod
+    def json(data: Any, **options: Any) -> Answer:
+        """An answer that is this JSON."""
+        return Answer(json.dumps(data), **options)

@@ -28,6 +28,7 @@ class Reply:
     """Each with its arguments as JSON, which a fault may have broken."""
     taken: int
     given: int
+    answer: Answer
 
     @staticmethod
     def of(answer: Answer, model: str, number: int, taken: int, *, broken: bool = False) -> Reply:
@@ -37,7 +38,7 @@ class Reply:
         if broken:
             written = [(call, f"{text[:-1]}, ") for call, text in written]
         given = tokens(answer.text + "".join(text for _, text in written))
-        return Reply(model, f"scripted_{number}", answer.text, tuple(written), taken, given)
+        return Reply(model, f"scripted_{number}", answer.text, tuple(written), taken, given, answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ def tokens(text: str) -> int:
     return max(1, len(text) // 4)
 
 
-def pieces(text: str) -> list[str]:
+def pieces(text: str, count: int = 3) -> list[str]:
     """A text as a stream brings it: in a few parts."""
-    size = max(1, -(-len(text) // 3))
+    size = max(1, -(-len(text) // count))
     return [text[start : start + size] for start in range(0, len(text), size)]
 
 

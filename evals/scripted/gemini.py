@@ -62,7 +62,7 @@ def _whole(reply: Reply) -> Body:
 
 
 def _events(reply: Reply) -> Iterator[tuple[str, Body]]:
-    for piece in pieces(reply.text):
+    for piece in pieces(reply.text, reply.answer.pieces):
         yield "", _answer(reply, [{"text": piece}], last=False)
     yield "", _answer(reply, _calls(reply) or [{"text": ""}], last=True)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from evals.scripted.conversation import Call, Conversation, Message, Result
@@ -26,13 +29,34 @@ def _read(body: Body) -> Conversation:
             parts.append(Message("assistant", text, tuple(calls)))
         else:
             parts.append(Message("user", text))
-    tools = [tool["function"]["name"] for tool in body.get("tools") or () if "function" in tool]
-    return Conversation.of("\n".join(system), tools, parts)
+    tools: dict[str, Body] = {
+        tool["function"]["name"]: tool["function"].get("parameters") or {}
+        for tool in body.get("tools") or ()
+        if "function" in tool
+    }
+    bound: Body = body.get("response_format") or {}
+    wanted: Body = bound.get("json_schema") or {}
+    return replace(Conversation.of("\n".join(system), tools, parts, wanted.get("schema")), parameters=tools)
 
 
 def _usage(reply: Reply) -> Body:
     total = reply.taken + reply.given
-    return {"prompt_tokens": reply.taken, "completion_tokens": reply.given, "total_tokens": total}
+    usage: Body = {"prompt_tokens": reply.taken, "completion_tokens": reply.given, "total_tokens": total}
+    return usage | {"prompt_tokens_details": {"cached_tokens": reply.answer.cached}}
+
+
+def _logprobs(reply: Reply) -> Body | None:
+    """A token for each word; the first is as likely as the answer says, and the rest certain."""
+    if reply.answer.likely is None:
+        return None
+    likely = [{"token": token, "logprob": math.log(chance)} for token, chance in reply.answer.likely.items()]
+    chances = dict(reply.answer.likely)
+    tokens: list[Body] = []
+    for word in re.findall(r"\w+|\W+", reply.text):
+        chance = chances.pop(word, None)
+        others = likely if chance is not None or not tokens else []
+        tokens.append({"token": word, "logprob": math.log(chance or 1.0), "top_logprobs": others})
+    return {"content": tokens}
 
 
 def _whole(reply: Reply) -> Body:
@@ -42,7 +66,7 @@ def _whole(reply: Reply) -> Body:
             {"id": call.id, "type": "function", "function": {"name": call.tool, "arguments": arguments}}
             for call, arguments in reply.calls
         ]
-    choice = {"index": 0, "message": message, "finish_reason": _reason(reply), "logprobs": None}
+    choice = {"index": 0, "message": message, "finish_reason": _reason(reply), "logprobs": _logprobs(reply)}
     head = {"id": reply.id, "object": "chat.completion", "created": CREATED, "model": reply.model}
     return {**head, "choices": [choice], "usage": _usage(reply)}
 
@@ -58,7 +82,7 @@ def _events(reply: Reply) -> Iterator[tuple[str, Body]]:
         return "", {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
     yield chunk({"role": "assistant", "content": ""})
-    for piece in pieces(reply.text):
+    for piece in pieces(reply.text, reply.answer.pieces):
         yield chunk({"content": piece})
     for index, (call, arguments) in enumerate(reply.calls):
         first: dict[str, Any] = {"name": call.tool, "arguments": ""}

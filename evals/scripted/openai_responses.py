@@ -87,7 +87,7 @@ def _unnumbered(reply: Reply) -> Iterator[Body]:
             [part] = item["content"]
             at["content_index"] = 0
             yield {"type": "response.content_part.added", **at, "part": {**part, "text": ""}}
-            for piece in pieces(part["text"]):
+            for piece in pieces(part["text"], reply.answer.pieces):
                 yield {"type": "response.output_text.delta", **at, "delta": piece, "logprobs": []}
             yield {"type": "response.output_text.done", **at, "text": part["text"], "logprobs": []}
             yield {"type": "response.content_part.done", **at, "part": part}

@@ -5,9 +5,10 @@ A script is any `Decide`, or a YAML or JSON file that `Script.load` reads. It mu
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -58,11 +59,11 @@ class Script:
         )
         if len(calls) < len(step.calls):
             return Answer(self.otherwise)
-        return Answer(_filled(step.text, conversation), calls, step.fault)
+        return replace(step, text=_filled(step.text, conversation), calls=calls)
 
     @staticmethod
     def load(file: Path) -> Script:
-        """Reads `cases` (each `when` and `steps`), or just `steps`. A step has `say`, `call` and `with`, `calls` for several at
+        """Reads `cases` (each `when` and `steps`), or just `steps`. A step has `say` or `json`, `call` and `with`, `calls` for several at
         once, and `fault`: a kind, or its fields. Raises `ScriptError`."""
         try:
             script: Any = yaml.safe_load(file.read_text("utf-8"))
@@ -76,12 +77,13 @@ class Script:
 
 
 def _step(step: dict[str, Any]) -> Answer:
-    if unknown := set(step) - {"say", "call", "with", "calls", "fault"}:
+    if unknown := set(step) - {"say", "json", "likely", "call", "with", "calls", "fault"}:
         raise ValueError(f"a step has no {sorted(unknown)}")
     called: list[dict[str, Any]] = step.get("calls") or ([step] if "call" in step else [])
     fault = _fault(step["fault"]) if "fault" in step else None
     calls = tuple(Call(each["call"], each.get("with") or {}) for each in called)
-    return Answer(step.get("say", ""), calls, fault)
+    text = json.dumps(step["json"]) if "json" in step else step.get("say", "")
+    return Answer(text, calls, fault, likely=step.get("likely"))
 
 
 def _fault(said: Any) -> Fault:

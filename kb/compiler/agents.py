@@ -15,7 +15,7 @@ from kb.compiler.rules import timed_trigger
 from kb.compiler.scope import Scope
 from kb.diagnostics import Diagnostic, Span, problem
 from kb.expressions import Expr, compile_expression
-from kb.pages.page import Bullet, Page, Quote, Section, find_code
+from kb.pages.page import Bullet, Entry, Page, Quote, Section, find_code
 from kb.rulebook import (
     Add,
     Agent,
@@ -39,6 +39,9 @@ _ANSWER = re.compile(
     r"(?P<question>.+?\?)\s*\*\*(?P<options>[^*]+)\*\*\s*(?:→|->)\s*`(?P<root>[a-z][a-z0-9_]*)\.(?P<field>[a-z][a-z0-9_]*)`\.?"
     r"\s*With no model: \*\*(?P<fallback>[^*]+)\*\*\.?"
 )
+_CALLS = re.compile(r"(\d{1,2}) calls? per turn")
+BUDGET = 2
+"""Calls per turn of an agent whose page does not say: one more where the first answer leads to a further question."""
 _FREE = frozenset(FORMS)
 FORM = "Write `> A question? **yes / no / unclear** → `otto.insulted`. With no model: **no**.`"
 
@@ -85,6 +88,7 @@ def compile_agent(typed: Typed, scope: Scope) -> tuple[Agent | None, list[Diagno
         if key in entries:
             trigger, more = timed_trigger(key, entries[key])
             problems += more
+    budget = _budget(entries.get("budget"), problems)
     knows, more = _knows(sections.get("Knows"), scope)
     problems += more
     always, more = _effects(sections.get("Always"), typed, may, scope)
@@ -99,7 +103,7 @@ def compile_agent(typed: Typed, scope: Scope) -> tuple[Agent | None, list[Diagno
     return Agent(
         id=typed.id,
         may=may,
-        budget=str(entries["budget"].value) if "budget" in entries else "",
+        budget=budget,
         knows=knows,
         always=always,
         judgements=judgements,
@@ -109,6 +113,16 @@ def compile_agent(typed: Typed, scope: Scope) -> tuple[Agent | None, list[Diagno
         placed="in" in entries,
         span=typed.span,
     ), []
+
+
+def _budget(entry: Entry | None, problems: list[Diagnostic]) -> int:
+    if entry is None:
+        return BUDGET
+    match = _CALLS.fullmatch(str(entry.value).strip())
+    if match is None:
+        problems.append(problem("RB508", entry.value_span, f"`{entry.value}` is no budget", "Write `1 call per turn`."))
+        return BUDGET
+    return int(match[1])
 
 
 def _own_type(typed: Typed, scope: Scope):

@@ -30,7 +30,7 @@ PARENTS: Final[dict[str, str | None]] = {
 TEMPLATE_KEYS: Final = ("place", "item", "npc", "waypoint", "quest", "agent")
 """Front-matter keys of pages that instances are made from, besides those of declared kinds."""
 PAGE_KEYS: Final = (
-    "experience", "kind", *TEMPLATE_KEYS, "rule", "table", "workflow", "persona", "scenario",
+    "experience", "kind", *TEMPLATE_KEYS, "rule", "table", "workflow", "team", "persona", "scenario",
 )  # fmt: skip
 RESERVED: Final = frozenset(PARENTS) | frozenset(
     {

@@ -32,6 +32,7 @@ from kb.compiler.rules import (
 from kb.compiler.scenarios import compile_scenario
 from kb.compiler.scope import Asked, Scope, World, page_scope
 from kb.compiler.tables import compile_table, table_takes
+from kb.compiler.teams import compile_team
 from kb.compiler.templates import compile_template, instances_of
 from kb.compiler.values import read_value
 from kb.compiler.workflows import compile_workflow
@@ -59,6 +60,7 @@ from kb.rulebook import (
     Workflow,
 )
 from kb.suggest import suggest
+from kb.teams import Team
 from kb.types import UNKNOWN, Choice, Ref, Type, joined
 
 MAX_SUGGESTED = 200
@@ -78,6 +80,7 @@ class Unit:
     tables: list[Table] = field(default_factory=list[Table])
     workflows: list[Workflow] = field(default_factory=list[Workflow])
     agents: list[Agent] = field(default_factory=list[Agent])
+    teams: list[Team] = field(default_factory=list[Team])
     scenarios: list[Scenario] = field(default_factory=list[Scenario])
     personas: list[Persona] = field(default_factory=list[Persona])
     derived: dict[tuple[str, str], Derived] = field(default_factory=dict[tuple[str, str], Derived])
@@ -318,6 +321,9 @@ def _compile_page(typed: Typed, pages: _Pages, world: World) -> Unit:
     elif typed.key == "workflow":
         workflow, unit.problems = compile_workflow(typed, scope, quest=False)
         unit.workflows = [workflow] if workflow is not None else []
+    elif typed.key == "team":
+        team, unit.problems = compile_team(typed)
+        unit.teams = [team] if team is not None else []
     elif typed.key == "scenario":
         scenario, unit.problems = compile_scenario(typed, scope)
         unit.scenarios = [scenario] if scenario is not None else []
@@ -501,6 +507,7 @@ def _link(commit: str, units: Mapping[tuple[str, str], Unit], world: World) -> t
         tables=tables,
         workflows=flows,
         agents=agents,
+        teams={each.id: each for unit in everything for each in unit.teams},
         scenarios=tuple(each for unit in everything for each in unit.scenarios),
         invariants=kind_invariants.get("world", ()),
         enters=order.enters,

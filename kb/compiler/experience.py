@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from kb.compiler.classify import Typed
+from kb.compiler.effects import READ_ONLY
 from kb.compiler.rules import compile_conditions
 from kb.compiler.scope import Scope
 from kb.diagnostics import Diagnostic, problem
@@ -59,6 +60,7 @@ def compile_settings(typed: Typed, scope: Scope) -> tuple[Settings, tuple[Condit
         players=_players(entries, problems),
         max_score=_score(entries.get("score"), problems),
         freeform=_freeform(entries.get("freeform"), scope, problems),
+        freeform_span=entries["freeform"].key_span if "freeform" in entries else typed.span,
         span=typed.span,
     )
     invariants: tuple[Condition, ...] = ()
@@ -140,5 +142,8 @@ def _freeform(entry: Entry | None, scope: Scope, problems: list[Diagnostic]) -> 
             known = [f"{kind}.{field}" for field in scope.fields(kind)] if scope.is_kind(kind) else []
             hint = suggest(str(item.value), known) or "Name a kind and a stored field: `player.score`."
             problems.append(problem("RB507", item.span, f"There is no field `{item.value}`", hint))
+        elif name in READ_ONLY:
+            hint = "Name a field of your own: `player.standing`."
+            problems.append(problem("RB507", item.span, f"`{item.value}` is kept by the referee", hint))
         found.append((kind, name))
     return tuple(found)

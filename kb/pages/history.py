@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from kb.pages.source import GitSource, content_id
+from kb.pages.git_source import GitSource
+from kb.pages.source import content_id
 
 MAX_COMMITS = 2_000
 

@@ -49,6 +49,7 @@ class Turn:
         "_rng",
         "_rows",
         "_written",
+        "actor",
         "arrivals",
         "asked",
         "book",
@@ -76,7 +77,7 @@ class Turn:
         self.index: Index = state.index
         self.numbers: dict[str, int] = state.numbers
         self.book, self.own = state.book, state.own
-        self.player, self.inputs, self.now = player, inputs, inputs.now
+        self.actor, self.player, self.inputs, self.now = player, player, inputs, inputs.now
         self.messages: list[Message] = []
         self.events: list[Event] = []
         self.handled = 0

@@ -33,7 +33,7 @@ class Inputs:
     now: datetime
     seed: int = 0
     judged: Mapping[str, str] = field(default_factory=dict[str, str])
-    """A model's answer to each judgement by its name (`otto.insulted`); where there is none, its fallback holds."""
+    """A model's answer to each judgement by its key (`otto.insulted`; see `Asked`); where there is none, its fallback holds."""
 
 
 class Message(NamedTuple):
@@ -67,12 +67,18 @@ class Asked(NamedTuple):
     agent: str
     judgement: Judgement
     knows: Mapping[str, Any]
+    budget: int
+    """In how many calls a turn the agent may take part."""
+    key: str
+    """What `Inputs.judged` has the answer under: the judgement's name, with a player's id where it is about one who does not
+    act in this turn (`otto.insulted player-2`)."""
 
 
 class TraceLine(NamedTuple):
-    """A line that took part: a condition and its value, a rule that was chosen, a row, an effect, an invariant."""
+    """A line that took part: a condition and its value, a rule that was chosen, a row, an effect, an invariant, what a model
+    judged or proposed."""
 
-    kind: Literal["rule", "condition", "unless", "row", "effect", "invariant", "step", "judgement"]
+    kind: Literal["rule", "condition", "unless", "row", "effect", "invariant", "step", "judgement", "proposal"]
     span: Span
     text: str
     value: bool | None

@@ -6,7 +6,7 @@ know how words become actions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -25,13 +25,16 @@ from kb.referee.shape import Shape
 from kb.referee.state import State, new_state
 from kb.referee.targets import write_target
 from kb.referee.waits import Waits
-from kb.rulebook import Agent, Ask, Condition, Decide, Effect, Rule, Rulebook, Table, Workflow
+from kb.rulebook import Agent, Ask, Condition, Decide, Effect, Rule, Rulebook, Table, Target, Workflow
 from kb.types import Ref, TypeMismatch, storable
 
 MAX_ROUNDS = 200
 MAX_ARRIVALS = 16
 MAX_STIRS = 8
 _OVER = "The game is over."
+NOTHING_COMES = "Nothing comes of it."
+MAX_PROPOSALS = 50
+MAX_PROPOSAL = 500
 
 
 class Referee:
@@ -171,6 +174,38 @@ class Referee:
             run_effects(turn, effects, self)
             self.arrive(turn)
             self._settle(turn)
+
+        return self._turn(state, player, inputs, run)
+
+    def propose(
+        self,
+        state: State,
+        player: str,
+        lines: Sequence[str],
+        compiled: Callable[[], Sequence[Effect]],
+        words: str,
+        inputs: Inputs,
+    ) -> Outcome:
+        """What a model proposes, as a turn of the player: `compiled` gives the effects of the lines or raises `Refused`; they
+        change the world itself and the player alone. `words` are what the player is told."""
+        freeform, span = self.rulebook.settings.freeform, self.rulebook.settings.freeform_span
+
+        def run(turn: Turn) -> None:
+            told = (f"say {words!r}",) if words else ()
+            shown = [line[:MAX_PROPOSAL] for line in (*lines[:MAX_PROPOSALS], *told)]
+            turn.trace += [TraceLine("proposal", span, line, None) for line in shown]
+            effects = compiled()
+            for effect in effects:
+                target: Target = getattr(effect, "target")  # noqa: B009 (only effects on fields are compiled)
+                id = target.root(turn)
+                other = turn.isa(id, "player") and id != player
+                if other or not any(name == target.field and turn.isa(id, kind) for kind, name in freeform):
+                    raise Refused(NOTHING_COMES, f"{effect.source}: this field of {id or 'nothing'} is not free")
+            run_effects(turn, effects, self)
+            turn.say(player, words, span)
+            self.arrive(turn)
+            self._settle(turn)
+            self._pass_time(turn)
 
         return self._turn(state, player, inputs, run)
 
@@ -410,10 +445,14 @@ class Referee:
         turn.vars["agent"] = agent.id
         run_effects(turn, agent.always, self)
         for each in agent.judgements:
-            turn.asked.append(Asked(agent.id, each, {expr.source: expr(turn) for expr in agent.knows}))
-            answer = turn.inputs.judged.get(each.name, each.fallback)
-            answer = answer if answer in each.type.options else each.fallback
-            turn.trace.append(TraceLine("judgement", each.span, f"{each.name} = {answer}", None))
+            key = each.name if turn.player in ("", turn.actor) else f"{each.name} {turn.player}"
+            knows = {expr.source: expr(turn) for expr in agent.knows}
+            turn.asked.append(Asked(agent.id, each, knows, agent.budget, key))
+            answer = turn.inputs.judged.get(key)
+            judged = answer is not None and answer in each.type.options
+            answer = answer if answer is not None and judged else each.fallback
+            how = "judged by a model" if judged else "as the page says where no model answers"
+            turn.trace.append(TraceLine("judgement", each.span, f"{each.name} = {answer}: {how}", None))
             turn.write(agent.id, each.field, answer, each.name)
         run_effects(turn, agent.then, self)
         self.arrive(turn)

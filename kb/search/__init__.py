@@ -4,6 +4,6 @@
 """
 
 from kb.search.index import SMALL, SearchIndex
-from kb.search.results import CursorError, Excerpt, Found, Hit, Tell
+from kb.search.results import CursorError, Excerpt, Found, Hit, Sections, Tell
 
-__all__ = ["SMALL", "CursorError", "Excerpt", "Found", "Hit", "SearchIndex", "Tell"]
+__all__ = ["SMALL", "CursorError", "Excerpt", "Found", "Hit", "SearchIndex", "Sections", "Tell"]

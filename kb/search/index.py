@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from kb.pages.page import Page
 from kb.pages.source import Source
-from kb.search.documents import of_page
+from kb.search.documents import Part, of_page
 from kb.search.excerpts import excerpt
-from kb.search.results import CursorError, Excerpt, Found, Hit, Libraries, Tell
+from kb.search.results import CursorError, Excerpt, Found, Hit, Libraries, Sections, Tell
 from kb.types import storable
 
 if TYPE_CHECKING:
@@ -145,6 +145,20 @@ class SearchIndex:
         rows = sorted(self._engine.rows(f"p:{path}", MAX_SECTIONS), key=lambda row: row.line)
         headings = [(row.heading, row.line) for row in rows]
         return excerpt(path, _lines(rows), headings, self.commit, section=section, first=first, characters=characters)
+
+    def sections(self, name: str) -> Sections | None:
+        """A whole page by its sections."""
+        path = self.resolve(name)
+        if path is None:
+            return None
+        rows = sorted(self._engine.rows(f"p:{path}", MAX_SECTIONS), key=lambda row: row.line)
+        head = [Part(rows[0].heading, 1, rows[0].head)] if rows[0].line > 1 else []
+        parts = (*head, *(Part(row.heading, row.line, row.text) for row in rows))
+        return Sections(path, rows[0].kind, parts, self.commit)
+
+    def terms(self, text: str) -> list[str]:
+        """The words of a text as they are compared: without case, accents and English endings."""
+        return self._engine.analyzer.analyze(storable(text))
 
     def links(self, name: str, limit: int = 1_000) -> tuple[list[str], list[str]] | None:
         """(pages that this one links to, pages that link to it), as paths, at most `limit` of each."""

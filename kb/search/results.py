@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from kb.pages.page import Page
+from kb.search.documents import Part
 
 Libraries = Mapping[str, Callable[[], Mapping[str, Page]]]
 """The bundled libraries by name, read when a page `uses` them."""
@@ -59,3 +60,20 @@ class Excerpt:
     commit: str
     title: str = ""
     """The page's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """A whole page, part by part in order; front matter is a part under the page's title, from line 1."""
+
+    path: str
+    kind: str
+    parts: tuple[Part, ...]
+    commit: str
+
+    def heading(self, line: int) -> str | None:
+        """What a line stands under; None: the page has no such line."""
+        last = self.parts[-1].line + self.parts[-1].text.count("\n") if self.parts else 0
+        if not 1 <= line <= last:
+            return None
+        return next(part.heading for part in reversed(self.parts) if part.line <= line)

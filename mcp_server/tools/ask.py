@@ -1,25 +1,25 @@
-"""Owns the tool ask: a question about a world or a game is answered from its rules and pages, with citations.
+"""Owns the tool ask: a message of a user, answered by the cheapest means that is right, with citations and what it cost.
 
-No model is called: what decides is `router.route`. It must not know how pages are found.
+`router.Router` decides; three modes ask the knowledge agent for one kind of answer. It must not know how answers are made.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.answers import READ, Answer, data, result, typed_errors
+from mcp_server.answers import ADD, Answer, clip, data, result, typed_errors
 from mcp_server.catalog import Catalog
-from mcp_server.who import who
-from router import knowledge, route
-from rulebound.app import App
+from mcp_server.who import take, who
+from router import Answered
 
-SECTION = 1_500
-"""Characters that are quoted of a section."""
+LONGEST = 8_000
+"""Characters of an answer."""
+Mode = Literal["auto", "decide", "validate", "synthesise"]
 
 
 class Asked(Answer):
@@ -27,49 +27,50 @@ class Asked(Answer):
     route: str
     tier: str
     reason: str
-    citations: list[str]
-    model_calls: int = 0
-    cost: float = 0
+    citations: list[dict[str, str | int]]
+    """Each with `path`, `heading`, `line`, `commit`."""
+    model_calls: int
+    cost: float
+    turn: int | None
+    """The turn that was played; null: nothing was done."""
 
 
-def add(mcp: MCPServer[Any], app: App, catalog: Catalog) -> None:
+def add(mcp: MCPServer[Any], catalog: Catalog) -> None:
     """Adds the tool to a server."""
 
-    @mcp.tool(annotations=READ)
+    @mcp.tool(annotations=ADD)
     async def ask(
         ctx: Context,
-        question: Annotated[str, Field(min_length=1, max_length=1_000)],
+        question: Annotated[str, Field(min_length=1, max_length=4_000)],
         world: Annotated[str, Field(max_length=200)] = "",
-        handle: Annotated[str, Field(description="Of a game that the question is about.", max_length=64)] = "",
+        handle: Annotated[str, Field(description="Of a game: then the player says it there.", max_length=64)] = "",
+        mode: Annotated[
+            Mode, Field(description="decide a case, validate whether something is allowed, synthesise across pages.")
+        ] = "auto",
+        persona: Annotated[str, Field(max_length=100)] = "",
+        idempotency_key: Annotated[str, Field(max_length=100)] = "",
     ) -> Annotated[CallToolResult, Asked]:
-        """Answer a question from rules and pages, with citations."""
+        """Answer from rules and pages, with citations. In a game, free speech becomes a turn where the rules allow it."""
         with typed_errors():
             asker = who(ctx)
             asker.need("game:play" if handle else "kb:read")
-            if handle:
-                await catalog.play(asker, handle)
-                game = await app.games.game(handle, asker.id)
-                opened, decision = game.world, route(question, game)
+            game = await catalog.game(asker, handle) if handle else None
+            opened = None if game else await catalog.world(asker, world)
+            if catalog.answering.asks:
+                await take(ctx, "model")
+            if mode != "auto":
+                answered = await catalog.answering.consult(mode, asker, question, game=game, world=opened)
             else:
-                opened = await catalog.world(asker, world)
-                decision = knowledge(question, opened.index)
-            cited = decision.citations
-            parts = [(hit, opened.index.read(hit.path, first=hit.line, characters=SECTION)) for hit in cited]
-        quoted = [f"{hit.citation}\n{part.text if part else hit.snippet}" for hit, part in parts]
-        text = "\n\n".join(quoted) or _WITHOUT[decision.route]
-        asked = Asked(
-            text=text,
-            route=decision.route,
-            tier=decision.tier,
-            reason=decision.reason,
-            citations=[hit.citation for hit in cited],
-        )
-        source = ", ".join(asked.citations) or (f"game {handle}" if handle else world or catalog.default)
-        return result(f"{decision.route}: {decision.reason}\n{data(text, source)}", asked, source)
+                answered = await catalog.router.answer(
+                    asker, question, handle=handle, world=opened, persona=persona, key=idempotency_key
+                )
+        return told(answered, f"game {handle}" if handle else world or catalog.default)
 
 
-_WITHOUT = {
-    "action": "This is something to do: say it with act.",
-    "help": "Neither the rules nor the pages answer this. kb_search finds pages by words.",
-}
-"""What is answered where no page is quoted."""
+def told(answered: Answered, source: str) -> CallToolResult:
+    """An answer as a tool tells it."""
+    text = clip(answered.text, LONGEST, "kb_read")
+    asked = Asked.model_validate({**answered.as_data(), "text": text})
+    source = ", ".join(map(str, answered.citations)) or source
+    turn = f" (turn {answered.turn})" if answered.turn is not None else ""
+    return result(f"{answered.route}: {answered.reason}{turn}\n{data(text, source)}", asked, source)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, get_args
 from urllib.parse import parse_qs
 
@@ -29,7 +30,7 @@ from mcp_server.web.lasting import watched
 from mcp_server.web.limits import Limited, Limiter
 from mcp_server.web.live import RECOGNISE_KEY, Recognise
 from mcp_server.web.refusals import Refusal, tool_error
-from mcp_server.who import SCOPE_KEY
+from mcp_server.who import SCOPE_KEY, TAKE_KEY
 from storage.redis import RedisAway
 from storage.redis.tickets import Tickets
 from storage.store import StoreAway, StoreError
@@ -110,6 +111,7 @@ class Guard:
         found = await self._recognise(credential, address) if credential else self._stranger(scope, headers, peer)
         who = replace(found, address=address)
         scope[SCOPE_KEY], scope["user"] = who, _user(who)
+        scope[TAKE_KEY] = partial(self._limiter.take, who)
         limited = await self._counted(scope, who)
         if scope["type"] == "websocket":
             if limited is not None:

@@ -11,13 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agents.access import Principal
-from agents.game import Game, opening
+from agents.game import Game, Reply, opening
 from agents.hearing import POLL, Heard
 from mcp_server.catalog import Catalog
 from mcp_server.web.messages import Ask, Bad, Command, Message, Observe, Ping, Resume, Start, Why, read, refusal
@@ -37,15 +37,18 @@ LONELY = 60.0
 """Seconds after which the store is asked what time did in a game that nobody else is in, in case no channel told it."""
 MOST_CONNECTIONS = 32
 """Connections of one principal to a worker; the owner of this machine may have more."""
+MOST_ASKING = 4
+"""Messages for the router of one connection that are being answered."""
 MOST_MISSED = 100_000
 """Turns of a world after which nobody is told what they missed."""
 
 Recognise = Callable[[], Awaitable[Principal | None]]
-Take = Callable[[Principal], Awaitable[float]]
-"""A rate limit: the seconds that a principal has to wait before they are heard; 0: go on."""
+Take = Callable[[Principal, Literal["model"] | None], Awaitable[float]]
+"""A rate limit, of messages or of those that may ask a model: the seconds that a principal has to wait before they are heard; 0:
+go on."""
 
 
-async def unlimited(_: Principal) -> float:
+async def unlimited(_: Principal, __: Literal["model"] | None) -> float:
     """No limit."""
     return 0.0
 
@@ -98,6 +101,7 @@ class _Connection:
         self._wire = Wire(websocket, live.times, lambda label: live.measures.closed.labels(label).inc(), self._note)
         self._handle, self._event = "", "0"
         self._hearing: asyncio.Task[None] | None = None
+        self._asking: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serves until the connection ends."""
@@ -129,7 +133,7 @@ class _Connection:
             try:
                 message = read(text)
                 type, id = message.type, message.id
-                wait = await self._live.take(self._who)
+                wait = await self._live.take(self._who, None)
                 if wait > 0:
                     raise Bad("rate_limited", "That was too much at once", f"Wait {wait:.1f} s.", id)
                 status = await self._do(message)
@@ -175,9 +179,7 @@ class _Connection:
             case Why():
                 await self._answer(asked, why=await games.why(await self._seat(), who, asked.turn))
             case Ask():
-                decision = route(asked.question, await games.game(await self._seat(), who))
-                cited = [{"citation": hit.citation, "text": hit.snippet} for hit in decision.citations]
-                await self._answer(asked, route=decision.route, citations=cited)
+                await self._ask(asked, await self._seat())
         return "done"
 
     async def _seat(self) -> str:
@@ -206,23 +208,39 @@ class _Connection:
         if reply.status == "not-understood":
             decision = route(asked.command, await self._games.game(handle, who))
             more = {"citations": [hit.citation for hit in decision.citations]}
-        changes = [
-            {name: each[name] for name in ("what", "field", "before", "after")}
-            for each in reply.changes
-            if each["seen"]
-        ]
         messages = [each for each in (reply.text, *reply.notes) if each]
-        await self._answer(
-            asked,
-            reply.status,
-            messages=messages,
-            changes=changes,
-            score=reply.score,
-            ended=reply.ended,
-            turn=reply.turn,
-            **more,
-        )
+        await self._answer(asked, reply.status, messages=messages, **_played(reply), **more)
         return reply.status
+
+    async def _ask(self, asked: Ask, handle: str) -> None:
+        """A message for the router. Others go on meanwhile: a model may take its time."""
+        router = self._live.catalog.router
+        if len(self._asking) >= MOST_ASKING:
+            raise Bad("rate_limited", "That was too much at once", f"Wait for one of your {MOST_ASKING} questions.")
+        if self._live.catalog.answering.asks and (wait := await self._live.take(self._who, "model")) > 0:
+            raise Bad("rate_limited", "You asked too much", f"Wait {wait:.1f} s.")
+
+        async def answer() -> None:
+            try:
+                pieces = router.stream(self._who, asked.question, handle=handle, persona=asked.persona, key=asked.key)
+                async for piece in pieces:
+                    if piece.answered is None:
+                        if asked.stream:
+                            await self._wire.put("piece", asked.id, text=piece.text)
+                        continue
+                    answered = piece.answered
+                    status = answered.reply.status if answered.reply else "done"
+                    played = _played(answered.reply) if answered.reply else {}
+                    data = {**played, **answered.as_data()}
+                    await self._answer(asked, status, messages=[answered.text, *answered.notes], **data)
+            except (Ended, WebSocketDisconnect):
+                raise
+            except Exception as error:
+                await self._refuse(error, asked.id)
+
+        task = self._wire.begin(answer())
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
 
     # --- what is told
 
@@ -264,3 +282,10 @@ class _Connection:
             self._event = f"{heard.turn}.{heard.at}"
         type = "user_event" if heard.type == "quest_update" else "room_message"
         await self._wire.put(type, kind=heard.type, text=heard.text, turn=heard.turn, event=self._event)
+
+
+def _played(reply: Reply) -> Json:
+    """What a turn led to, as far as its player saw."""
+    names = ("what", "field", "before", "after")
+    changes = [{name: each[name] for name in names} for each in reply.changes if each["seen"]]
+    return {"changes": changes, "score": reply.score, "ended": reply.ended, "turn": reply.turn}

@@ -72,8 +72,13 @@ class Why(_Message):
 
 
 class Ask(_Message):
+    """A message in free words, for the router. With `stream` its answer is told as it comes, before the response."""
+
     type: Literal["ask"]
     question: Annotated[str, Field(min_length=1, max_length=4_000)]
+    persona: Annotated[str, Field(max_length=100)] = ""
+    key: Key = ""
+    stream: bool = False
 
 
 class Ping(_Message):

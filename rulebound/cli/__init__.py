@@ -15,6 +15,7 @@ import typer
 from rulebound.cli.access import keys_app, roles_app, teams_app
 from rulebound.cli.bases import kb_app
 from rulebound.cli.clients import mcp_app
+from rulebound.cli.local import local_app
 from rulebound.cli.operating import jobs_app, player_app, services_app
 from rulebound.cli.options import AtOption, PathArgument, WorldsArgument, finish, located
 
@@ -34,6 +35,7 @@ app.add_typer(teams_app, name="teams")
 app.add_typer(player_app, name="player")
 app.add_typer(services_app, name="services")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(local_app, name="local")
 
 
 def _version(wanted: bool) -> None:
@@ -113,6 +115,26 @@ def init(
     from rulebound.commands.setup import init as run
 
     finish(run(folder, name))
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, or what the player says.")],
+    world: Annotated[str, typer.Option(metavar="WORLD|PATH|URL", help="About which world.")] = "cloak",
+    at: AtOption = None,
+    experience: Annotated[
+        Optional[str], typer.Option(metavar="ID", help="Which experience, where there are several.")
+    ] = None,
+    player: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help="In this player's game: what they say may become a turn.")
+    ] = None,
+    persona: Annotated[str, typer.Option(metavar="ID", help="A persona page of the world.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Answer a message from rules, pages and models, with citations. Exit 0: answered, 1: nobody knew."""
+    from rulebound.commands.ask import ask as run
+
+    finish(run(located(world, at, experience), question, player=player, persona=persona, as_json=as_json))
 
 
 @app.command()

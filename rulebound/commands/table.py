@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.access import LOCAL
 from agents.game import Game, GameError, Reply, opening
 from agents.hearing import Heard
 from agents.worlds import Where
 from kb.view import completions, view
-from router import route
 from rulebound.app import PRINCIPAL, App
 from rulebound.commands.atlas import atlas
 
@@ -58,7 +58,7 @@ class Table:
 
     def __init__(self, app: App, where: Where, name: str):
         self._app, self._where, self._name = app, where, name
-        self._handle = ""
+        self._handle, self._router = "", app.router(app.knowledge({}))
 
     async def begin(self, seed: int | None = None, *, fresh: bool = False) -> str:
         """Goes on with the last game, or starts one where there is none or a seed is given; what the player reads."""
@@ -91,13 +91,8 @@ class Table:
                 return await getattr(self, f"_{word}")(rest)
             except GameError as error:
                 return Answer(f"{error}. {error.hint}")
-        before = await self.game()
-        reply = await self._app.games.act(self._handle, PRINCIPAL, line, **options)
-        text = reply.text
-        if reply.status == "not-understood":
-            pages = route(line, before).citations
-            text += "".join(f"\n  {hit.citation}" for hit in pages)
-        return Answer(text, reply.notes, reply)
+        answered = await self._router.answer(LOCAL, line, handle=self._handle, **options)
+        return Answer(answered.text, answered.notes, answered.reply)
 
     async def complete(self, typed: str) -> list[str]:
         """Commands that begin with what is typed and would be allowed."""

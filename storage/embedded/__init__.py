@@ -14,7 +14,7 @@ from storage.embedded.errors import (
     ServiceError,
     StillUsed,
 )
-from storage.embedded.supervisor import Servers, ServerStatus, Status, Supervisor
+from storage.embedded.supervisor import Servers, ServerStatus, Shared, Status, Supervisor
 
 __all__ = [
     "DamagedData",
@@ -26,6 +26,7 @@ __all__ = [
     "ServerStatus",
     "Servers",
     "ServiceError",
+    "Shared",
     "Status",
     "StillUsed",
     "Supervisor",

@@ -1,7 +1,7 @@
 """Owns who uses the embedded servers: they start with the first user and stop with the last.
 
-`Supervisor(home).acquire()` gives the addresses, `release()` leaves. A user is a locked file, so the kernel counts one out
-that was killed. It must not know how a server works.
+`Supervisor(home).acquire()` gives the addresses, `release()` leaves; `Shared` does the same for servers of any kind. A user
+is a locked file, so the kernel counts one out that was killed. It must not know how a server works.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import errno
 import os
 import secrets
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,31 +62,25 @@ class Status:
     """Whether they stay when the last user leaves."""
 
 
-class Supervisor:
-    """The servers of one home, for one process; a URL stands for a server that is never touched.
+class Shared:
+    """Servers of one folder that processes share, for one process.
 
     All methods block (milliseconds to attach, seconds to start) and may be called from any thread.
     """
 
-    def __init__(self, home: Path, *, database_url: str | None = None, redis_url: str | None = None):
-        self._services = home.resolve() / "services"
-        self._database_url = database_url
-        self._redis_url = redis_url
-        self._servers: list[Server] = []
-        if redis_url is None:
-            self._servers.append(Valkey(self._services))
-        if database_url is None:
-            self._servers.append(Postgres(self._services))
-        if self._servers and sys.platform == "win32":
+    def __init__(self, folder: Path, servers: Sequence[Server]):
+        self._services = folder
+        self._servers = servers
+        if servers and sys.platform == "win32":
             raise NoBinary("there are no embedded servers on Windows")
         self._user: tuple[int, int, Path] | None = None
 
-    def acquire(self) -> Servers:
-        """The addresses of running servers, of which this process is a user from now on.
+    def start(self) -> dict[str, str]:
+        """The addresses of running servers by name, of which this process is a user from now on.
 
         Call it again at any time: it brings back a server that died, also where another one hangs. Raises `ServiceError`.
         """
-        urls = {"postgres": self._database_url or "", "valkey": self._redis_url or ""}
+        urls: dict[str, str] = {}
         if self._servers:
             with self._locked():
                 run = make_run_folder(self._services)
@@ -110,7 +104,7 @@ class Supervisor:
                             self._leave(begun)
                     raise
                 urls.update((server.name, server.url(run)) for server in self._servers)
-        return Servers(urls["postgres"], urls["valkey"])
+        return urls
 
     def release(self) -> None:
         """Leaves; the last user stops the servers unless they are pinned. Nothing when this process is no user."""
@@ -123,14 +117,13 @@ class Supervisor:
         with self._locked():
             self._leave(self._servers)
 
-    def pin(self) -> Servers:
+    def pin(self) -> None:
         """Starts the servers and lets them stay when the last user leaves."""
-        servers = self.acquire()
+        self.start()
         if self._servers:
             with self._locked():
                 (self._services / "pinned").touch()
         self.release()
-        return servers
 
     def stop(self, *, force: bool = False) -> None:
         """Stops the servers and unpins them. Raises `StillUsed` when others use them, unless forced."""
@@ -216,3 +209,22 @@ class Supervisor:
             else:
                 path.unlink(missing_ok=True)
         return tuple(sorted(users))
+
+
+class Supervisor(Shared):
+    """The servers of one home; a URL stands for a server that is never touched."""
+
+    def __init__(self, home: Path, *, database_url: str | None = None, redis_url: str | None = None):
+        folder = home.resolve() / "services"
+        servers: list[Server] = []
+        if redis_url is None:
+            servers.append(Valkey(folder))
+        if database_url is None:
+            servers.append(Postgres(folder))
+        super().__init__(folder, servers)
+        self._urls = {"postgres": database_url or "", "valkey": redis_url or ""}
+
+    def acquire(self) -> Servers:
+        """`start`, with the addresses of those given by URL."""
+        urls = {**self._urls, **self.start()}
+        return Servers(urls["postgres"], urls["valkey"])

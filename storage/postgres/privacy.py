@@ -32,6 +32,7 @@ OWN = {
     "turns": """
         SELECT game_id, number, kind, said, commit, inputs, outcome, hash_before, hash_after, at
         FROM turns ORDER BY game_id, number""",
+    "memories": "SELECT game_id, npc, data FROM memories ORDER BY game_id, npc",
 }
 """What a player's own connection reads: without a condition, because the database gives nobody else's rows."""
 
@@ -46,6 +47,12 @@ SAVES = """
 SELECT saves.game_id, saves.name, saves.backup, saves.commit, saves.data, saves.at
 FROM seats JOIN games ON games.id = seats.game_id JOIN saves ON saves.game_id = games.id
 WHERE player_id = $1 AND scope IS NULL ORDER BY saves.game_id, saves.at"""
+
+# What NPCs heard of the player that was not said to them.
+OVERHEARD = """
+SELECT game_id, npc, line FROM memories, json_array_elements(data -> 'lines') AS line
+WHERE game_id IN (SELECT game_id FROM seats WHERE player_id = $1 UNION SELECT game_id FROM turns WHERE player_id = $1)
+    AND player_id = game_id AND line ->> 'by' = replace($1::uuid::text, '-', '') ORDER BY game_id, npc"""
 
 # Shared worlds that the player is in or was in.
 SHARED = """
@@ -81,6 +88,17 @@ SAVES_NAMED = "SELECT game_id, name, data FROM saves WHERE game_id = ANY($1::uui
 
 SAVE_RENAMED = "UPDATE saves SET data = $3 WHERE game_id = $1 AND name = $2"
 
+# After games and seats, so that what is being written meanwhile comes before this or finds nobody there.
+MEMORIES_GONE = "DELETE FROM memories WHERE player_id = $1 OR game_id = ANY($2::uuid[])"
+
+MEMORIES_NAMED = """
+SELECT game_id, player_id, npc, data FROM memories
+WHERE game_id = ANY($1::uuid[]) AND (data::text LIKE $2 OR data::text LIKE '%' || $3 || '%')
+ORDER BY game_id, player_id, npc FOR UPDATE"""
+
+MEMORY_WITHOUT = """
+UPDATE memories SET data = $4, version = version + 1 WHERE game_id = $1 AND player_id = $2 AND npc = $3"""
+
 EVENTS_GONE = "DELETE FROM progress_events WHERE player_id = $1"
 
 TOLD_GONE = "DELETE FROM outbox WHERE channel = 'user:' || $1"
@@ -95,7 +113,9 @@ PRINCIPAL_GONE = """
 WITH gone AS (SELECT $1::text AS who WHERE NOT EXISTS (SELECT FROM players WHERE principal = $1 AND id <> $2)),
     keys AS (DELETE FROM api_keys USING gone WHERE principal = who),
     held AS (DELETE FROM roles USING gone WHERE principal = who),
-    member AS (DELETE FROM teams USING gone WHERE principal = who)
+    member AS (DELETE FROM teams USING gone WHERE principal = who),
+    spent AS (DELETE FROM model_spending USING gone WHERE principal = who),
+    asked AS (UPDATE model_calls SET principal = '' FROM gone WHERE principal = who)
 DELETE FROM shares USING gone WHERE kind = 'principal' AND holder = who"""
 
 EMPTY: Final[dict[str, Any]] = {
@@ -151,7 +171,7 @@ async def export(connections: Connections, player: str) -> dict[str, Any]:
         return {name: [dict(row) for row in await connection.fetch(query)] for name, query in OWN.items()}
 
     found = await as_player(connections, player, own)
-    for name, query in (("instances", INSTANCES), ("saves", SAVES)):
+    for name, query in (("instances", INSTANCES), ("saves", SAVES), ("overheard", OVERHEARD)):
         found[name] = [dict(row) for row in await connections.fetch(query, player)]
     audited = await entries(connections, player, limit=MOST_AUDITED)
     # From where somebody else acted is not the player's to know.
@@ -181,6 +201,8 @@ async def erase(connections: Connections, player: str, name: str, actor: str, ad
             experiences = tuple(row["experience"] for row in await connection.fetch(PROGRESS_GONE, player))
             principal = await connection.fetchval(PLAYER_GONE, player)
             await connection.execute(PRINCIPAL_GONE, principal, player)
+            await connection.execute(MEMORIES_GONE, player, games)
+            await _unheard(connection, shared, player, name)
             counts = {"games": len(games), "shared": len(shared), "turns": turns, "events": events}
             await append(connection, actor, "erase", player, counts, address)
         own, others = tuple(id.hex for id in games), tuple(id.hex for id in shared)
@@ -205,6 +227,18 @@ async def _unnamed(connection: Any, games: list[Any], name: str) -> None:
         await connection.execute(RENAMED, row["game_id"], row["number"], kind, said, inputs, outcome)
     for row in await connection.fetch(SAVES_NAMED, games, like):
         await connection.execute(SAVE_RENAMED, row["game_id"], row["name"], _without(row["data"], pattern))
+
+
+async def _unheard(connection: Any, games: list[Any], player: str, name: str) -> None:
+    """Takes what NPCs of these games overheard of a player out of their memories, and the player's name."""
+    pattern = None if name == DEFAULT_NAME else re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    written = orjson.dumps(name).decode()[1:-1]
+    like = "" if pattern is None else "%" + re.sub(r"([\\%_])", r"\\\1", written) + "%"
+    for row in await connection.fetch(MEMORIES_NAMED, games, like, player):
+        data = row["data"]
+        data["lines"] = [each for each in data.get("lines", ()) if each.get("by") != player]
+        data = data if pattern is None else _without(data, pattern)
+        await connection.execute(MEMORY_WITHOUT, row["game_id"], row["player_id"], row["npc"], data)
 
 
 def _without(value: Any, pattern: re.Pattern[str], prose: bool = False) -> Any:

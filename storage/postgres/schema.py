@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -316,6 +317,36 @@ shares = Table(
     comment="Rights in a namespace beside those of its owner and its team",
 )
 
+model_spending = Table(
+    "model_spending",
+    metadata,
+    Column("day", Date, primary_key=True, comment="of UTC"),
+    Column("principal", Text, primary_key=True, comment="whose budget paid; empty: everybody's sum"),
+    Column("calls", BigInteger, nullable=False, server_default="0"),
+    Column("cost", Double, nullable=False, server_default="0", comment="US dollars"),
+    comment="What models' calls took, with what is reserved for those under way",
+)
+
+model_calls = Table(
+    "model_calls",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", _TIME, nullable=False),
+    Column("principal", Text, nullable=False, comment="empty: erased"),
+    Column("purpose", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("outcome", Text, nullable=False, comment="ok, or the kind of its error"),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cached_tokens", Integer, nullable=False),
+    Column("cost", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Index("model_calls_at", "at"),
+    Index("model_calls_principal", "principal", "at"),
+    comment="Every request to a model, without its texts",
+)
+
 decisions = Table(
     "decisions",
     metadata,
@@ -334,6 +365,24 @@ decisions = Table(
     Column("full", Double, nullable=False, comment="what it would have cost as a full call, by estimate, US dollars"),
     Index("decisions_at", "at"),
     comment="How messages were answered; no player is named; kept for 30 days",
+)
+
+memories = Table(
+    "memories",
+    metadata,
+    Column("game_id", Uuid, primary_key=True),
+    Column(
+        "player_id",
+        Uuid,
+        primary_key=True,
+        comment="with whom; the game's own id: apart from any player's talk with it",
+    ),
+    Column("npc", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False, comment="counts how often it was written"),
+    Column("data", JSON, nullable=False, comment="lines, facts, promises, summaries; all capped"),
+    Index("memories_player", "player_id"),
+    comment="What an NPC remembers of talk with a player (no foreign key: erasing deletes)",
+    postgresql_with={"fillfactor": "70"},
 )
 
 fence = Table(

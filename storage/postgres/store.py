@@ -14,12 +14,15 @@ from typing import Any
 from storage.channels import Channels, LocalChannels
 from storage.expiring import Expiring, LocalExpiring
 from storage.ids import is_id, new_id
+from storage.memories import Memories
 from storage.metrics import Histogram
 from storage.postgres import audit, privacy
 from storage.postgres.access import PostgresAccess
 from storage.postgres.commits import GroupCommit, Guard
 from storage.postgres.connections import LOST, Connections, away
+from storage.postgres.ledger import PostgresLedger
 from storage.postgres.decisions import PostgresDecisions
+from storage.postgres.memories import PostgresMemories
 from storage.postgres.migrate import migrate
 from storage.postgres.places import Places
 from storage.postgres.progress import ProgressQueries
@@ -103,9 +106,11 @@ class PostgresStore:
         self.progress, self.places = ProgressQueries(connections), Places(connections)
         self.access = PostgresAccess(connections)
         self.work = PostgresWork(connections)
+        self.ledger = PostgresLedger(connections)
         self.decisions = PostgresDecisions(connections)
         self.channels: Channels = LocalChannels()
         self.expiring: Expiring = LocalExpiring()
+        self.memories: Memories = PostgresMemories(connections)
         self._commits = GroupCommit(connections.single, guard)
         self.writes = Histogram(
             "player_progress_write_latency_seconds", "From a turn's commit being asked for to durable."

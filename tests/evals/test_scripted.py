@@ -1,6 +1,7 @@
 """The scripted model server, over real HTTP: one contract for every provider's format, whole and streamed."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -367,3 +368,42 @@ def test_the_command_prints_where_it_listens(command: str, script: Path) -> None
     ran = subprocess.run(taken, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert port in ran.stderr
+
+
+def test_a_schema_likely_tokens_and_vectors_are_answered() -> None:
+    schema = {"type": "object", "properties": {"label": {"enum": ["move", "look"]}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    said = Answer.json({"label": "move"}, likely={"move": 0.75, "look": 0.25}, cached=7)
+    with serving(lambda _: said) as model:
+        url = f"{model.url}/v1/chat/completions"
+        body = httpx2.post(
+            url, json={"messages": [{"role": "user", "content": "go"}], "response_format": wanted}
+        ).json()
+        near = httpx2.post(
+            f"{model.url}/v1/embeddings", json={"input": ["take the lamp", "take a lamp", "sing"]}
+        ).json()
+    assert model.requests[0].conversation.schema == schema
+    assert json.loads(body["choices"][0]["message"]["content"]) == {"label": "move"}
+    assert body["usage"]["prompt_tokens_details"]["cached_tokens"] == 7
+    [token] = [each for each in body["choices"][0]["logprobs"]["content"] if each["token"] == "move"]
+    assert round(math.exp(token["logprob"]), 6) == 0.75
+    lamp, other, sing = (each["embedding"] for each in near["data"])
+
+    def likeness(a: list[float], b: list[float]) -> float:
+        return sum(x * y for x, y in zip(a, b, strict=True))
+
+    assert round(likeness(lamp, lamp), 6) == 1
+    assert 0 <= likeness(lamp, sing) < likeness(lamp, other) < 1
+    assert model.embedded == [("take the lamp", "take a lamp", "sing")]
+
+
+@pytest.mark.parametrize("kind", ["400", "401"])
+def test_a_refusal_is_the_providers_own(kind: Kind, form: Format, streamed: bool) -> None:
+    with serving(failing(kind)) as model:
+        assert post(model, form, form.begin("Play", "x__start"), streamed=streamed).status_code == int(kind)
+
+
+def test_a_stalled_answer_comes_whole_in_the_end(form: Format, streamed: bool) -> None:
+    with serving(failing("stall", seconds=0.01)) as model:
+        answer = post(model, form, form.begin("Play", "x__other"), streamed=streamed)
+        assert heard(form, answer, streamed=streamed)[0] == "I begin."

@@ -9,8 +9,9 @@ from git import Actor, Repo
 
 from kb.check import check
 from kb.pages.cache import load_pages
+from kb.pages.git_source import GitSource
 from kb.pages.history import History
-from kb.pages.source import GitSource, SourceError, open_source
+from kb.pages.source import SourceError, open_source
 
 AUTHOR = Actor("Ada", "ada@example.org")
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -34,12 +35,13 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Path]:
-    """A home where nothing ever ran; whatever still runs in it at the end is stopped."""
-    folder = tmp_path / "home"
-    yield folder
-    with suppress(ServiceError, OSError):
-        Supervisor(folder).stop(force=True)
+def empty() -> Iterator[Path]:
+    """A home where nothing ever ran, its path short enough for sockets; whatever still runs in it at the end is stopped."""
+    with TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        yield home
+        with suppress(ServiceError, OSError):
+            Supervisor(home).stop(force=True)
 
 
 @pytest.fixture(scope="session")

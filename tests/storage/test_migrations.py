@@ -40,7 +40,7 @@ def _default(_: object, __: object, declared: Any, there: str | None, ___: objec
 @pytest.mark.requirement("1.23")
 async def test_the_schema_goes_forward_and_back_revision_by_revision(empty: str) -> None:
     seen: list[list[str]] = []
-    way = ["0001", "0002", "0003", "0004", "0007"]
+    way = ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
     for revision in (*way, *reversed(way[:-1]), "base", way[-1]):
         connection = await _at(empty, revision)
         assert await version(connection) == (None if revision == "base" else revision)

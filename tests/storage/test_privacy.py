@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from storage import Commit, Progress, ProgressEvent, Told, new_id
+from storage.memories import MemoryKey, MemoryRecord
 from storage.postgres import PostgresStore, audit
 from storage.postgres.privacy import as_player
 from storage.postgres.schema import metadata
@@ -21,6 +22,7 @@ OWN = {
     "turns": "player_id",
     "progress": "player_id",
     "progress_events": "player_id",
+    "memories": "player_id",
 }
 
 
@@ -51,6 +53,10 @@ def played(store: PostgresStore, begin: Callable[..., Any], turn: Callable[..., 
         loaded = await store.load(commit.game.id)
         assert loaded is not None
         await store.save("early", loaded)
+        (game, player), line = (commit.game.id, seat.player), {"name": "Otto", "what": "hello", "text": "Hm."}
+        about = MemoryRecord(MemoryKey(game, player, "otto"), 1, {"lines": [line]})
+        heard = MemoryRecord(MemoryKey(game, game, "marta"), 1, {"lines": [{**line, "by": player}]})
+        await store.memories.keep((about, heard))
         return replace(commit, seats=(seat,))
 
     return make
@@ -158,7 +164,7 @@ async def test_an_export_holds_everything_of_a_player_and_nothing_of_others(stor
     found = await store.export(ada.seats[0].player)
     lengths = {name: len(each) for name, each in found.items()}
     assert lengths == {"profile": 1, "progress": 1, "events": 1, "games": 1, "turns": 1, "instances": 2, "saves": 1,
-                       "audit": 0}  # fmt: skip
+                       "audit": 0, "memories": 1, "overheard": 1}  # fmt: skip
     assert found["turns"][0]["said"] == "take lamp"
     text = repr(found)
     assert "Ada" in text
@@ -207,6 +213,10 @@ async def test_in_a_shared_world_an_erased_players_turns_stay_blank_and_others_f
     assert second.outcome == {
         "text": "someone and Adam nod.", "status": "Ada", "actions": [{"messages": [{"text": "someone \"A\" %"}]}],
     }  # fmt: skip
+    for npc in ("otto", "marta"):
+        assert await store.memories.load(MemoryKey(ada.game.id, ada.seats[0].player, npc)) is None
+    (heard,) = await store.memories.of(ada.game.id, ada.game.id)
+    assert heard.data["lines"] == []
     loaded = await store.load(ada.game.id)
     assert loaded is not None
     assert (set(loaded.parts), loaded.game.version) == ({"lamp"}, 3)

@@ -20,8 +20,17 @@ def checked(name: str) -> Checked:
     return check(open_source(library.worlds()[name]), scenarios=True)
 
 
-def test_seven_worlds_ship() -> None:
-    wanted = {"cloak", "west-of-house", "wylding-woods", "rock-paper-scissors", "lending-desk", "tavern", "commons"}
+def test_eight_worlds_ship() -> None:
+    wanted = {
+        "cloak",
+        "west-of-house",
+        "wylding-woods",
+        "rock-paper-scissors",
+        "lending-desk",
+        "tavern",
+        "commons",
+        "ferry",
+    }
     assert set(WORLDS) == wanted
 
 

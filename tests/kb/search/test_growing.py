@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from agents.worlds import Where, World, index_of
-from kb.pages.source import Blob, GitSource, open_source
+from kb.pages.git_source import GitSource
+from kb.pages.source import Blob, open_source
 from kb.search import SearchIndex
 from kb.search.store import KEEP
 

@@ -3,7 +3,7 @@
 from storage.postgres.migrations.script import run
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0006"
 
 UP = """
 CREATE TABLE decisions (

@@ -1,8 +1,44 @@
-"""Owns how a single try at a provider fails, before anybody decides what that means. It must not know retries."""
+"""Owns what carries a request to a provider, and how a single try fails before anybody decides what that means.
+
+`Adapter` is the protocol; `adapter(provider)` gives the one that a provider says. It must not know retries.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import AsyncGenerator
+from typing import Literal, Protocol
+
+from agents.models.configuration import Provider
+from storage.records import Json
+
+
+class Adapter(Protocol):
+    """Carries what `agents.models.wire` writes. Every method raises `Failure` and nothing else."""
+
+    async def chat(self, body: Json) -> Json:
+        """A whole answer."""
+        ...
+
+    def stream(self, body: Json) -> AsyncGenerator[Json]:
+        """The chunks of an answer. Closing the iterator closes the connection."""
+        ...
+
+    async def embed(self, texts: list[str]) -> Json:
+        """`data` has an `embedding` and its `index` for each."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def adapter(provider: Provider) -> Adapter:
+    """Imports what it needs, and so is called by who asks."""
+    if provider.through == "litellm":
+        from agents.models.over_litellm import OverLitellm
+
+        return OverLitellm(provider)
+    from agents.models.over_http import OverHTTP
+
+    return OverHTTP(provider)
 
 
 class Failure(Exception):

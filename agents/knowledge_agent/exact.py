@@ -1,0 +1,73 @@
+"""Owns what needs no model: the referee's word on an action, tried without doing it, and the sections that search finds.
+
+`decided(game, text, now)` and `quoted(pages, hits)`. Both give lines that exist. It must not know models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from agents.game import Game
+from agents.knowledge_agent.findings import Citation, Finding, Verdict
+from agents.knowledge_agent.passages import plain
+from kb.referee import Inputs, Outcome
+from kb.search import Hit, SearchIndex
+
+QUOTED, CHARACTERS = 3, 600
+"""Sections of an answer without a model, and how much of each."""
+
+
+def decided(game: Game, text: str, now: datetime | None = None) -> Finding | None:
+    """Whether the rules allow an action in a game; None where they do not understand it as one.
+
+    Nothing is done, and what it would lead to is not told: only which lines allow or refuse it.
+    """
+    world, session = game.world, game.world.session
+    inputs = Inputs(now or game.state.rows["world"]["time"])
+    said = session.say(game.state, game.player, text, game.dialogue, inputs)
+    if not said.understood or not said.outcomes:
+        return None
+    refused = next((outcome for outcome in said.outcomes if outcome.status == "refused"), None)
+    verdict: Verdict = "valid" if refused is None else "invalid"
+    lines = dict.fromkeys(each for outcome in ([refused] if refused else said.outcomes) for each in _lines(outcome))
+    cited = [citation for path, line in lines if (citation := cite(world.index, path, line))]
+    answer = f"No: {refused.text or refused.reason}" if refused else "Yes, the rules allow it."
+    reason = "the referee tried it without doing it"
+    if any(outcome.asked for outcome in said.outcomes):
+        reason += "; what a model would judge was taken as its fallback"
+    return Finding(answer, tuple(cited), "rules", reason, verdict)
+
+
+def _lines(outcome: Outcome) -> Iterator[tuple[str, int]]:
+    """Where it was decided: the condition that refused, or the rule that allowed it with its conditions."""
+    by_reason = [each for each in outcome.trace if outcome.reason and each.text == outcome.reason]
+    rules = [each for each in outcome.trace if each.kind == "rule"]
+    if outcome.status == "refused":
+        chosen = by_reason[:1] or rules[-1:] or list(outcome.trace[-1:])
+    else:
+        own = rules[0].span.path if rules else ""
+        held = (each for each in outcome.trace if each.span.path == own and each.kind in ("condition", "unless", "row"))
+        chosen = [*rules[:1], *held]
+    for each in chosen:
+        yield each.span.path, each.span.line
+
+
+def cite(pages: SearchIndex, path: str, line: int) -> Citation | None:
+    """The citation of a line; None where there is no such line."""
+    sections = pages.sections(path)
+    heading = sections.heading(line) if sections and sections.path == path else None
+    return None if heading is None else Citation(path, heading, line, pages.commit)
+
+
+def quoted(pages: SearchIndex, hits: Sequence[Hit], reason: str) -> Finding:
+    """The best sections in their own words; without any, an answer that says so."""
+    texts: list[str] = []
+    cited: list[Citation] = []
+    for hit in hits[:QUOTED]:
+        section = pages.read(hit.path, first=hit.line, section=hit.heading, characters=CHARACTERS)
+        texts.append(plain(section.text if section and section.text else hit.snippet).strip())
+        cited.append(Citation(hit.path, hit.heading, hit.line, hit.commit))
+    if not texts:
+        return Finding("The pages say nothing about this.", (), "rules", reason)
+    return Finding("\n\n".join(texts), tuple(cited), "rules", reason)

@@ -1,0 +1,9 @@
+"""Owns teams of agents that work on one task together: each is a page, and each run is kept step by step.
+
+It must not know transports; LangGraph is imported when the first run begins.
+"""
+
+from agents.teams.results import Cited, Listed, Progress, TeamError, TeamResult
+from agents.teams.service import Teams
+
+__all__ = ["Cited", "Listed", "Progress", "TeamError", "TeamResult", "Teams"]

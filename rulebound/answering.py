@@ -1,0 +1,188 @@
+"""Owns what answers messages in a process: the router with everything that it asks, over one model or none.
+
+`Answering(model, store, games, worlds, …).router(knowledge)`. The only place that knows both the router's seams and who fills them.
+It must not know transports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Literal
+
+from agents.access import Principal, Refused
+from agents.freeform import Freeform
+from agents.game import Game, GameService, Reply
+from agents.judging import Judging
+from agents.knowledge import KnowledgeService
+from agents.knowledge.errors import KnowledgeError, NotThere
+from agents.knowledge_agent import Asker, Finding, KnowledgeAgent
+from agents.models import Model, Tool
+from agents.npcs.minds import Minds
+from agents.npcs.voices import Part, Voices
+from agents.teams import TeamError, Teams
+from agents.teams.service import teams_of
+from agents.worlds import Where, World, WorldError
+from kb.session import Said
+from router import Answered, Router
+from router.answer import Citation, Tier
+from router.cache import AnswerCache
+from router.decisions import Recorder
+from router.seams import Tell, Words
+from storage import Store, StoreError
+from storage.checkpoints import Checkpoints
+
+Mode = Literal["decide", "validate", "synthesise"]
+
+
+class Answering:
+    """`model` None: no model is configured, and all of it works by rules, search and templates."""
+
+    def __init__(
+        self,
+        model: Model | None,
+        store: Store,
+        games: GameService,
+        worlds: Callable[[Where], World],
+        checkpoints: Checkpoints,
+        *,
+        now: Callable[[], datetime],
+    ):
+        self.asks = model is not None
+        """Whether a message may lead to a model's call."""
+        self.model = model
+        self.voices = Voices(model, Minds(store.memories), now=now)
+        self.agent = KnowledgeAgent(model, cache=store.expiring, now=now)
+        self.decisions = Recorder(store.decisions)
+        self.cache = AnswerCache(store.expiring, model)
+        self._games, self._worlds, self._checkpoints, self._now = games, worlds, checkpoints, now
+
+    async def close(self) -> None:
+        """Keeps what is yet to be kept."""
+        await self.voices.close()
+        await self.decisions.flush()
+
+    def teams(self, knowledge: KnowledgeService) -> Teams:
+        """Teams that work on the knowledge bases of a service."""
+        return Teams(self.model, self._games, knowledge, self._worlds, self._checkpoints)
+
+    def router(self, knowledge: KnowledgeService) -> Router:
+        """Answers messages; its teams write to the knowledge bases of a service."""
+        return Router(
+            self._games,
+            self.model,
+            cache=self.cache,
+            decisions=self.decisions,
+            judge=Judging(self.model),
+            voice=_Voice(self.voices),
+            freeform=Freeform(self.model),
+            scholar=_Scholar(self.agent),
+            teams=_Flows(self.teams(knowledge), knowledge),
+            now=self._now,
+        )
+
+    async def consult(
+        self, mode: Mode, asker: Principal, question: str, *, game: Game | None = None, world: World | None = None
+    ) -> Answered:
+        """One kind of answer from pages, in a game or about a world."""
+        assert game is not None or world is not None, "a question is about a game or a world"
+        of = Asker.of(game) if game is not None else _asker(asker, world)
+        if mode == "decide":
+            found = await self.agent.interpret(of, question, game)
+        elif mode == "validate":
+            found = await self.agent.validate(of, question, game)
+        else:
+            found = await self.agent.synthesise(of, question)
+        words = _found(found)
+        text = f"{found.verdict}: {words.text}" if found.verdict else words.text
+        return Answered(text, "knowledge", words.tier, words.reason, words.citations, words.model_calls, words.cost)
+
+
+def _asker(asker: Principal, world: World | None) -> Asker:
+    assert world is not None
+    where = world.where
+    return Asker(asker.id, f"{where.location} {where.revision} {where.experience}", world.index)
+
+
+def _found(finding: Finding) -> Words:
+    cited = tuple(Citation(each.path, each.heading, each.line, each.commit) for each in finding.citations)
+    return Words(finding.text, cited, finding.model_calls, finding.cost, finding.tier, finding.reason)
+
+
+# --- the router's seams
+
+
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    voices: Voices
+
+    async def after(
+        self, game: Game, said: Said, reply: Reply, line: str, asker: Principal, tell: Tell | None
+    ) -> Words | None:
+        return await _spoken(self.voices.stream(game, said, reply, line, principal=asker.id), tell)
+
+    async def to(self, game: Game, line: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
+        addressed = self.voices.addressed(game, line)
+        if addressed is None:
+            return None
+        npc, words = addressed
+        return await _spoken(self.voices.stream_talk(game, npc, words, key=key, principal=asker.id), tell)
+
+
+async def _spoken(parts: AsyncGenerator[Part], tell: Tell | None) -> Words | None:
+    async with aclosing(parts):
+        async for part in parts:
+            if part.spoken is not None:
+                spoken = part.spoken
+                return Words(spoken.text, (), spoken.model_calls, spoken.cost, spoken.tier, spoken.reason)
+            if tell is not None:
+                tell(part.text)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scholar:
+    agent: KnowledgeAgent
+
+    async def answers(self, question: str, world: World, asker: Principal) -> Words | None:
+        found = await self.agent.interpret(_asker(asker, world), question)
+        return _found(found) if found.citations else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Flows:
+    """Teams as the router knows them. A run's id comes from the message's key: the same key goes on with the same run."""
+
+    teams: Teams
+    knowledge: KnowledgeService
+
+    def flows(self, world: World, asker: Principal, handle: str) -> list[Tool]:
+        given = {"type": "object", "properties": {"task": {"type": "string"}}, "required": ["task"]}
+        listed = teams_of(world) if asker.may("kb:read") else ()
+        return [Tool(each.id, each.purpose, given) for each in listed if handle or not each.needs_game]
+
+    async def run(self, flow: str, task: str, world: World, asker: Principal, handle: str, key: str) -> Words:
+        run = sha256(f"{asker.id}\0{handle}\0{key}".encode()).hexdigest()[:16]
+        try:
+            name = await self._name(world, asker)
+            result = await self.teams.run(asker, flow, task, world=name, handle=handle, run_id=run)
+        except (TeamError, KnowledgeError, Refused, WorldError, StoreError) as error:
+            return Words(f"{error}. {getattr(error, 'hint', '')}".strip(), reason="the team could not begin")
+        cited = tuple(Citation(each.path, each.heading, each.line, each.commit) for each in result.citations)
+        more = f"\n(The proposal is the draft {result.branch}.)" if result.branch else ""
+        if result.status == "waiting-approval":
+            more += f"\n(It waits for you: rulebound team resume {result.run_id} --yes, or --no.)"
+        tier: Tier = "call" if result.model_calls else "rules"
+        reason = f"the team {flow}: {result.status}{result.reason and f', {result.reason}'}"
+        return Words(result.text + more, cited, result.model_calls, result.cost, tier, reason)
+
+    async def _name(self, world: World, asker: Principal) -> str:
+        """What the knowledge base of a world is called. Raises `KnowledgeError` where the asker may not read it."""
+        location = world.where.location
+        for each in await self.knowledge.namespaces(asker):
+            if Where.of(each.location).location == location:
+                return each.name
+        raise NotThere("There is no such knowledge base for you", "Name one that you may read.")
