@@ -24,9 +24,7 @@ def shown(scored: list[tuple[Labelled, str]]) -> str:
     """Counts alone: who mends the router must not read the messages."""
     confused = Counter((each.route, given) for each, given in scored)
     sources = sorted({each.source for each, _ in scored})
-    lines = [
-        f"{count:>5}  {meant} taken for {given}" for (meant, given), count in confused.most_common() if meant != given
-    ]
+    lines = [f"{count:>5}  {meant} taken for {given}" for (meant, given), count in confused.most_common() if meant != given]
     for source in sources:
         own = [each.route == given for each, given in scored if each.source == source]
         lines.append(f"{sum(own):>5} of {len(own):>3} right: {source}")
