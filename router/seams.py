@@ -23,7 +23,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What somebody else answered, the lines that it stands on, and what it took in all (US dollars)."""
+    """What somebody else answered, with the lines that it stands on and what it took, failed calls included."""
 
     text: str
     citations: tuple[Citation, ...] = ()

@@ -15,7 +15,7 @@ from kb.referee import Asked
 from kb.session import Said
 from router.answer import Citation
 from router.labels import Labels
-from router.seams import Words
+from router.seams import Tell, Words
 
 pytestmark = pytest.mark.anyio
 
@@ -58,23 +58,27 @@ async def test_who_may_neither_play_nor_read_is_refused(table: Any, open_world: 
 
 class Scholar:
     async def answers(self, question: str, world: World, asker: Principal) -> Words | None:
-        return Words("A scholar says so.", (Citation("hook.md", "Hook", 1, "c"),), calls=1, cost=0.25)
+        return Words(
+            "A scholar says so.", (Citation("hook.md", "Hook", 1, "c"),), model_calls=1, cost=0.25, tier="call"
+        )
 
 
 class Teams:
-    async def flows(self, world: World, asker: Principal) -> Sequence[Tool]:
+    def flows(self, world: World, asker: Principal, handle: str) -> Sequence[Tool]:
         return [Tool("world_building", "Writes pages.", {"type": "object", "properties": {"task": {"type": "string"}}})]
 
     async def run(self, flow: str, task: str, world: World, asker: Principal, handle: str, key: str) -> Words:
-        return Words(f"{flow}: {task}", calls=7, cost=0.5)
+        return Words(f"{flow}: {task}", model_calls=7, cost=0.5)
 
 
 class Voice:
-    async def after(self, game: Game, said: Said, reply: Reply, message: str, asker: Principal) -> Words | None:
-        return Words(f"“{reply.text}”", calls=1)
+    async def after(
+        self, game: Game, said: Said, reply: Reply, line: str, asker: Principal, tell: Tell | None
+    ) -> Words | None:
+        return Words(f"“{reply.text}”", model_calls=1)
 
-    async def talk(self, game: Game, message: str, asker: Principal, key: str) -> Words | None:
-        return Words("Aye.") if message.startswith("Otto,") else None
+    async def to(self, game: Game, line: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
+        return Words("Aye.") if line.startswith("Otto,") else None
 
 
 class Judge:
