@@ -6,7 +6,7 @@ It must not know transports.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,15 +20,17 @@ from agents.knowledge import KnowledgeService
 from agents.knowledge.errors import KnowledgeError, NotThere
 from agents.knowledge_agent import Asker, Finding, KnowledgeAgent
 from agents.models import Model, Tool
+from agents.npcs.idle import Idle
 from agents.npcs.minds import Minds
 from agents.npcs.voices import Part, Voices
+from agents.players import Erased
 from agents.teams import TeamError, Teams
 from agents.teams.service import teams_of
 from agents.worlds import Where, World, WorldError
 from kb.session import Said
 from router import Answered, Router
 from router.answer import Citation
-from router.cache import AnswerCache
+from router.cache import AnswerCache, shares
 from router.decisions import Recorder
 from router.seams import Tell, Words
 from storage import Store, StoreError
@@ -58,6 +60,23 @@ class Answering:
         self.decisions = Recorder(store.decisions)
         self.cache = AnswerCache(store.expiring, model)
         self._games, self._worlds, self._checkpoints, self._now = games, worlds, checkpoints, now
+
+    def between_turns(self) -> Sequence[Callable[[], Awaitable[int]]]:
+        """What is done when nobody waits: see `agents.background.Background`. For processes that stay."""
+
+        async def keep() -> int:
+            await self.decisions.flush()
+            return 0
+
+        return (Idle(self._games, self.voices, now=self._now).run, keep)
+
+    async def erased(self, erased: Erased) -> None:
+        """A player was erased: nobody here remembers them."""
+        self.voices.minds.drop({*erased.games, *erased.shared}, erased.player)
+
+    def metrics(self) -> str:
+        """For Prometheus: how messages were answered."""
+        return self.decisions.render(dict(shares(self.cache)))
 
     async def close(self) -> None:
         """Keeps what is yet to be kept."""

@@ -112,6 +112,13 @@ class App:
 
         return Answering(self.model, self.store, self.games, self.worlds, self.checkpoints, now=self.now)
 
+    @property
+    def client(self) -> Client | None:
+        """What can tell how providers of models do."""
+        from agents.models.client import Client
+
+        return self.model if isinstance(self.model, Client) else None
+
     def router(self, knowledge: KnowledgeService) -> Router:
         """Answers messages; its teams write to the knowledge bases of a service."""
         return self.answering.router(knowledge)
@@ -201,7 +208,8 @@ async def open_model(settings: Settings, ledger: Ledger | None = None) -> AsyncG
 
 def between_turns(app: App) -> Background:
     """Runs what runs between turns, inside an `async with`: for processes that stay."""
-    return Background(app.games, app.store.work, app.store.channels, now=lambda: datetime.now(UTC))
+    also = app.answering.between_turns()
+    return Background(app.games, app.store.work, app.store.channels, now=app.now, also=also)
 
 
 def access_of(

@@ -20,7 +20,6 @@ from typing import Any
 import httpx2
 
 from agents.access import Principal
-from agents.filled import Filled
 from agents.local import Place, configured, install, local_model
 from agents.models.client import Client
 from agents.models.labelling import Labeller
@@ -29,7 +28,7 @@ from agents.models.wire import body
 from agents.worlds import Where, World
 from benchmarks.measure import peak, percentiles, row
 from evals.data import Phrase, phrases
-from kb.referee import Asked, Inputs, State
+from kb.referee import Inputs, State
 from kb.session import Said, Session
 from kb.understand import Dialogue
 from kb.view import legal
@@ -153,27 +152,15 @@ async def as_tools(model: Model, each: Moment) -> Read:
     return Read("action", str(call.arguments.get("command", ""))) if call.name == "do" else Read("knowledge")
 
 
-class Heard:
-    """A judge that judges nothing, and hears which command the router takes free speech for."""
-
-    command = ""
-
-    async def judged(
-        self, comes_to: Callable[[Filled], Awaitable[Sequence[Asked]]], filled: Filled, words: str, principal: str
-    ) -> Filled:
-        self.command = filled.said_as
-        return filled
-
-
 async def by_router(app: App, model: Model, each: Moment) -> Read:
     """The message goes to the router, with a game of its own."""
-    heard = Heard()
     handle, _ = await app.games.start(Where.of(each.phrase.world), ANN.id, seed=1)
     for line in each.phrase.setup:
         await app.games.act(handle, ANN.id, line)
-    router = Router(app.games, model, judge=heard, deadline=DEADLINE)
+    router = Router(app.games, model, deadline=DEADLINE)
     answered = await router.answer(ANN, each.phrase.message, handle=handle)
-    return Read(answered.route, heard.command)
+    why = await app.games.why(handle, ANN.id, answered.turn) if answered.turn else {}
+    return Read(answered.route, why.get("understood_as", ""))
 
 
 # --- counting

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -51,7 +50,7 @@ def create(
     measures = metrics.Measures()
     errors = Errors(measures)
     transport = Transport(mcp, asks=asks)
-    players = PlayerService(store, app.games, now=partial(datetime.now, UTC))
+    players = PlayerService(store, app.games, now=app.now, erased=app.answering.erased)
     desk = admin.Desk(store, app.access.granting, players, entrance.tickets)
 
     @asynccontextmanager

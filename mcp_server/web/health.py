@@ -74,7 +74,7 @@ class Health:
     async def _stores(self) -> dict[str, Any]:
         if not isinstance(self._app.store, PostgresStore):
             return {}
-        found = await health(self._app.store, ANSWER)
+        found = await health(self._app.store, ANSWER, models=self._app.client)
         del found["status"]
         return found
 

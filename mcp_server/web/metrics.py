@@ -65,7 +65,9 @@ class Measures:
 
 async def exposition(app: App, measures: Measures) -> str:
     """Everything that this worker measures."""
-    below = await measured(app.store, app.games, datetime.now(UTC)) if isinstance(app.store, PostgresStore) else ""
+    below = ""
+    if isinstance(app.store, PostgresStore):
+        below = await measured(app.store, app.games, datetime.now(UTC), app.client) + app.answering.metrics()
     return below + measures.render()
 
 

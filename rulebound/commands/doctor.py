@@ -112,7 +112,7 @@ def health() -> int:
     """Prints how each store does; 1 where one is degraded."""
     from agents.health import health as told
 
-    found = asyncio.run(_opened(lambda store, _: told(store)))
+    found = asyncio.run(_opened(lambda store, app: told(store, models=app.client)))
     print(json.dumps(found, indent=1))
     return 0 if found["status"] == "healthy" else 1
 
@@ -121,7 +121,7 @@ def metrics() -> int:
     """Prints what is measured."""
     from agents.health import metrics as told
 
-    print(asyncio.run(_opened(lambda store, app: told(store, app.games, datetime.now(UTC)))), end="")
+    print(asyncio.run(_opened(lambda store, app: told(store, app.games, datetime.now(UTC), app.client))), end="")
     return 0
 
 

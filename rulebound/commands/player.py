@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
 from agents.players import PlayerService
 from rulebound.app import PRINCIPAL, open_app
@@ -91,7 +90,7 @@ def _with(name: str, work: Callable[[PlayerService, str], Awaitable[int]]) -> in
     async def run() -> int:
         async with open_app(Settings.from_environment()) as app:
             assert isinstance(app.store, PostgresStore), "an app that was opened is over PostgreSQL"
-            players = PlayerService(app.store, app.games, now=lambda: datetime.now(UTC))
+            players = PlayerService(app.store, app.games, now=app.now, erased=app.answering.erased)
             return await work(players, (await players.progress.player(PRINCIPAL, name)).id)
 
     return asyncio.run(run())

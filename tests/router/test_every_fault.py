@@ -48,7 +48,7 @@ class Ushers:
 
     tasks: list[str] = field(default_factory=list[str])
 
-    async def flows(self, world: World, asker: Principal) -> Sequence[Tool]:
+    async def flows(self, world: World, asker: Principal, handle: str) -> Sequence[Tool]:
         task = {"type": "object", "properties": {"task": {"type": "string"}}, "required": ["task"]}
         return (Tool("ushers", "Several ushers tell something together.", task),)
 

@@ -1,17 +1,15 @@
 """With no model every message is answered, and with others' help it is answered by them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from agents.access import LOCAL, PUBLIC, Principal, Refused
-from agents.filled import Filled
 from agents.game import Game, Reply
 from agents.models import Tool
 from agents.worlds import World
 from evals.scripted import Answer, Call
-from kb.referee import Asked
 from kb.session import Said
 from router.answer import Citation
 from router.labels import Labels
@@ -58,39 +56,25 @@ async def test_who_may_neither_play_nor_read_is_refused(table: Any, open_world: 
 
 class Scholar:
     async def answers(self, question: str, world: World, asker: Principal) -> Words | None:
-        return Words(
-            "A scholar says so.", (Citation("hook.md", "Hook", 1, "c"),), model_calls=1, cost=0.25, tier="call"
-        )
+        return Words("A scholar says so.", (Citation("hook.md", "Hook", 1, "c"),), calls=1, cost=0.25)
 
 
 class Teams:
-    def flows(self, world: World, asker: Principal, handle: str) -> Sequence[Tool]:
+    async def flows(self, world: World, asker: Principal, handle: str) -> Sequence[Tool]:
         return [Tool("world_building", "Writes pages.", {"type": "object", "properties": {"task": {"type": "string"}}})]
 
     async def run(self, flow: str, task: str, world: World, asker: Principal, handle: str, key: str) -> Words:
-        return Words(f"{flow}: {task}", model_calls=7, cost=0.5)
+        return Words(f"{flow}: {task}", calls=7, cost=0.5)
 
 
 class Voice:
     async def after(
-        self, game: Game, said: Said, reply: Reply, line: str, asker: Principal, tell: Tell | None
+        self, game: Game, said: Said, reply: Reply, message: str, asker: Principal, tell: Tell | None
     ) -> Words | None:
-        return Words(f"“{reply.text}”", model_calls=1)
+        return Words(f"“{reply.text}”", calls=1)
 
-    async def to(self, game: Game, line: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
-        return Words("Aye.") if line.startswith("Otto,") else None
-
-
-class Judge:
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    async def judged(
-        self, comes_to: Callable[[Filled], Awaitable[Sequence[Asked]]], filled: Filled, words: str, principal: str
-    ) -> Filled:
-        self.asked.append(words)
-        assert list(await comes_to(filled)) == []
-        return Filled(filled.said_as, filled.judged, (*filled.by, {"purpose": "judge", "model": "m", "cost": 0.1}))
+    async def talk(self, game: Game, message: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
+        return Words("Aye.") if message.startswith("Otto,") else None
 
 
 async def test_a_sure_question_goes_to_the_scholar_and_is_kept(table: Any):
@@ -120,15 +104,6 @@ async def test_people_of_the_world_speak_after_a_turn_and_to_free_words(table: A
         assert told.model_calls == 1
         spoken = await t.say("Otto, what is your favourite food?")
         assert (spoken.text, spoken.route, spoken.turn) == ("Aye.", "direct", None)
-
-
-async def test_free_speech_is_judged_before_its_turn(table: Any):
-    judge = Judge()
-    async with table(lambda _: Answer(calls=(Call("go", {"direction": "west"}),)), judge=judge) as t:
-        told = await t.say("would you be so good and bring me over to the western side?")
-        assert (told.model_calls, round(told.cost, 2), len(judge.asked)) == (2, 0.1, 1)
-        await t.say("go east")
-        assert len(judge.asked) == 1, "no judgement is come to"
 
 
 @pytest.mark.parametrize(
