@@ -20,7 +20,8 @@ PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 
 BENCHMARKS = (
     "expressions", "turns", "checking", "shared", "services", "hot", "storage", "progress", "contention", "replay",
-    "chaos", "soak", "search", "access", "live", "writes", "mcp", "mcp.patches",
+    "chaos", "soak", "search", "access", "live", "writes", "mcp", "mcp.patches", "models", "router", "paraphrases", "attacks",
+    "knowledge_agent", "teams", "memory", "local",
 )  # fmt: skip
 
 
