@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from agents.access import Principal, Refused
 from agents.freeform import Freeform
@@ -23,18 +23,19 @@ from agents.models import Model, Tool
 from agents.npcs.idle import Idle
 from agents.npcs.minds import Minds
 from agents.npcs.voices import Part, Voices
-from agents.players import Erased
 from agents.teams import TeamError, Teams
 from agents.teams.service import teams_of
 from agents.worlds import Where, World, WorldError
 from kb.session import Said
 from router import Answered, Router
-from router.answer import Citation
 from router.cache import AnswerCache, shares
 from router.decisions import Recorder
 from router.seams import Tell, Words
 from storage import Store, StoreError
 from storage.checkpoints import Checkpoints
+
+if TYPE_CHECKING:
+    from storage.postgres.privacy import Erased
 
 Mode = Literal["decide", "validate", "synthesise"]
 
@@ -117,8 +118,7 @@ class Answering:
 
 
 def _found(finding: Finding) -> Words:
-    cited = tuple(Citation(each.path, each.heading, each.line, each.commit) for each in finding.citations)
-    return Words(finding.text, cited, finding.model_calls, finding.cost, finding.reason)
+    return Words(finding.text, finding.citations, finding.model_calls, finding.cost, finding.reason)
 
 
 # --- the router's seams
@@ -183,12 +183,11 @@ class _Flows:
             result = await self.teams.run(asker, flow, task, world=name, handle=handle, run_id=run)
         except (TeamError, KnowledgeError, Refused, WorldError, StoreError) as error:
             return Words(f"{error}. {getattr(error, 'hint', '')}".strip(), reason="the team could not begin")
-        cited = tuple(Citation(each.path, each.heading, each.line, each.commit) for each in result.citations)
         more = f"\n(The proposal is the draft {result.branch}.)" if result.branch else ""
         if result.status == "waiting-approval":
             more += f"\n(It waits for you: rulebound team resume {result.run_id} --yes, or --no.)"
         reason = f"the team {flow}: {result.status}{result.reason and f', {result.reason}'}"
-        return Words(result.text + more, cited, result.model_calls, result.cost, reason)
+        return Words(result.text + more, result.citations, result.model_calls, result.cost, reason)
 
     async def _name(self, world: World, asker: Principal) -> str:
         """What the knowledge base of a world is called. Raises `KnowledgeError` where the asker may not read it."""
