@@ -27,7 +27,7 @@ class Asked(Answer):
     route: str
     tier: str
     reason: str
-    citations: list[dict[str, str | int]]
+    citations: list[dict[str, Any]]
     """Each with `path`, `heading`, `line`, `commit`."""
     model_calls: int
     cost: float
@@ -43,14 +43,12 @@ def add(mcp: MCPServer[Any], catalog: Catalog) -> None:
         ctx: Context,
         question: Annotated[str, Field(min_length=1, max_length=4_000)],
         world: Annotated[str, Field(max_length=200)] = "",
-        handle: Annotated[str, Field(description="Of a game: then the player says it there.", max_length=64)] = "",
-        mode: Annotated[
-            Mode, Field(description="decide a case, validate whether something is allowed, synthesise across pages.")
-        ] = "auto",
+        handle: Annotated[str, Field(max_length=64)] = "",
+        mode: Mode = "auto",
         persona: Annotated[str, Field(max_length=100)] = "",
         idempotency_key: Annotated[str, Field(max_length=100)] = "",
     ) -> Annotated[CallToolResult, Asked]:
-        """Answer from rules and pages, with citations. In a game, free speech becomes a turn where the rules allow it."""
+        """Answer from rules and pages, cited. In a game it may play a turn."""
         with typed_errors():
             asker = who(ctx)
             asker.need("game:play" if handle else "kb:read")

@@ -246,12 +246,17 @@ async def test_ask_answers_from_pages_and_rules_without_a_model(app: App) -> Non
     async with chat(app) as game:
         asked = await game.call("ask", question="where is the brass hook?", world="cloak")
         assert (asked["route"], asked["tier"], asked["model_calls"], asked["cost"]) == ("knowledge", "rules", 0, 0)
-        assert asked["citations"][0].startswith("hook.md#")
+        assert (asked["citations"][0]["path"], asked["turn"]) == ("hook.md", None)
         assert "screwed to the wall" in asked["text"]
         handle = (await game.call("start", world="cloak"))["handle"]
-        assert (await game.call("ask", question="go west", handle=handle))["route"] == "action"
+        went = await game.call("ask", question="go west", handle=handle, idempotency_key="1")
+        assert (went["route"], went["turn"], went["model_calls"]) == ("action", 1, 0)
+        assert await game.call("ask", question="go west", handle=handle, idempotency_key="1") == went
         assert (await game.call("ask", question="zzz qqq", world="cloak"))["route"] == "help"
-        assert (await game.call("observe", handle=handle))["turn"] == 0
+        assert (await game.call("observe", handle=handle))["turn"] == 1
+        allowed = await game.call("ask", question="hang the cloak on the hook", handle=handle, mode="validate")
+        assert allowed["text"].startswith("valid")
+        assert (await game.call("observe", handle=handle))["turn"] == 1, "what is validated is not done"
 
 
 @pytest.mark.requirement("0.30")

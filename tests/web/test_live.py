@@ -45,7 +45,7 @@ async def test_a_command_is_answered_with_its_id_and_what_came_of_it(serve: Any,
     assert (answer["turn"], answer["score"], answer["ended"]) == (begun["turn"] + 1, 0, None)
     assert looked["observed"]["turn"] == answer["turn"]
     assert why["why"]["said"] == "take coin"
-    assert "attic.md#Attic" in asked["citations"][0]["citation"]
+    assert (asked["route"], asked["citations"][0]["path"]) == ("knowledge", "attic.md")
 
 
 @pytest.mark.requirement("2.06")
@@ -261,7 +261,7 @@ async def test_a_credential_that_ends_ends_the_connection(serve: Any, joined: An
 async def test_who_asks_too_much_is_told_to_wait_and_stays_connected(serve: Any, joined: Any) -> None:
     left = 2
 
-    async def take(who: Principal) -> float:
+    async def take(who: Principal, kind: str | None) -> float:
         nonlocal left
         assert who.id == "ann"
         left -= 1
