@@ -48,7 +48,7 @@ def add(mcp: MCPServer[Any], catalog: Catalog) -> None:
         persona: Annotated[str, Field(max_length=100)] = "",
         idempotency_key: Annotated[str, Field(max_length=100)] = "",
     ) -> Annotated[CallToolResult, Asked]:
-        """Answer from rules and pages, cited. In a game it may play a turn."""
+        """Answer from rules and pages, cited; in games also by turns."""
         with typed_errors():
             asker = who(ctx)
             asker.need("game:play" if handle else "kb:read")
