@@ -150,14 +150,21 @@ class AnswerCache:
 
 
 class Keeping:
-    """The cache for one message, by the key and the scope of its request; None: it is not one that is kept."""
+    """The cache for one message, by the key and the scope of its request; None: it is not one that is kept. `lore` are the
+    key and the scope of an answer from pages alone; None: such an answer reads the scene too."""
 
-    def __init__(self, cache: AnswerCache | None, key: str, scope: str, message: str):
-        self._cache, self._key, self._scope, self._message = cache, key, scope, message
+    def __init__(
+        self, cache: AnswerCache | None, key: str, scope: str, message: str, lore: tuple[str, str] | None = None
+    ):
+        self._cache, self._key, self._message = cache, key, message
+        self._lore, self._scope = lore or (key, scope)
         self._doubted: tuple[str, Kept] | None = None
 
     async def exact(self) -> Kept | None:
-        return await self._cache.get(self._key) if self._cache is not None else None
+        if self._cache is None:
+            return None
+        found = await self._cache.get(self._key)
+        return found or (await self._cache.get(self._lore) if self._lore != self._key else None)
 
     async def alike(self) -> Kept | None:
         """By meaning; now and then withheld, and compared with what is answered instead."""
@@ -174,7 +181,8 @@ class Keeping:
             return
         if lore and self._doubted is not None:
             await self._cache.checked(self._scope, *self._doubted, kept)
-        await self._cache.put(self._key, kept, scope=self._scope if lore else "", question=self._message)
+        key, scope = (self._lore, self._scope) if lore else (self._key, "")
+        await self._cache.put(key, kept, scope=scope, question=self._message)
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:

@@ -246,7 +246,12 @@ class Router:
         blank = request(scene, "", offered, persona, principal="", model=self._name, deadline=0)
         place = [ask.world.where.location, ask.world.where.experience, ask.world.commit, sorted(ask.asker.scopes)]
         key, scope = key_of(place, read_by(made)), key_of(place, read_by(blank))
-        keeping = Keeping(self.cache if may_be_kept(ask.message) else None, key, scope, ask.message)
+        lore = None
+        if self._scholar is not None and label.route == "knowledge":
+            # A scholar reads pages and nothing of the scene: its answer is the same wherever it is asked.
+            pages_alone = [*place, ask.persona, "lore"]
+            lore = key_of(pages_alone, ask.message.casefold().strip()), key_of(pages_alone)
+        keeping = Keeping(self.cache if may_be_kept(ask.message) else None, key, scope, ask.message, lore)
         if (kept := await keeping.exact()) is not None:
             return await self._kept(ask, game, kept, trail)
         sure = label.probability >= SURE
@@ -256,6 +261,9 @@ class Router:
             if self._scholar is not None and any(each.name == SEARCH for each in offered.tools):
                 trail.stage = "label"
                 return await self._from_pages(ask, game, keeping, label, trail)
+        if sure and label.route == "direct" and (text := talk.courtesy(ask.message, ask.world)):
+            trail.stage = "label"
+            return Answered(text, "direct", "rules", "a courtesy for a courtesy")
         if sure and label.route == "team" and len(offered.flows) == 1:
             trail.stage = "label"
             return await self._team(ask, next(iter(offered.flows)), ask.message, "it is work for several", trail)

@@ -19,11 +19,22 @@ _THANKS = re.compile(
 )
 _BYE = re.compile(r"\b(bye|goodbye|good night|see you|farewell|later|cya)\b", re.IGNORECASE)
 _ABOUT = re.compile(r"\b(you|your|yourself|bot|robot|human|ai|assistant|model)\b", re.IGNORECASE)
+_COURTESY = re.compile(
+    r"\W*(((hello|hi|hey|hiya|howdy|heya|greetings|good (morning|day|evening|afternoon|night))( there| all| everybody)?)"
+    r"|(ok |okay |great |oh )?(many )?(thanks?|thank you|thx|ty|cheers)( (so|very) much| a lot| a bunch)?"
+    r"|(ok |okay )?(bye|goodbye|bye bye|see you|see ya|farewell|cya|later)( (later|soon|tomorrow|then))?)\W*",
+    re.IGNORECASE,
+)
 
 
 def asks(message: str) -> bool:
     """Whether it is worded as a question."""
     return _ASKS.fullmatch(message.strip()) is not None
+
+
+def courtesy(message: str, world: World) -> str:
+    """What answers a greeting, a thank-you or a farewell that says nothing else; empty: it is none."""
+    return small_talk(message, world) if _COURTESY.fullmatch(message) else ""
 
 
 def small_talk(message: str, world: World) -> str:
