@@ -163,6 +163,9 @@ class Router:
 
     async def _settle(self, ask: Asking, trail: Trail) -> Answered:
         game: Game | None = None
+        if self._teams is not None and (words := await self._teams.decided(ask.message, ask.asker)) is not None:
+            trail.led_to(words.calls, words.cost)
+            return Answered(words.text, "team", "rules", words.reason, words.citations)
         if ask.handle:
             game, said = await self._games.consider(ask.handle, ask.asker.id, ask.message)
             ask = replace(ask, world=game.world)
@@ -400,7 +403,7 @@ class Router:
         trail.routed = trail.routed or time.perf_counter()
         words = await self._teams.run(flow, task, ask.world, ask.asker, ask.handle, ask.key)
         trail.led_to(words.calls, words.cost)
-        return Answered(words.text, "team", "call", reason, words.citations)
+        return Answered(words.text, "team", "call", f"{reason}: {words.reason}", words.citations)
 
     # --- without a model
 

@@ -75,3 +75,7 @@ class Teams(Protocol):
     async def run(self, flow: str, task: str, world: World, asker: Principal, handle: str, key: str) -> Words:
         """What came of it. The same key does nothing twice. Raises nothing."""
         ...
+
+    async def decided(self, message: str, asker: Principal) -> Words | None:
+        """What comes of a human's word to a run that waits for it (`approve RUN`); None: the message is none. Raises nothing."""
+        ...

@@ -22,7 +22,9 @@ _ABOUT = re.compile(r"\b(you|your|yourself|bot|robot|human|ai|assistant|model)\b
 _COURTESY = re.compile(
     r"\W*(((hello|hi|hey|hiya|howdy|heya|greetings|good (morning|day|evening|afternoon|night))( there| all| everybody)?)"
     r"|(ok |okay |great |oh )?(many )?(thanks?|thank you|thx|ty|cheers)( (so|very) much| a lot| a bunch)?"
-    r"|(ok |okay )?(bye|goodbye|bye bye|see you|see ya|farewell|cya|later)( (later|soon|tomorrow|then))?)\W*",
+    r"|(ok |okay )?(bye|goodbye|bye bye|see you|see ya|farewell|cya|later)( (later|soon|tomorrow|then))?"
+    r"|(so |and |hey )?(who|what) are you( really| exactly)?|how are you( doing)?( today)?|what can you do( for me)?"
+    r"|are you (a |an )?(real )?(bot|robot|human|person|ai|machine|chatbot|computer)|what is your name|what's your name)\W*",
     re.IGNORECASE,
 )
 
@@ -33,7 +35,7 @@ def asks(message: str) -> bool:
 
 
 def courtesy(message: str, world: World) -> str:
-    """What answers a greeting, a thank-you or a farewell that says nothing else; empty: it is none."""
+    """What answers a greeting, a thank-you, a farewell or a question who answers here, that says nothing else; empty: it is none."""
     return small_talk(message, world) if _COURTESY.fullmatch(message) else ""
 
 

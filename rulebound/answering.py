@@ -6,6 +6,7 @@ It must not know transports.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from agents.models import Model, Tool
 from agents.npcs.idle import Idle
 from agents.npcs.minds import Minds
 from agents.npcs.voices import Part, Voices
-from agents.teams import TeamError, Teams
+from agents.teams import TeamError, TeamResult, Teams
 from agents.teams.service import teams_of
 from agents.worlds import Where, World, WorldError
 from kb.session import Said
@@ -178,16 +179,19 @@ class _Flows:
 
     async def run(self, flow: str, task: str, world: World, asker: Principal, handle: str, key: str) -> Words:
         run = sha256(f"{asker.id}\0{handle}\0{key}".encode()).hexdigest()[:16]
-        try:
+
+        async def begin() -> TeamResult:
             name = await self._name(world, asker)
-            result = await self.teams.run(asker, flow, task, world=name, handle=handle, run_id=run)
-        except (TeamError, KnowledgeError, Refused, WorldError, StoreError) as error:
-            return Words(f"{error}. {getattr(error, 'hint', '')}".strip(), reason="the team could not begin")
-        more = f"\n(The proposal is the draft {result.branch}.)" if result.branch else ""
-        if result.status == "waiting-approval":
-            more += f"\n(It waits for you: rulebound team resume {result.run_id} --yes, or --no.)"
-        reason = f"the team {flow}: {result.status}{result.reason and f', {result.reason}'}"
-        return Words(result.text + more, result.citations, result.model_calls, result.cost, reason)
+            return await self.teams.run(asker, flow, task, world=name, handle=handle, run_id=run)
+
+        return await _came_to(begin())
+
+    async def decided(self, message: str, asker: Principal) -> Words | None:
+        said = _DECISION.fullmatch(message.strip())
+        if said is None:
+            return None
+        approve = None if said["how"] == "answer" else said["how"] == "approve"
+        return await _came_to(self.teams.resume(asker, said["run"], approve=approve, answer=said["words"]))
 
     async def _name(self, world: World, asker: Principal) -> str:
         """What the knowledge base of a world is called. Raises `KnowledgeError` where the asker may not read it."""
@@ -196,3 +200,22 @@ class _Flows:
             if Where.of(each.location).location == location:
                 return each.name
         raise NotThere("There is no such knowledge base for you", "Name one that you may read.")
+
+
+_DECISION = re.compile(r"(?P<how>approve|reject|answer) (?P<run>[0-9a-f]{16})(?:[:,]? (?P<words>.+))?", re.DOTALL)
+"""What a human says to a run that waits for them."""
+
+
+async def _came_to(run: Awaitable[TeamResult]) -> Words:
+    """What a run came to so far, and how it goes on; or why it cannot."""
+    try:
+        result = await run
+    except (TeamError, KnowledgeError, Refused, WorldError, StoreError) as error:
+        return Words(f"{error}. {error.hint}", reason="the team cannot work on this")
+    more = f"\n(The proposal is the draft {result.branch}.)" if result.branch else ""
+    if result.status == "waiting-approval":
+        asks = (result.waiting or {}).get("kind") == "ask"
+        say = f"answer {result.run_id}: …" if asks else f"approve {result.run_id}, or reject {result.run_id}"
+        more += f"\n(It waits for you. Say: {say})"
+    reason = f"the team {result.team}: {result.status}{result.reason and f', {result.reason}'}"
+    return Words(result.text + more, result.citations, result.model_calls, result.cost, reason)

@@ -52,6 +52,9 @@ class Ushers:
         task = {"type": "object", "properties": {"task": {"type": "string"}}, "required": ["task"]}
         return (Tool("ushers", "Several ushers tell something together.", task),)
 
+    async def decided(self, message: str, asker: Principal) -> Words | None:
+        return None
+
     async def run(self, flow: str, task: str, world: World, asker: Principal, handle: str, key: str) -> Words:
         self.tasks.append(key)
         return Words("The ushers tell of the night.")

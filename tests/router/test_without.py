@@ -63,6 +63,9 @@ class Teams:
     async def flows(self, world: World, asker: Principal, handle: str) -> Sequence[Tool]:
         return [Tool("world_building", "Writes pages.", {"type": "object", "properties": {"task": {"type": "string"}}})]
 
+    async def decided(self, message: str, asker: Principal) -> Words | None:
+        return None
+
     async def run(self, flow: str, task: str, world: World, asker: Principal, handle: str, key: str) -> Words:
         return Words(f"{flow}: {task}", calls=7, cost=0.5)
 
