@@ -133,6 +133,10 @@ class _Voice:
     ) -> Words | None:
         return await _spoken(self.voices.stream(game, said, reply, message, principal=asker.id), tell)
 
+    async def again(self, game: Game, reply: Reply) -> Words | None:
+        spoken = await self.voices.again(game, reply.turn)
+        return Words(spoken.text, reason=spoken.reason) if spoken is not None else None
+
     async def talk(self, game: Game, message: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
         addressed = self.voices.addressed(game, message)
         if addressed is None:
