@@ -173,6 +173,8 @@ class _Flows:
     knowledge: KnowledgeService
 
     async def flows(self, world: World, asker: Principal, handle: str) -> list[Tool]:
+        if asker.kind == "public":
+            return []  # a team works for somebody who is known
         given = {"type": "object", "properties": {"task": {"type": "string"}}, "required": ["task"]}
         return [
             Tool(each.id, each.purpose, given)
