@@ -220,10 +220,10 @@ class Router:
     async def _by_rules(self, ask: Asking, game: Game, said: Said, trail: Trail) -> Answered:
         """A turn that the rules understand. Judgements that it comes to are the game service's."""
         trail.routed = time.perf_counter()
-        if any(outcome.asked for outcome in said.outcomes):
-            # What its judgements took is not paid twice.
-            if (before := await self._before(ask, game, trail)) is not None:
-                return before
+        # What its judgements took is not paid twice.
+        asked = any(outcome.asked for outcome in said.outcomes)
+        if asked and (before := await self._before(ask, game, trail)) is not None:
+            return before
         return await self._act(ask, game, Filled(), trail, "the rules understand it")
 
     async def _freely(self, ask: Asking, game: Game, filled: Filled, label: Label, trail: Trail) -> Answered:

@@ -24,7 +24,9 @@ ANN = Principal.of("ann", "player")
 
 
 @asynccontextmanager
-async def workers(home: Path, decide: Callable[[Conversation], Answer]) -> AsyncGenerator[tuple[Any, Callable[[], App]]]:
+async def workers(
+    home: Path, decide: Callable[[Conversation], Answer]
+) -> AsyncGenerator[tuple[Any, Callable[[], App]]]:
     """The scripted model, and what makes workers over one store."""
     with serving(decide) as server:
         async with Client(Configuration.one(url=f"{server.url}/v1", model="scripted")) as model:
