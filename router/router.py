@@ -73,6 +73,7 @@ class Router:
         self._now, self._name, self._deadline = now, model_name, deadline
         self._words: dict[tuple[Where, str], frozenset[str]] = {}
         self._recent: OrderedDict[tuple[str, str, str], Answered] = OrderedDict()
+        self._under_way: dict[tuple[str, str, str], asyncio.Lock] = {}
 
     async def answer(
         self,
@@ -134,6 +135,17 @@ class Router:
     async def _answer(self, ask: Asking) -> Answered:
         begin, trail = time.perf_counter(), Trail()
         ask.asker.need("game:play" if ask.handle else "kb:read")
+        # Whoever asks again before the answer is there waits for it: it is paid once.
+        one = (ask.asker.id, ask.handle, ask.key)
+        lock = self._under_way.setdefault(one, asyncio.Lock())
+        try:
+            async with lock:
+                return await self._answered(ask, trail, begin)
+        finally:
+            if self._under_way.get(one) is lock and not lock.locked():
+                del self._under_way[one]
+
+    async def _answered(self, ask: Asking, trail: Trail, begin: float) -> Answered:
         answered = await self._settle(ask, trail)
         tier: Tier = answered.tier if not trail.calls else "call"
         notes = tuple(dict.fromkeys((*answered.notes, *trail.notes)))
@@ -175,10 +187,8 @@ class Router:
             if (before := self._recent.get((ask.asker.id, ask.handle, ask.key))) is not None:
                 trail.stage = "kept"
                 return before
-            reply = await self._games.answered(ask.handle, ask.asker.id, ask.key)
-            if reply is not None:
-                trail.stage = "kept"
-                return _acted(reply, "this was answered before", trail)
+            if (before := await self._before(ask, game, trail)) is not None:
+                return before
         assert ask.world is not None, "a message is about a game or a world"
         trail.world = ask.world.rulebook.settings.id
         persona = persona_of(ask.world.rulebook, ask.persona, ask.asker)
@@ -200,15 +210,23 @@ class Router:
                 return await self._freely(ask, game, filled, label, trail)
         return await self._with(self._model, ask, game, persona, label, trail)
 
+    async def _before(self, ask: Asking, game: Game, trail: Trail) -> Answered | None:
+        """What the same key was answered before; None: it is new."""
+        reply = await self._games.answered(ask.handle, ask.asker.id, ask.key)
+        if reply is None:
+            return None
+        trail.stage = "kept"
+        answered = _acted(reply, "this was answered before", trail)
+        words = await self._voice.again(game, reply) if self._voice is not None else None
+        return replace(answered, text=words.text) if words is not None else answered
+
     async def _by_rules(self, ask: Asking, game: Game, said: Said, trail: Trail) -> Answered:
         """A turn that the rules understand. Judgements that it comes to are the game service's."""
         trail.routed = time.perf_counter()
-        if any(outcome.asked for outcome in said.outcomes):
-            # What its judgements took is not paid twice.
-            reply = await self._games.answered(ask.handle, ask.asker.id, ask.key)
-            if reply is not None:
-                trail.stage = "kept"
-                return _acted(reply, "this was answered before", trail)
+        # What its judgements took is not paid twice.
+        asked = any(outcome.asked for outcome in said.outcomes)
+        if asked and (before := await self._before(ask, game, trail)) is not None:
+            return before
         return await self._act(ask, game, Filled(), trail, "the rules understand it")
 
     async def _freely(self, ask: Asking, game: Game, filled: Filled, label: Label, trail: Trail) -> Answered:
@@ -228,7 +246,10 @@ class Router:
         trail.recorded(reply.models[len(filled.by) :])
         answered = _acted(reply, reason, trail)
         if self._voice is not None and said is not None and reply.status == "done":
-            words = await self._voice.after(game, said, reply, ask.message, ask.asker, ask.tell)
+            # A turn from before is told as it was, whoever is near by now.
+            old = reply.turn <= game.record.version
+            words = await self._voice.again(game, reply) if old else None
+            words = words or await self._voice.after(game, said, reply, ask.message, ask.asker, ask.tell)
             if words is not None:
                 trail.led_to(words.calls, words.cost)
                 answered = replace(answered, text=words.text)

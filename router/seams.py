@@ -52,6 +52,10 @@ class Voice(Protocol):
         """Words in place of a turn's own text; None: that text is right."""
         ...
 
+    async def again(self, game: Game, reply: Reply) -> Words | None:
+        """What stood in place of the text of a turn that was told before; None: that text was right, or it is forgotten."""
+        ...
+
     async def talk(self, game: Game, message: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
         """What is answered to words that no rule understands; None: they are said to nobody who is there."""
         ...

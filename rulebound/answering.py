@@ -134,6 +134,10 @@ class _Voice:
     ) -> Words | None:
         return await _spoken(self.voices.stream(game, said, reply, message, principal=asker.id), tell)
 
+    async def again(self, game: Game, reply: Reply) -> Words | None:
+        spoken = await self.voices.again(game, reply.turn)
+        return Words(spoken.text, reason=spoken.reason) if spoken is not None else None
+
     async def talk(self, game: Game, message: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
         addressed = self.voices.addressed(game, message)
         if addressed is None:
@@ -170,6 +174,8 @@ class _Flows:
     knowledge: KnowledgeService
 
     async def flows(self, world: World, asker: Principal, handle: str) -> list[Tool]:
+        if asker.kind == "public":
+            return []  # a team works for somebody who is known
         given = {"type": "object", "properties": {"task": {"type": "string"}}, "required": ["task"]}
         return [
             Tool(each.id, each.purpose, given)

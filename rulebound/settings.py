@@ -68,7 +68,7 @@ class Settings:
             model=environment.get("RULEBOUND_MODEL", ""),
             model_url=environment.get("RULEBOUND_MODEL_URL", "").rstrip("/"),
             model_key=environment.get("RULEBOUND_MODEL_KEY", ""),
-            variables=environment,
+            variables=dict(environment),  # processes that work together pass settings on
             secret=environment.get("RULEBOUND_SECRET") or None,
             url=environment.get("RULEBOUND_URL", "").rstrip("/"),
             public=environment.get("RULEBOUND_PUBLIC", "") not in ("0", "no", "false"),

@@ -47,7 +47,7 @@ async def worded(
                 yield done.add(sentence if not done.text else f" {sentence}")
     except ModelError as error:
         done.usage += error.usage
-        done.wrong = f"{error.kind}: {error}"
+        done.wrong = f"the model gave no answer: {error.kind}"  # what a provider says is not for players
     if not done.text:
         yield done.add(fallback)
     elif keep is not None and claims.missing(done.text, keep):

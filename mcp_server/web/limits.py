@@ -35,7 +35,7 @@ FIGURES: Final[Mapping[Kind, Figure]] = {
     "model": Figure(1000 / 3600, 1000),
     "failed": Figure(10 / 60, 10),
 }
-"""`public` and `failed` (credentials that are not good) by address, the others by principal."""
+"""`public` and `failed` (credentials that are not good) by address, the others by principal; who is public, always by address."""
 MOST = 10_000
 
 
@@ -65,9 +65,10 @@ class Limiter:
         """Counts a request or a command. Raises `Limited`. The owner at this machine is held back by no figure but `model`."""
         if who.kind == "local" and kind != "model":
             return
-        if who.kind == "public":
+        public = who.kind == "public"
+        if public and kind != "model":
             kind = "public"
-        taken = await self._take(kind or "player", household(who.address) if kind == "public" else who.id)
+        taken = await self._take(kind or "player", household(who.address) if public else who.id)
         if not taken.allowed:
             raise Limited(taken.wait)
 

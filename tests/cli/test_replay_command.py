@@ -46,6 +46,12 @@ def test_stored_turns_are_reproduced_and_the_status_is_0(rulebound: Run) -> None
     assert ran.err.startswith("2 turns in ")
 
 
+def test_several_processes_replay_under_the_settings_of_this_one(rulebound: Run) -> None:
+    play("cloak", "west", name="ada")
+    play("cloak", "west", name="bob")
+    assert rulebound("replay", "--jobs", "2").status == 0
+
+
 @pytest.mark.requirement("3.16")
 def test_what_a_draft_would_change_is_shown_in_each_form_and_the_status_is_1(rulebound: Run, world: Path) -> None:
     author = Actor("ann", "ann@example.org")

@@ -76,6 +76,9 @@ class Voice:
     ) -> Words | None:
         return Words(f"“{reply.text}”", calls=1)
 
+    async def again(self, game: Game, reply: Reply) -> Words | None:
+        return None
+
     async def talk(self, game: Game, message: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
         return Words("Aye.") if message.startswith("Otto,") else None
 

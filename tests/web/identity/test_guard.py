@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -10,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from agents.access import LOCAL, Principal
+from agents.access import LOCAL, PUBLIC, Principal
 from mcp_server.web.bodies import COMMAND, DEPTH, PAGE
 from mcp_server.web.doors import Doors
 from mcp_server.web.lasting import watched
@@ -189,6 +190,18 @@ async def test_all_workers_count_together(serve: Any) -> None:
     answers = [await each.ask("GET", "/admin/jobs", key) for _ in range(28) for each in (one, two)]
     assert [each.status_code for each in answers[:40]] == [200] * 40
     assert answers[-1].status_code == 429
+
+
+@pytest.mark.requirement("2.11", "4.31")
+async def test_who_shows_no_credential_asks_models_no_more_often_than_who_does() -> None:
+    time = 0.0
+    limiter = Limiter(None, clock=lambda: time)
+    one, other = (replace(PUBLIC, address=address) for address in ("203.0.113.9", "203.0.113.10"))
+    for _ in range(1000):
+        await limiter.take(one, "model")
+    assert await limiter.wait(one, "model") > 0
+    assert await limiter.wait(one) == 0, "pages are counted for themselves"
+    assert await limiter.wait(other, "model") == 0
 
 
 @pytest.mark.requirement("2.11", "4.31")
