@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from agents.access import Principal, Refused
 from agents.freeform import Freeform
@@ -23,7 +23,6 @@ from agents.models import Model, Tool
 from agents.npcs.idle import Idle
 from agents.npcs.minds import Minds
 from agents.npcs.voices import Part, Voices
-from agents.players import Erased
 from agents.teams import TeamError, Teams
 from agents.teams.service import teams_of
 from agents.worlds import Where, World, WorldError
@@ -35,6 +34,9 @@ from router.decisions import Recorder
 from router.seams import Tell, Words
 from storage import Store, StoreError
 from storage.checkpoints import Checkpoints
+
+if TYPE_CHECKING:
+    from storage.postgres.privacy import Erased
 
 Mode = Literal["decide", "validate", "synthesise"]
 
