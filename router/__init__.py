@@ -1,6 +1,6 @@
 """Owns routing: one message → the cheapest way that is right. It must not know transports or storage."""
 
-from router.answer import Answered, Citation, Told
+from router.answer import Answered, Told
 from router.cache import AnswerCache
 from router.decisions import Estimate, Recorder, distribution
 from router.route import Decision, knowledge, route
@@ -9,7 +9,6 @@ from router.router import Router
 __all__ = [
     "AnswerCache",
     "Answered",
-    "Citation",
     "Decision",
     "Estimate",
     "Recorder",

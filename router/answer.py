@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from agents.citations import Citation
 from agents.game import Reply
 
 Route = Literal["action", "direct", "knowledge", "team", "question", "help"]
@@ -15,19 +16,6 @@ Route = Literal["action", "direct", "knowledge", "team", "question", "help"]
 worked on it. `question`: it asks back. `help`: nobody knew."""
 Tier = Literal["rules", "cache", "batch", "call"]
 """The dearest that was needed: no call; an answer kept from before, no call; a part of one call for many; a call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """Lines that an answer stands on."""
-
-    path: str
-    heading: str
-    line: int
-    commit: str
-
-    def __str__(self) -> str:
-        return f"{self.path}#{self.heading}:{self.line}@{self.commit}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from agents.citations import Citation
 from agents.models import Model, ModelError
-from router.answer import Citation
 from router.meaning import same_meaning
 from storage.expiring import Expiring, ExpiringAway
 

@@ -9,10 +9,10 @@ import asyncio
 import re
 from dataclasses import replace
 
+from agents.citations import Citation
 from agents.models import Answer, Marked, Message, Model, ModelError, Request, ToolCall
 from agents.worlds import World
 from kb.search import Hit
-from router.answer import Citation
 from router.route import knowledge
 from router.seams import Words
 from router.tools import READ, SEARCH

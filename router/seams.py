@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agents.access import Principal
+from agents.citations import Citation
 from agents.filled import Filled
 from agents.game import Game, Reply
 from agents.models import Tool
 from agents.worlds import World
 from kb.session import Said
-from router.answer import Citation
 
 Tell = Callable[[str], None]
 """Hears an answer as it comes."""

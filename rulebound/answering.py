@@ -28,7 +28,6 @@ from agents.teams.service import teams_of
 from agents.worlds import Where, World, WorldError
 from kb.session import Said
 from router import Answered, Router
-from router.answer import Citation
 from router.cache import AnswerCache, shares
 from router.decisions import Recorder
 from router.seams import Tell, Words
@@ -119,8 +118,7 @@ class Answering:
 
 
 def _found(finding: Finding) -> Words:
-    cited = tuple(Citation(each.path, each.heading, each.line, each.commit) for each in finding.citations)
-    return Words(finding.text, cited, finding.model_calls, finding.cost, finding.reason)
+    return Words(finding.text, finding.citations, finding.model_calls, finding.cost, finding.reason)
 
 
 # --- the router's seams
@@ -185,12 +183,11 @@ class _Flows:
             result = await self.teams.run(asker, flow, task, world=name, handle=handle, run_id=run)
         except (TeamError, KnowledgeError, Refused, WorldError, StoreError) as error:
             return Words(f"{error}. {getattr(error, 'hint', '')}".strip(), reason="the team could not begin")
-        cited = tuple(Citation(each.path, each.heading, each.line, each.commit) for each in result.citations)
         more = f"\n(The proposal is the draft {result.branch}.)" if result.branch else ""
         if result.status == "waiting-approval":
             more += f"\n(It waits for you: rulebound team resume {result.run_id} --yes, or --no.)"
         reason = f"the team {flow}: {result.status}{result.reason and f', {result.reason}'}"
-        return Words(result.text + more, cited, result.model_calls, result.cost, reason)
+        return Words(result.text + more, result.citations, result.model_calls, result.cost, reason)
 
     async def _name(self, world: World, asker: Principal) -> str:
         """What the knowledge base of a world is called. Raises `KnowledgeError` where the asker may not read it."""

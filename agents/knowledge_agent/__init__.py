@@ -5,7 +5,7 @@
 
 from agents.knowledge_agent.agent import KnowledgeAgent
 from agents.knowledge_agent.asking import Asker
-from agents.knowledge_agent.findings import Citation, Finding, Sentence
+from agents.knowledge_agent.findings import Finding, Sentence
 from agents.knowledge_agent.passages import Limits
 
-__all__ = ["Asker", "Citation", "Finding", "KnowledgeAgent", "Limits", "Sentence"]
+__all__ = ["Asker", "Finding", "KnowledgeAgent", "Limits", "Sentence"]

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from agents.citations import Citation
 from agents.game import Game
-from agents.knowledge_agent.findings import Citation, Finding, Verdict
+from agents.knowledge_agent.findings import Finding, Verdict
 from agents.knowledge_agent.passages import Limits, choose, plain
 from agents.knowledge_agent.support import Support
 from kb.referee import Inputs, Outcome

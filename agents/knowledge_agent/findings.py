@@ -8,23 +8,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from agents.citations import Citation
 from agents.models import Usage
 
 Verdict = Literal["valid", "invalid", "unclear"]
 Tier = Literal["rules", "cache", "call"]
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A line of a page at a commit; `heading` is what it stands under."""
-
-    path: str
-    heading: str
-    line: int
-    commit: str
-
-    def __str__(self) -> str:
-        return f"{self.path}#{self.heading}:{self.line}@{self.commit}"
 
 
 @dataclass(frozen=True, slots=True)

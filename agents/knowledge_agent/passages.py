@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from agents.knowledge_agent.findings import Citation
+from agents.citations import Citation
 from agents.knowledge_agent.words import telling
 from kb.search import Hit, SearchIndex
 

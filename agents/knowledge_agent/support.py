@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from agents.knowledge_agent.findings import Citation
+from agents.citations import Citation
 from agents.knowledge_agent.passages import Passage, plain
 from agents.knowledge_agent.words import content, names, negated, numbers
 

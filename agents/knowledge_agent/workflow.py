@@ -10,10 +10,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from agents.citations import Citation
 from agents.knowledge_agent.agent import KnowledgeAgent
 from agents.knowledge_agent.asking import Asker
 from agents.knowledge_agent.carrying import MAX_ANSWER, MAX_DONE, Hands, State, Table, compiled, step_of
-from agents.knowledge_agent.findings import Citation, Finding
+from agents.knowledge_agent.findings import Finding
 from agents.knowledge_agent.prose import Step, steps
 from agents.models import Model, Usage
 from kb.types import storable

@@ -3,7 +3,7 @@
 It must not know transports; LangGraph is imported when the first run begins.
 """
 
-from agents.teams.results import Cited, Listed, Progress, TeamError, TeamResult
+from agents.teams.results import Listed, Progress, TeamError, TeamResult
 from agents.teams.service import Teams
 
-__all__ = ["Cited", "Listed", "Progress", "TeamError", "TeamResult", "Teams"]
+__all__ = ["Listed", "Progress", "TeamError", "TeamResult", "Teams"]

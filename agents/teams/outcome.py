@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agents.citations import Citation
 from agents.teams.graph import following, over, unsettled
-from agents.teams.results import Cited, Status, TeamResult
+from agents.teams.results import Status, TeamResult
 from agents.teams.tools import Desk
 from kb.teams import Again, Team
 from storage.records import Json
@@ -78,8 +79,8 @@ def _text(team: Team, log: Sequence[Json]) -> str:
     return "\n\n".join(f"{each['about'] or team.member(each['member']).name}: {each['text']}" for each in last)
 
 
-def _citations(told: Sequence[Json], text: str) -> tuple[Cited, ...]:
+def _citations(told: Sequence[Json], text: str) -> tuple[Citation, ...]:
     """The lines that the text names among those that were read; where it names none, all that were read first."""
-    seen = list(dict.fromkeys(Cited(**each) for did in told for each in did.get("seen", ())))
+    seen = list(dict.fromkeys(Citation(**each) for did in told for each in did.get("seen", ())))
     named = [each for each in seen if each.path in text]
     return tuple((named or seen)[:CITATIONS])

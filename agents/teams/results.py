@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from agents.citations import Citation
 from storage.records import Json
 
 Status = Literal["done", "waiting-approval", "stopped", "failed"]
@@ -21,19 +22,6 @@ class TeamError(Exception):
     def __init__(self, message: str, hint: str):
         super().__init__(message)
         self.hint = hint
-
-
-@dataclass(frozen=True, slots=True)
-class Cited:
-    """Lines that members read."""
-
-    path: str
-    heading: str
-    line: int
-    commit: str
-
-    def __str__(self) -> str:
-        return f"{self.path}#{self.heading}:{self.line}@{self.commit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +45,7 @@ class TeamResult:
     text: str
     reason: str = ""
     steps: int = 0
-    citations: tuple[Cited, ...] = ()
+    citations: tuple[Citation, ...] = ()
     branch: str = ""
     """The draft with what was proposed."""
     commit: str = ""

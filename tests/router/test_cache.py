@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.answer import Citation
+from agents.citations import Citation
 from router.cache import AnswerCache, Kept, key_of
 from router.meaning import may_be_kept, same_meaning
 from storage import MemoryStore

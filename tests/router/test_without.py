@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from agents.access import LOCAL, PUBLIC, Principal, Refused
+from agents.citations import Citation
 from agents.game import Game, Reply
 from agents.models import Tool
 from agents.worlds import World
 from evals.scripted import Answer, Call
 from kb.session import Said
-from router.answer import Citation
 from router.labels import Labels
 from router.seams import Tell, Words
 
