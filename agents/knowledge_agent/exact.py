@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,8 +18,13 @@ from agents.knowledge_agent.support import Support
 from kb.referee import Inputs, Outcome
 from kb.search import Hit, SearchIndex
 
-QUOTED, CHARACTERS = 3, 600
-"""Sections of an answer without a model, and how much of each."""
+QUOTED, CHARACTERS, LOOKED_AT = 3, 600, 10
+"""Sections of an answer without a model, how much of each, and among how many they are chosen."""
+_EXACT = re.compile(
+    "always|derived|examples|invariants|judgement|knows|otherwise|rules|state|takes|then|unless|voice|when",
+    re.IGNORECASE,
+)
+"""Headings of what is written for the referee (or a model): to a reader it says little, and it gives puzzles away."""
 
 
 def decided(game: Game, text: str, now: datetime | None = None) -> Finding | None:
@@ -76,13 +82,16 @@ def stated(pages: SearchIndex, statement: str, limits: Limits) -> Finding:
 
 
 def quoted(pages: SearchIndex, hits: Sequence[Hit], reason: str) -> Finding:
-    """The best sections in their own words; without any, an answer that says so."""
-    texts: list[str] = []
-    cited: list[Citation] = []
-    for hit in hits[:QUOTED]:
-        section = pages.read(hit.path, first=hit.line, section=hit.heading, characters=CHARACTERS)
-        texts.append(plain(section.text if section and section.text else hit.snippet).strip())
-        cited.append(Citation(hit.path, hit.heading, hit.line, hit.commit))
-    if not texts:
+    """The best sections in their own words, exact ones only where no prose fits; without any, an answer that says so."""
+    found = [(hit, _text(pages, hit)) for hit in hits[:LOOKED_AT]]
+    prose = [(hit, text) for hit, text in found if not _EXACT.fullmatch(hit.heading) and "\n" in text]
+    told = (prose or found)[:QUOTED]
+    if not told:
         return Finding("The pages say nothing about this.", (), "rules", reason)
-    return Finding("\n\n".join(texts), tuple(cited), "rules", reason)
+    cited = tuple(Citation(hit.path, hit.heading, hit.line, hit.commit) for hit, _ in told)
+    return Finding("\n\n".join(text for _, text in told), cited, "rules", reason)
+
+
+def _text(pages: SearchIndex, hit: Hit) -> str:
+    section = pages.read(hit.path, first=hit.line, section=hit.heading, characters=CHARACTERS)
+    return plain(section.text if section and section.text else hit.snippet).strip()

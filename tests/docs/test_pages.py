@@ -59,6 +59,15 @@ def test_the_readme_shows_a_real_session(tmp_path: Path) -> None:
     assert played.stdout.strip() == session[1].strip()
 
 
+def test_the_readme_shows_a_real_answer_from_pages(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    session = re.search(r'^\$ rulebound ask --world (\w+) "([^"]+)"\n(.*?)^```', text, re.MULTILINE | re.DOTALL)
+    assert session is not None
+    answered = rulebound("ask", "--world", session[1], session[2], folder=tmp_path).stdout
+    commit = re.compile(r"@folder-\w+$", re.MULTILINE)  # changes with every edit of the world
+    assert commit.sub("", answered) == commit.sub("", session[3])
+
+
 def test_the_readme_shows_a_real_page_and_a_real_mistake(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     page = re.search(r"^```markdown\n(.*?)^```", text, re.MULTILINE | re.DOTALL)

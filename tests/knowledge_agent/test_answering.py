@@ -45,6 +45,15 @@ async def test_without_a_model_the_best_sections_are_quoted_with_their_lines(mod
     assert found.verdict == ("unclear" if mode == "validate" else None)
 
 
+async def test_prose_is_quoted_before_what_is_written_for_the_referee() -> None:
+    rule = "# Baking\n\n## When\n\n- bread is there: `bread.location == oven`\n"
+    pages = {"rules/bake.md": rule, "lore/bread.md": "# Bread\n\nBread is baked in the oven.\n"}
+    found = await KnowledgeAgent(None).interpret(Asker("ann", "inn", index(pages)), "Where is bread baked?")
+    assert found.text == "# Bread\n\nBread is baked in the oven."
+    alone = await KnowledgeAgent(None).interpret(Asker("ann", "inn", index({"rules/bake.md": rule})), "Where is bread?")
+    assert "bread.location == oven" in alone.text
+
+
 async def test_what_no_page_knows_costs_no_call_and_is_said(bench: Bench) -> None:
     found = await bench.agent.interpret(bench.asker, "zyxxy?")
     assert (found.text, found.citations) == ("The pages say nothing about this.", ())
