@@ -23,6 +23,7 @@ from agents.models import Answer, Model, ModelError, Request
 from agents.worlds import Where, World
 from kb.rulebook import Persona
 from kb.session import Said
+from kb.types import storable
 from router import pages, talk
 from router.answer import Answered, Route, Tier, Told
 from router.cache import AnswerCache, Keeping, Kept, key_of
@@ -161,9 +162,9 @@ class Router:
                     route=answered.route,
                     tier=answered.tier,
                     stage=trail.stage,
-                    reason=answered.reason,
+                    reason=storable(answered.reason),
                     world=trail.world,
-                    persona=ask.persona,
+                    persona=storable(ask.persona)[:100],
                     seconds=end - begin,
                     routing=(trail.routed or end) - begin,
                     calls=trail.calls,

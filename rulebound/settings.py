@@ -47,7 +47,7 @@ class Settings:
     """`RULEBOUND_MODEL_URL`: its OpenAI-compatible address, up to `/v1`; none: litellm knows the provider."""
     model_key: str = field(default="", repr=False)
     """`RULEBOUND_MODEL_KEY`: its key."""
-    variables: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
     """The environment, for the keys that the file of providers names."""
     secret: str | None = None
     """`RULEBOUND_SECRET`: at least 32 random characters that all workers share, where they have different homes."""

@@ -93,7 +93,8 @@ class Table:
             except GameError as error:
                 return Answer(f"{error}. {error.hint}")
         answered = await self._router.answer(LOCAL, line, handle=self._handle, **options)
-        return Answer(answered.text, answered.notes, answered.reply)
+        cited = "".join(f"\n  {each}" for each in answered.citations if str(each) not in answered.text)
+        return Answer(answered.text + cited, answered.notes, answered.reply)
 
     async def complete(self, typed: str) -> list[str]:
         """Commands that begin with what is typed and would be allowed."""

@@ -141,7 +141,7 @@ async def test_the_tools_are_few_small_and_tell_what_they_do(in_memory: Connect)
         assert tool.output_schema
         assert tool.annotations is not None
         assert bool(tool.annotations.read_only_hint) is (
-            tool.name not in {"start", "act", "kb_write", "kb_patch", "kb_delete"}
+            tool.name not in {"start", "act", "ask", "kb_write", "kb_patch", "kb_delete"}
         )
 
 

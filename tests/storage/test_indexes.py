@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from storage.cells import around, cell
-from storage.postgres import PostgresStore, access, audit, decisions, places, progress, store
+from storage.postgres import PostgresStore, access, audit, decisions, ledger, memories, places, progress, store
 from storage.testing import crowd, landscape
 
 pytestmark = pytest.mark.anyio
@@ -39,6 +39,18 @@ DECISIONS = """
 INSERT INTO decisions (id, at, route, tier, stage, reason, world, seconds, routing, calls, cost, "full")
 SELECT uuidv7(), now() - n * interval '1 minute', 'action', 'rules', 'rules', 'why', 'cloak', 0.01, 0.001, 0, 0, 0.001
 FROM generate_series(1, 10000) n"""
+MEMORIES = """
+INSERT INTO memories (game_id, player_id, npc, version, data)
+SELECT md5('game ' || n)::uuid, md5('player ' || n)::uuid, npc, 1, '{}'
+FROM generate_series(1, 5000) n, unnest(ARRAY['otto', 'mara']) npc"""
+MODELS = (
+    """INSERT INTO model_calls (id, at, principal, purpose, provider, model, outcome, input_tokens, output_tokens,
+    cached_tokens, cost, seconds)
+SELECT uuidv7(), now() - n * interval '1 minute', 'principal ' || n % 500, 'route', 'p', 'm', 'ok', 1, 1, 0, 0, 0.1
+FROM generate_series(1, 10000) n""",
+    """INSERT INTO model_spending (day, principal, calls, cost)
+SELECT current_date - n % 30, 'principal ' || n, 1, 0 FROM generate_series(1, 10000) n""",
+)
 ACCESS = (
     (
         "INSERT INTO api_keys (id, prefix, hash, principal, scopes, created_by) "
@@ -72,11 +84,12 @@ def full(database: str) -> str:
         opened = await PostgresStore.open(database)
         await opened.close()
         connection = await asyncpg.connect(database)
-        for query in (GAMES, INSTANCES, TURNS, AUDIT, DECISIONS, *ACCESS):
+        for query in (GAMES, INSTANCES, TURNS, AUDIT, DECISIONS, *MODELS, *ACCESS):
             await connection.execute(query)
         await landscape(connection, "woods", 20_000)
         await crowd(connection, PLAYERS, 20)
         await connection.execute(SEATS)
+        await connection.execute(MEMORIES)
         await connection.execute("VACUUM ANALYZE")
         await connection.close()
 
@@ -173,6 +186,18 @@ QUERIES: list[Any] = [
     pytest.param("audit_actor", audit.OF, ("{actor}", "{month}", 100), id="what somebody did"),
     pytest.param("audit_target", audit.OF, ("{actor}", "{month}", 100), id="what was done to somebody"),
     pytest.param("audit_at", audit.ALL, ("{hour}", 100), id="what was done"),
+    pytest.param("memories_pkey", memories.LOAD, ("{game}", "{player}", None), id="what is remembered of somebody"),
+    pytest.param(
+        "memories_player", "SELECT npc FROM memories WHERE player_id = $1", ("{player}",), id="memories of somebody"
+    ),
+    pytest.param("model_spending_pkey", ledger.SPENT, ("{today}",), id="what was spent in a day"),
+    pytest.param(
+        "model_calls_at", "SELECT sum(cost) FROM model_calls WHERE at > $1", ("{hour}",), id="calls of models lately"
+    ),
+    pytest.param(
+        "model_calls_principal", "UPDATE model_calls SET principal = '' WHERE principal = $1", ("principal 7",),
+        id="calls of models for somebody",
+    ),
     pytest.param("decisions_at", decisions.SHARES, ("{hour}",), id="how messages were answered"),
 ]  # fmt: skip
 
@@ -183,7 +208,7 @@ async def test_a_query_is_answered_by_its_index(
     connection: asyncpg.Connection, index: str, query: str, values: tuple[Any, ...]
 ) -> None:
     row = await connection.fetchrow(
-        "SELECT md5('player 77')::uuid AS player, md5('game 7')::uuid AS game, now() - interval '1 hour' AS hour, "
+        "SELECT current_date AS today, md5('player 77')::uuid AS player, md5('game 7')::uuid AS game, now() - interval '1 hour' AS hour, "
         "now() - interval '1 month' AS month, "
         "md5('player 7') AS actor"
     )
@@ -200,5 +225,5 @@ async def test_every_index_is_proved(connection: asyncpg.Connection) -> None:
         "WHERE relnamespace = 'public'::regnamespace"
     )
     elsewhere = {"alembic_version_pkc", "audit_pkey", "decisions_pkey", "fence_pkey", "jobs_due", "jobs_pkey",
-                 "outbox_game", "outbox_pkey", "saves_pkey", "waypoints_pkey"}  # fmt: skip
+                 "model_calls_pkey", "outbox_game", "outbox_pkey", "saves_pkey", "waypoints_pkey"}  # fmt: skip
     assert {row["name"] for row in rows} == elsewhere | {each.values[0] for each in QUERIES}
