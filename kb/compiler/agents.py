@@ -234,7 +234,8 @@ def _compile_judgements(typed: Typed, scope: Scope) -> tuple[tuple[Judgement, ..
             hint = f"Write `{typed.id.replace('-', '_')}.{match['field']}`."
             problems.append(problem("RB506", span, "The answer is not a field of this agent", hint))
         if fallback not in options or len(set(options)) < 2:
-            hint = f"Choose one of {', '.join(options)}."
+            told = ", ".join(f"`{each}`" for each in options)
+            hint = f"Two answers or more stand as `**yes / no**`, and one of them is the fallback; here are {told}."
             problems.append(problem("RB506", span, f"The fallback `{fallback}` is none of the answers", hint))
             continue
         name = f"{match['root']}.{match['field']}"
