@@ -10,20 +10,11 @@ NO_TEAM = (
     "That is work for several agents, and none can be asked at the moment. The pages, the rules and search are there."
 )
 NOTHING = "Neither the rules nor the pages answer this. Ask about the world in other words, or search its pages."
-_ASKS = re.compile(
-    r"(who|what|where|when|why|how|which|whose|can|could|may|should|is|are|do|does|did|will|tell me)\b.*|.*\?",
-    re.IGNORECASE | re.DOTALL,
-)
 _THANKS = re.compile(
     r"\b(thanks?|thank you|thx|ty|cheers|appreciate\w*|great job|well done|good job|nice)\b", re.IGNORECASE
 )
 _BYE = re.compile(r"\b(bye|goodbye|good night|see you|farewell|later|cya)\b", re.IGNORECASE)
 _ABOUT = re.compile(r"\b(you|your|yourself|bot|robot|human|ai|assistant|model)\b", re.IGNORECASE)
-
-
-def asks(message: str) -> bool:
-    """Whether it is worded as a question."""
-    return _ASKS.fullmatch(message.strip()) is not None
 
 
 def small_talk(message: str, world: World) -> str:
