@@ -43,6 +43,11 @@ SHORT: Final = {
     "y": "why", "bout": "about", "em": "them", "ya": "you", "yo": "hey", "urself": "yourself", "what's": "what is", "who's": "who is",
     "where's": "where is", "how's": "how is", "that's": "that is", "thats": "that is", "it's": "it is", "its": "it is", "there's": "there is",
     "you're": "you are", "youre": "you are", "they're": "they are", "we're": "we are", "he's": "he is", "she's": "she is",
+    "tk": "take", "gv": "give", "giv": "give", "gt": "get", "lk": "look", "pt": "put", "rd": "read", "opn": "open", "drp": "drop", "bck": "back",
+    "whr": "where", "wher": "where", "wen": "when", "wich": "which", "wht": "what", "xplain": "explain", "cn": "can", "cud": "could", "wud": "would",
+    "shud": "should", "nd": "and", "bt": "but", "nt": "not", "jst": "just", "tht": "that", "ths": "this", "der": "there", "wana": "want to",
+    "gona": "going to", "imma": "i will", "hve": "have", "mch": "much", "mny": "many", "tks": "thanks", "thanx": "thanks", "tnx": "thanks",
+    "soz": "sorry", "wassup": "what is up", "w8": "wait", "rly": "really", "srsly": "really", "hlp": "help", "rtn": "return", "fav": "favourite",
 }  # fmt: skip
 """How people write words on phones."""
 
