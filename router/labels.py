@@ -27,7 +27,7 @@ from router.words import LORE, MADE, MAKES, OUTSIDE, SHORT, SMALL, TALK, TOGETHE
 SURE: Final = 0.8
 """Of a label that settles a message where a model could be asked; below it the call decides."""
 ROUTES: Final[tuple[Route, ...]] = ("action", "direct", "knowledge", "team", "help")
-_PASSES, _RATE, _ENOUGH = 12, 3.0, 0.98
+_PASSES, _RATE, _ENOUGH = 8, 3.0, 0.9
 _SORTS: Final = (("made", MADE), ("out", OUTSIDE), ("together", TOGETHER), ("talk", TALK), ("lore", LORE))
 _USUAL: Final = SMALL | VERBS | MAKES | MADE | TOGETHER | OUTSIDE | TALK | LORE
 _DETERMINERS: Final = frozenset(
@@ -170,6 +170,8 @@ def features(
         found |= {f"{size}:{' '.join(words[:size])}", f"h{size}:{' '.join(bare[:size])}"}
         found |= {f"s{size}:{' '.join(sorts[:size])}", f"t{size}:{' '.join(bare_sorts[:size])}"}
     found |= {f"p:{a} {b}" for a, b in pairwise(bare_sorts)}
+    if words:
+        found |= {f"{kind}:{begin} {sort}" for kind, begin in (("f", words[0]), ("g", sorts[0])) for sort in sorts[1:]}
     found |= {f"n:{min(len(words), 8)}", f"e:{text[-1:] if text[-1:] in '?!.' else ''}"}
     if len(bare) < len(words):
         found.add("polite")

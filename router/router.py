@@ -44,6 +44,10 @@ MAX_TOLD = 4_000
 MAX_COMMANDS = 3
 """Actions that one message may be read as."""
 MAX_RECENT, MAX_PLACES = 1_000, 50
+_UNKNOWN = {
+    "action": "it is something to do, in words that the rules do not know",
+    "knowledge": "it is a question, and no page answers it",
+}
 
 
 class Router:
@@ -439,7 +443,8 @@ class Router:
         why = " after a model gave no answer that holds" if failed else ""
         answered = await self._by_label(ask, label, why)
         if game is None or (answered is not None and not failed):
-            return answered or Answered(talk.NOTHING, "help", "rules", f"neither the rules nor the pages know it{why}")
+            route = "knowledge" if label.route == "knowledge" else "help"
+            return answered or Answered(talk.NOTHING, route, "rules", f"neither the rules nor the pages know it{why}")
         # By whom it was read in vain is recorded with the turn.
         reply = await self._games.act(
             ask.handle, ask.asker.id, ask.message, key=ask.key, filled=Filled(by=tuple(trail.by)), **ask.options
@@ -447,16 +452,12 @@ class Router:
         if answered is not None:
             told = _acted(reply, answered.reason, trail, answered.route)
             return replace(told, text=answered.text, citations=answered.citations)
-        route: Route = "action" if label.route == "action" else "help"
-        reason = (
-            "it is something to do, in words that the rules do not know" if route == "action" else "nobody knows it"
-        )
-        return _acted(reply, f"{reason}{why}", trail, route)
+        return _acted(reply, f"{_UNKNOWN.get(label.route, 'nobody knows it')}{why}", trail, label.route)
 
     async def _by_label(self, ask: Asking, label: Label, why: str) -> Answered | None:
         """What pages or templates say to a message of this sort; None: nothing."""
         assert ask.world is not None
-        if label.route == "knowledge" or (label.probability < SURE and talk.asks(ask.message)):
+        if label.route == "knowledge":
             words = await self._told(ask)
             if words is not None:
                 reason = f"it is a question, and pages answer it{why}"

@@ -10,10 +10,6 @@ NO_TEAM = (
     "That is work for several agents, and none can be asked at the moment. The pages, the rules and search are there."
 )
 NOTHING = "Neither the rules nor the pages answer this. Ask about the world in other words, or search its pages."
-_ASKS = re.compile(
-    r"(who|what|where|when|why|how|which|whose|can|could|may|should|is|are|do|does|did|will|tell me)\b.*|.*\?",
-    re.IGNORECASE | re.DOTALL,
-)
 _THANKS = re.compile(
     r"\b(thanks?|thank you|thx|ty|cheers|appreciate\w*|great job|well done|good job|nice)\b", re.IGNORECASE
 )
@@ -27,11 +23,6 @@ _COURTESY = re.compile(
     r"|are you (a |an )?(real )?(bot|robot|human|person|ai|machine|chatbot|computer)|what is your name|what's your name)\W*",
     re.IGNORECASE,
 )
-
-
-def asks(message: str) -> bool:
-    """Whether it is worded as a question."""
-    return _ASKS.fullmatch(message.strip()) is not None
 
 
 def courtesy(message: str, world: World) -> str:
