@@ -28,6 +28,8 @@ SURE: Final = 0.8
 """Of a label that settles a message where a model could be asked; below it the call decides."""
 ROUTES: Final[tuple[Route, ...]] = ("action", "direct", "knowledge", "team", "help")
 _PASSES, _RATE, _ENOUGH = 8, 3.0, 0.9
+_COUNTED: Final = 0.15
+"""Share of the counts in a weight: the best of 0, 0.15 and 0.3 on examples held out."""
 _SORTS: Final = (("made", MADE), ("out", OUTSIDE), ("together", TOGETHER), ("talk", TALK), ("lore", LORE))
 _USUAL: Final = SMALL | VERBS | MAKES | MADE | TOGETHER | OUTSIDE | TALK | LORE
 _DETERMINERS: Final = frozenset(
@@ -126,7 +128,17 @@ def _learn(examples: Sequence[tuple[str, Route]]) -> _Learned:
             for vector in vectors:
                 for route, step in enumerate(steps):
                     vector[route] += step
+    _add_counts(weights, rows)
     return _Learned(dict(weights), known)
+
+
+def _add_counts(weights: Mapping[str, list[float]], rows: Sequence[tuple[Sequence[str], int]]) -> None:
+    """To each weight, a share of how often the feature is seen with each route: it steadies what few examples have taught."""
+    routes = Counter(right for _, right in rows)
+    seen = Counter((name, right) for found, right in rows for name in found)
+    for name, vector in weights.items():
+        for route in range(len(ROUTES)):
+            vector[route] += _COUNTED * math.log((seen[name, route] + 0.1) / (routes[route] + 0.2))
 
 
 def _words(text: str) -> list[str]:
