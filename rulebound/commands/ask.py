@@ -22,7 +22,8 @@ def ask(where: Where, question: str, *, player: str | None, persona: str, as_jso
         cited = "".join(f"\n  {each}" for each in answered.citations if str(each) not in answered.text)
         notes = "".join(f"\n({each})" for each in answered.notes)
         print(f"{cited}{notes}\n({answered.route}, by {answered.tier}: {answered.reason})")
-    return 1 if answered.route == "help" else 0
+    nobody_knew = answered.route == "help" or (answered.route == "knowledge" and not answered.citations)
+    return int(nobody_knew)
 
 
 async def _ask(where: Where, question: str, player: str | None, persona: str, *, show: bool) -> Answered:
