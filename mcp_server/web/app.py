@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -55,8 +56,13 @@ def create(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        # Who asks first does not wait until a library is imported.
+        warming = asyncio.create_task(app.client.warm()) if app.client is not None else None
         async with transport.run():
             yield
+        if warming is not None:
+            warming.cancel()
+            await asyncio.gather(warming, return_exceptions=True)
         await peers.close()
 
     routes = [

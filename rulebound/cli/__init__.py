@@ -110,11 +110,14 @@ def test(
     path: PathArgument = ".",
     at: AtOption = None,
     word: Annotated[str, typer.Option("-k", metavar="WORD", help="Only those whose name or page holds the word.")] = "",
+    with_model: Annotated[
+        bool, typer.Option("--with-model", help="Also what says `by: model`, with the model that is configured.")
+    ] = False,
 ) -> None:
     """Run every example and scenario. Exit 0: all pass, 1: some fail, 2: nothing can be run."""
     from rulebound.commands.check import test as run
 
-    finish(run(located(path, at), word))
+    finish(run(located(path, at), word, with_model=with_model))
 
 
 @app.command()

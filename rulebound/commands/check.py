@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agents.worlds import Where, open_location
+from agents.worlds import Where, World, open_location
 from kb import report
 from kb.check import Checked
 from kb.check import check as check_source
 from kb.diagnostics import Diagnostic
+from kb.rulebook import Scenario
 from kb.session import Session
 from kb.testing import Result, left_to_models, run_examples, run_scenarios
 from rulebound.settings import Settings
@@ -38,31 +40,63 @@ def check(where: Where, form: str) -> int:
     return 1 if checked.problems else 0
 
 
-def test(where: Where, word: str) -> int:
-    """Runs examples and scenarios whose name or page holds the word; 0 all pass, 1 some fail or the rules are broken."""
+def test(where: Where, word: str, *, with_model: bool = False) -> int:
+    """Runs examples and scenarios whose name or page holds the word; 0 all pass, 1 some fail or the rules are broken. Raises
+    `NoModel`."""
     checked = _checked(where, run=False)
     if checked.errors:
         print(report.text(checked.errors))
         print(f"{_many(checked.errors)} to mend before anything can run.", file=sys.stderr)
         return 1
-    passed, failed, skipped = 0, 0, 0
+    results: list[Result] = []
+    skipped = 0
     for rulebook in checked.rulebooks.values():
         session = Session(rulebook)
-        skipped += sum(word.casefold() in f"{each.id} {each.span.path}".casefold() for each in left_to_models(rulebook))
-        for result in (*run_examples(rulebook, session), *run_scenarios(rulebook, session)):
-            if word.casefold() not in f"{result.name} {result.span.path}".casefold():
-                continue
-            if result.failure is None:
-                passed += 1
-            else:
-                failed += 1
-                _show(result)
-    if word and not passed + failed + skipped:
+        results += (*run_examples(rulebook, session), *run_scenarios(rulebook, session))
+        skipped += sum(_named(word, each) for each in left_to_models(rulebook))
+    if with_model:
+        results += asyncio.run(_by_model(where, list(checked.rulebooks)))
+        skipped = 0
+    run = [each for each in results if _named(word, each)]
+    failed = [each for each in run if each.failure is not None]
+    for each in failed:
+        _show(each)
+    if word and not run and not skipped:
         print(f"rulebound: no example or scenario has {word!r} in its name. Leave -k out to run all.", file=sys.stderr)
         return 2
-    left = f", {skipped} skipped: `by: model` alone, and no model plays here" if skipped else ""
-    print(f"{passed} passed, {failed} failed{left}")
+    left = f", {skipped} skipped: `by: model` alone; `--with-model` plays them" if skipped else ""
+    print(f"{len(run) - len(failed)} passed, {len(failed)} failed{left}")
     return 1 if failed else 0
+
+
+async def _by_model(where: Where, experiences: Sequence[str]) -> list[Result]:
+    """The scenarios that say `by: model`, by the model that is configured. Raises `NoModel`."""
+    from agents.freeform import Freeform
+    from agents.judging import Judging
+    from agents.playtest import run_by_model
+    from rulebound.app import open_model
+
+    settings = Settings.from_environment()
+    async with open_model(settings) as model:
+        if model is None:
+            raise NoModel
+        worlds = [World.open(replace(where, experience=id), cache=settings.cache) for id in experiences]
+        return [each for world in worlds for each in await run_by_model(world, Judging(model), Freeform(model))]
+
+
+class NoModel(Exception):
+    """`--with-model` without one."""
+
+    hint = "See `rulebound models`."
+
+    def __init__(self) -> None:
+        super().__init__("No model is configured")
+
+
+def _named(word: str, what: Result | Scenario) -> bool:
+    """Whether an example's or scenario's name or page holds the word."""
+    name = what.name if isinstance(what, Result) else what.id
+    return word.casefold() in f"{name} {what.span.path}".casefold()
 
 
 def _from_here(problems: Sequence[Diagnostic], where: Where) -> list[Diagnostic]:

@@ -46,3 +46,18 @@ def test_a_player_s_words_become_a_turn_in_the_same_game(
         told = data(rulebound("ask", "would you kindly take me back to the eastern room", "--player", "ada", "--json"))
     assert (told["route"], told["tier"], told["turn"], told["model_calls"]) == ("action", "call", 2, 1)
     assert len(model.requests) == 1
+
+
+def test_scenarios_for_a_model_are_played_by_it_where_that_is_asked(
+    rulebound: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "1 skipped" in rulebound("test", "ferry").out
+    missing = rulebound("test", "ferry", "--with-model")
+    assert (missing.status, "No model is configured" in missing.err) == (2, True)
+    said = {"say": "A bell, far off.", "effects": [{"do": "add", "field": "player.respect", "value": 1}]}
+    with serving(lambda _: Answer(json.dumps(said))) as model:
+        monkeypatch.setenv("RULEBOUND_MODEL", "scripted")
+        monkeypatch.setenv("RULEBOUND_MODEL_URL", f"{model.url}/v1")
+        ran = rulebound("test", "ferry", "--with-model")
+    assert (ran.status, "0 failed" in ran.out, "skipped" in ran.out) == (0, True, False)
+    assert len(model.requests) == 1
