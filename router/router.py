@@ -472,8 +472,8 @@ class Router:
 
     async def _told(self, ask: Asking) -> Words | None:
         assert ask.world is not None
-        if self._model is None and self._scholar is not None:
-            return await self._scholar.answers(ask.message, ask.world, ask.asker)
+        if self._scholar is not None:
+            return await self._scholar.quotes(ask.message, ask.world, ask.asker)
         return await pages.quoted(ask.message, ask.world)
 
     async def _talk(self, ask: Asking, game: Game | None, trail: Trail) -> Answered | None:

@@ -68,6 +68,10 @@ class Scholar(Protocol):
         """None: the pages do not tell."""
         ...
 
+    async def quotes(self, question: str, world: World, asker: Principal) -> Words | None:
+        """What pages say, word for word; no model is asked."""
+        ...
+
 
 class Teams(Protocol):
     """Runs flows in which several agents work."""

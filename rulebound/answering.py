@@ -98,7 +98,7 @@ class Answering:
             decisions=self.decisions,
             voice=_Voice(self.voices),
             freeform=Freeform(self.model),
-            scholar=_Scholar(self.agent),
+            scholar=_Scholar(self.agent, KnowledgeAgent(None)),
             teams=_Flows(self.teams(knowledge), knowledge),
             now=self._now,
         )
@@ -160,9 +160,17 @@ async def _spoken(parts: AsyncGenerator[Part], tell: Tell | None) -> Words | Non
 @dataclass(frozen=True, slots=True)
 class _Scholar:
     agent: KnowledgeAgent
+    quoting: KnowledgeAgent
+    """Without a model."""
 
     async def answers(self, question: str, world: World, asker: Principal) -> Words | None:
-        found = await self.agent.interpret(Asker.about(world, asker.id), question)
+        return await self._asked(self.agent, question, world, asker)
+
+    async def quotes(self, question: str, world: World, asker: Principal) -> Words | None:
+        return await self._asked(self.quoting, question, world, asker)
+
+    async def _asked(self, agent: KnowledgeAgent, question: str, world: World, asker: Principal) -> Words | None:
+        found = await agent.interpret(Asker.about(world, asker.id), question)
         return _found(found) if found.citations or found.sentences else None
 
 

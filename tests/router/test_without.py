@@ -55,6 +55,9 @@ async def test_who_may_neither_play_nor_read_is_refused(table: Any, open_world: 
 
 
 class Scholar:
+    async def quotes(self, question: str, world: World, asker: Principal) -> Words | None:
+        return None
+
     async def answers(self, question: str, world: World, asker: Principal) -> Words | None:
         return Words("A scholar says so.", (Citation("hook.md", "Hook", 1, "c"),), calls=1, cost=0.25)
 
