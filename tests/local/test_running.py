@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -80,7 +81,9 @@ def test_a_port_that_another_has_taken_is_left_to_it_and_the_key_is_a_new_one(ot
 @pytest.mark.anyio
 async def test_a_server_that_dies_under_a_client_is_started_again(other: Path) -> None:
     hello = asked("", "hello", purpose="test", max_tokens=1, deadline=120)
-    async with running("smollm2", other, look=0.05) as place, Client(configured(place)) as model:
+    # By this clock the breaker has waited long enough whenever it is asked.
+    late = count(step=100.0).__next__
+    async with running("smollm2", other, look=0.05) as place, Client(configured(place), clock=late) as model:
         assert process.send(other / "models" / "smollm2" / "smollm2.lock", signal.SIGKILL)
         text = ""
         async with asyncio.timeout(60):
