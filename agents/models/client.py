@@ -145,10 +145,12 @@ class Client:
         return self.measures.render(waiting, broken, self.accounts.here.cost)
 
     def health(self) -> dict[str, Any]:
-        """`status` (`degraded` while a breaker is open) and how each provider does."""
+        """`status` (`degraded` while a breaker is open), how each provider does, and how each purpose does that was asked for or
+        is switched off."""
         found = {name: endpoint.health() for name, endpoint in self._endpoints.items()}
         well = all(each["breaker"] == "closed" for each in found.values())
-        return {"status": "healthy" if well else "degraded", "providers": found}
+        purposes = self.measures.purposes(self.configuration.off)
+        return {"status": "healthy" if well else "degraded", "providers": found, "purposes": purposes}
 
     async def _whole(self, request: Request, repair: Sequence[Message], until: float, spent: list[Usage]) -> Heard:
         course = self._course(request, until, spent)
@@ -195,6 +197,8 @@ class Client:
         """What is spent on a request; its end is measured."""
         begin, outcome = time.perf_counter(), "cancelled"
         try:
+            if request.purpose in self.configuration.off:
+                raise ModelError("refused", f"{request.purpose!r} is switched off", "See `off` in the models' file.")
             yield []
             outcome = "ok"
         except ModelError as error:

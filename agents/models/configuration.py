@@ -92,6 +92,8 @@ class Configuration:
     """For all together."""
     each: Limits = UNLIMITED
     """For each principal."""
+    off: frozenset[str] = frozenset()
+    """Purposes (`agents.models.model.Purpose`) that ask no model: whoever asks goes on as without one."""
 
     @staticmethod
     def load(file: Path, key: Callable[[str], str | None]) -> Configuration:

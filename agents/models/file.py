@@ -17,6 +17,7 @@ from annotated_types import Ge
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from agents.models.configuration import Configuration, ConfigurationError, Prices, Provider, Through
+from agents.models.model import Purpose
 from agents.models.prices import known
 from storage.ledger import Limits
 from storage.records import Json
@@ -59,6 +60,7 @@ class _File:
     embedding: str = ""
     label: str = ""
     budget: _Budget = field(default_factory=_Budget)
+    off: list[Purpose] = field(default_factory=list[Purpose])
 
 
 def read(file: Path, key: Callable[[str], str | None]) -> Configuration:
@@ -131,6 +133,7 @@ def _configuration(found: _File, key: Callable[[str], str | None]) -> Configurat
         found.label,
         everybody=Limits(budget.calls, budget.cost),
         each=Limits(budget.principal.calls, budget.principal.cost),
+        off=frozenset(found.off),
     )
 
 

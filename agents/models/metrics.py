@@ -7,7 +7,8 @@ not know what was asked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from agents.models.model import Purpose, Usage
 from storage.metrics import Histogram, counter, family, gauge
@@ -45,6 +46,15 @@ class Measures:
             self.tokens[usage.provider, usage.model, kind] += count
         # Counter holds floats as well as it holds ints.
         self.cost[usage.provider] += usage.cost  # pyright: ignore[reportArgumentType]
+
+    def purposes(self, off: Collection[str]) -> dict[str, Any]:
+        """Of each purpose that was asked for, or is `off`: `on`, `requests`, and the share of them that was `answered`."""
+        found: dict[str, Any] = {}
+        for purpose in sorted({*off, *(purpose for purpose, _ in self.requests)}):
+            total = sum(count for (each, _), count in self.requests.items() if each == purpose)
+            answered = self.requests[purpose, "ok"] / total if total else None
+            found[purpose] = {"on": purpose not in off, "requests": total, "answered": answered}
+        return found
 
     def render(self, waiting: Mapping[str, int], broken: Mapping[str, bool], today: float) -> str:
         """`waiting` calls and whether the breaker is open, by provider; what was spent `today`, US dollars."""

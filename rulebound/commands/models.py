@@ -58,6 +58,7 @@ async def _found(settings: Settings, *, call: bool) -> dict[str, Any]:
         "configured": True,
         "default": said.default,
         "label": said.label or said.default[0],
+        "off": sorted(said.off),
         "embedding": said.embedding,
         "providers": providers,
         "budget": {"everybody": asdict(said.everybody), "each": asdict(said.each)},
@@ -103,6 +104,8 @@ def _told(found: dict[str, Any]) -> str:
             lines.append(f"  ok: {call['text']!r} in {call['milliseconds']:g} ms for ${call['cost']:.6f}")
         else:
             lines.append(f"  FAILED ({call['kind']}): {call['error']}. {call['hint']}")
+    if found["off"]:
+        lines.append(f"switched off: {', '.join(found['off'])}")
     today = found["today"]
     lines.append(f"today (UTC): {today['calls']} calls, ${today['cost']:.4f}, {today['principals']} principals")
     for whose, limits in (("everybody", found["budget"]["everybody"]), ("each principal", found["budget"]["each"])):
