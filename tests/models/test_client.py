@@ -118,8 +118,11 @@ async def test_a_provider_that_failed_five_times_is_left_alone_for_a_minute_and_
     assert model.health()["providers"]["first"]["breaker"] == "half-open"
     for _ in range(3):
         assert (await model.chat(HI)).text == "Well."
-    assert model.health() == {
+    health = model.health()
+    assert (health["purposes"]["test"]["on"], health["purposes"]["test"]["requests"]) == (True, 7)
+    assert health | {"purposes": {}} == {
         "status": "healthy",
+        "purposes": {},
         "providers": {
             "first": {
                 "model": "scripted",
