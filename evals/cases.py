@@ -1,0 +1,222 @@
+"""Owns cases: what is said or set as a task in a world, and what must be so afterwards.
+
+`read(file)` gives the cases of a JSON-lines file, `of_scenario(scenario, world)` that of a scenario page; docs/evaluators/cases.md is
+the format. It must not know how a case is played or scored.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, cast
+
+from kb import library
+from kb.rulebook import Scenario, ScenarioTurn
+
+MAX_STEPS = 20
+"""Actions of a solver that chooses them itself, where a case says nothing else."""
+
+
+class CaseError(Exception):
+    """A case cannot be used: `args[0]` says where and what, `hint` what to write."""
+
+    def __init__(self, message: str, hint: str = "See docs/evaluators/cases.md."):
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What must be so after a turn, or at the end. Only what is told is checked."""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    check: tuple[str, ...] = ()
+    """Expressions of the rule language over the true state."""
+    state: Literal["", "gold", "unchanged"] = ""
+    """`gold`: as the case's `gold` leaves it, apart from turns and time; `unchanged`: as it was before."""
+    refused: bool | None = None
+    """Whether the last action was refused (or not understood)."""
+    reason: str = ""
+    """What a refusal says or names: words of its text or reason, a rule's id, or `page:line` that decided."""
+    question: bool | None = None
+    """Whether it asks back."""
+    route: tuple[str, ...] = ()
+    """`router.Route`s, any of which is right."""
+    calls: int | None = None
+    """The most calls to models."""
+    cites: tuple[str, ...] = ()
+    """`page#heading` or `page`, each of which must be cited."""
+    cites_any: tuple[str, ...] = ()
+    """Of these at least one."""
+    declines: bool | None = None
+    """Whether it says that no page answers."""
+    says: tuple[str, ...] = ()
+    """Patterns (RE2, case ignored) that the answer holds."""
+    silent: tuple[str, ...] = ()
+    """Patterns that it must not hold."""
+    judge: str = ""
+    """What a model is asked about the answer, yes or no, where nothing else can tell."""
+
+    def __bool__(self) -> bool:
+        return self != _NOTHING
+
+
+_NOTHING = Expect()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the user says, and what must be so then."""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    says: str
+    expect: Expect = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to be solved. `turns` are said one after the other by a user; a solver that chooses its actions itself is given
+    `task` in place of them."""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    id: str
+    world: str
+    """A bundled name, or a folder or repository."""
+    turns: tuple[Turn, ...] = ()
+    expect: Expect = _NOTHING
+    """At the end."""
+    task: str = ""
+    gold: tuple[str, ...] = ()
+    """Commands that solve it, one a line as a player types them."""
+    never: tuple[str, ...] = ()
+    """Expressions that must not hold after any turn."""
+    experience: str = ""
+    """Where a world has several."""
+    given: tuple[str, ...] = ()
+    """Effects of the rule language that set the state up."""
+    setup: tuple[str, ...] = ()
+    """Lines that the rules play first; each must be done."""
+    role: str = "player"
+    seed: int = 0
+    steps: int = MAX_STEPS
+    """The most actions of a solver that chooses them itself."""
+    by: tuple[str, ...] = ("rules", "model")
+    """Who can play it: `rules` alone, a `model`."""
+    persona: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By which results are told apart: kind, source, difficulty."""
+    scenario: str = ""
+    """The scenario page of the world that it comes from."""
+    at: str = ""
+    """`file:line`, to show."""
+
+    def as_data(self) -> dict[str, Any]:
+        """As a line of a file: only what differs from the defaults."""
+        return _plain(self)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Case | Turn | Expect):
+        told = {each.name: getattr(value, each.name) for each in fields(value)}
+        bare = {each.name: each.default for each in fields(value)}
+        if isinstance(value, Turn) and not value.expect:
+            return value.says
+        return {name: _plain(part) for name, part in told.items() if part != bare[name] and (part or part is False)}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in cast("tuple[Any, ...]", value)]
+    return dict(cast("Mapping[str, str]", value)) if isinstance(value, Mapping) else value
+
+
+def read(file: Path) -> list[Case]:
+    """The cases of a JSON-lines file; a folder named as `world` is looked for beside the file. Raises `CaseError`."""
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CaseError(f"{file}: {error}", "Name a file of JSON lines, one case a line.") from None
+    cases = list(_cases(text, file))
+    seen: dict[str, str] = {}
+    for case in cases:
+        if case.id in seen:
+            raise CaseError(f"{case.at}: the id {case.id!r} is that of {seen[case.id]} too", "Give it another id.")
+        seen[case.id] = case.at
+    return cases
+
+
+def _cases(text: str, file: Path) -> Iterator[Case]:
+    from pydantic import TypeAdapter, ValidationError  # for those who read files
+
+    adapter = TypeAdapter(Case)
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        at = f"{file.name}:{number}"
+        try:
+            row = json.loads(line)
+            if isinstance(row, dict) and isinstance(row.get("turns"), list):  # pyright: ignore[reportUnknownMemberType]
+                turns = cast("list[Any]", row["turns"])
+                row["turns"] = [{"says": each} if isinstance(each, str) else each for each in turns]
+            case = adapter.validate_python(row)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the line"
+            raise CaseError(f"{at}: {where}: {first['msg']}") from None
+        except ValueError as error:
+            raise CaseError(f"{at}: this is no JSON: {error}", "Write one JSON object a line.") from None
+        yield replace(case, world=_near(case.world, file.parent), at=at)
+
+
+def _near(world: str, folder: Path) -> str:
+    beside = (folder / world).resolve()
+    return str(beside) if world not in library.worlds() and beside.exists() else world
+
+
+def write(file: Path, cases: Sequence[Case]) -> None:
+    """Writes cases as JSON lines."""
+    lines = [json.dumps(each.as_data(), ensure_ascii=False) for each in cases]
+    file.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def of_scenario(scenario: Scenario, world: str, experience: str = "") -> Case:
+    """A scenario page as a case; its lines are its turns, and it is solved by them."""
+    turns = tuple(Turn(each.says, _expected(each)) for each in scenario.turns)
+    return Case(
+        id=scenario.id,
+        world=world,
+        turns=turns,
+        task=scenario.title,
+        gold=tuple(each.says for each in scenario.turns),
+        experience=experience,
+        role=scenario.role,
+        seed=scenario.seed,
+        by=scenario.by,
+        scenario=scenario.id,
+        at=f"{scenario.span.path}:{scenario.span.line}",
+    )
+
+
+def _expected(turn: ScenarioTurn) -> Expect:
+    """A row of a scenario; the column Answer holds is a pattern."""
+
+    absent = turn.holds.startswith('not "')
+    words = turn.holds[5:].rstrip('"') if absent else turn.holds.strip('"')
+    pattern: tuple[str, ...] = (re.escape(words),) if words not in ("", "-") else ()
+    return Expect(
+        check=(turn.check.source,) if turn.check else (),
+        refused=turn.refused,
+        says=() if absent else pattern,
+        silent=pattern if absent else (),
+    )
+
+
+def fingerprint(cases: Sequence[Case]) -> str:
+    """The same for the same cases: a hash of all that can change a result."""
+    import hashlib
+
+    told = [{**asdict(each), "at": ""} for each in cases]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=dict).encode()).hexdigest()[:16]

@@ -1,0 +1,63 @@
+"""Owns what a case's attempt is worth: whether each expectation is met, and figures about how it was played.
+
+`verdict(case, attempt, environment)` asks every scorer. It must not know solvers or reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from evals.attempts import Attempt
+from evals.cases import Case
+from evals.environment import Environment
+from storage.records import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One expectation: its kind, what it says, whether it is met, and if not, why; `lines` decided (`path:line kind: text`)."""
+
+    kind: str
+    what: str
+    met: bool
+    why: str = ""
+    lines: tuple[str, ...] = ()
+
+    def as_data(self) -> Json:
+        """Only what is not empty."""
+        return {name: value for name, value in asdict(self).items() if value not in ("", ())}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A case is solved where it was played to the end and every expectation is met."""
+
+    solved: bool
+    checks: tuple[Checked, ...]
+    figures: dict[str, float]
+    """By name: `calls`, `cost`, `steps`, `illegal_attempted`, …"""
+    error: str = ""
+
+
+class Scorer(Protocol):
+    """Looks at one attempt. `expectations` only those that the case tells; `figures` always."""
+
+    def expectations(self, case: Case, attempt: Attempt, at: Environment) -> Sequence[Checked]: ...
+    def figures(self, case: Case, attempt: Attempt, at: Environment) -> dict[str, float]: ...
+
+
+def verdict(case: Case, attempt: Attempt, at: Environment, scorers: Sequence[Scorer] | None = None) -> Verdict:
+    """What all scorers find."""
+    from evals.scoring.scorers import SCORERS
+
+    if not attempt.states:
+        return Verdict(False, (), {}, attempt.error or "it never began")
+    checks: list[Checked] = []
+    figures: dict[str, float] = {}
+    for scorer in scorers or SCORERS:
+        checks += scorer.expectations(case, attempt, at)
+        figures |= scorer.figures(case, attempt, at)
+    solved = not attempt.error and all(each.met for each in checks)
+    return Verdict(solved, tuple(checks), figures | dict(attempt.extra), attempt.error)

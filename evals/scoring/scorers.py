@@ -1,0 +1,162 @@
+"""Owns the scorers that need no model: final state, the referee's decisions, routes, calls, citations, text.
+
+Each is a `Scorer`; `SCORERS` are all. A turn's expectations are looked at as it left things, the case's at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from evals.attempts import Attempt, Step
+from evals.cases import Case, Expect
+from evals.environment import Environment, differences
+from evals.scoring import Checked, Scorer
+
+
+class Moment:
+    """When an expectation is looked at: the steps of one turn, or of all, and the states before and after."""
+
+    def __init__(self, name: str, expect: Expect, attempt: Attempt, begin: int, end: int):
+        self.name, self.expect = name, expect
+        self.steps = attempt.steps[begin:end]
+        self.before, self.after = attempt.states[begin], attempt.states[end]
+
+    @property
+    def last(self) -> Step | None:
+        return self.steps[-1] if self.steps else None
+
+    @property
+    def answer(self) -> str:
+        """All that was answered."""
+        return "\n".join(each.answer for each in self.steps)
+
+
+def moments(case: Case, attempt: Attempt) -> Iterator[Moment]:
+    """Each turn that was played, then the whole."""
+    begin = 0
+    for turn, end in zip(case.turns, attempt.turns, strict=False):
+        if turn.expect:
+            yield Moment(f"after {turn.says!r}", turn.expect, attempt, begin, end)
+        begin = end
+    yield Moment("at the end", case.expect, attempt, 0, len(attempt.steps))
+
+
+class FinalState:
+    """Expressions over the true state (`check`, `never`), and states that are gold's or unchanged."""
+
+    def expectations(self, case: Case, attempt: Attempt, at: Environment) -> list[Checked]:
+        found: list[Checked] = []
+        for moment in moments(case, attempt):
+            for source in moment.expect.check:
+                held = at.holds(source, moment.after, attempt.player)
+                found.append(Checked("state", f"{source} {moment.name}", held.holds, held.why, held.lines))
+            if moment.expect.state:
+                wanted = moment.before if moment.expect.state == "unchanged" else at.gold(case)
+                differ = differences(wanted, moment.after)
+                why = "; ".join(f"{d.id}.{d.field} is {d.other!r}, not {d.one!r}" for d in differ[:5])
+                found.append(Checked("state", f"{moment.expect.state} {moment.name}", not differ, why))
+        for source in case.never:
+            broken = next((n for n, s in enumerate(attempt.states) if at.holds(source, s, attempt.player).holds), None)
+            why = "" if broken is None else f"`{source}` holds after step {broken}"
+            found.append(Checked("invariant", f"never {source}", broken is None, why))
+        return found
+
+    def figures(self, case: Case, attempt: Attempt, at: Environment) -> dict[str, float]:
+        return {}
+
+
+class Referee:
+    """What was refused and why, what was asked back, and changes outside the rules."""
+
+    def expectations(self, case: Case, attempt: Attempt, at: Environment) -> list[Checked]:
+        found: list[Checked] = []
+        for moment in moments(case, attempt):
+            last, expect = moment.last, moment.expect
+            status = last.status if last else ""
+            if expect.refused is not None:
+                is_so = status in ("refused", "not-understood", "question")
+                why = "" if is_so == expect.refused else f"it is {status}: {last.answer if last else ''}"
+                found.append(
+                    Checked("refused", f"{expect.refused} {moment.name}", not why, why, last.lines if last else ())
+                )
+            if expect.reason:
+                told = [each for step in moment.steps for each in (step.answer, step.reason, step.rule, *step.lines)]
+                met = any(expect.reason.casefold() in each.casefold() for each in told)
+                why = "" if met else f"it says {last.answer if last else ''!r} by {last.rule if last else ''!r}"
+                found.append(Checked("reason", f"{expect.reason} {moment.name}", met, why, last.lines if last else ()))
+            if expect.question is not None:
+                met = (status == "question") == expect.question
+                found.append(
+                    Checked("question", f"{expect.question} {moment.name}", met, "" if met else f"it is {status}")
+                )
+        executed = [each for step in attempt.steps for each in step.executed]
+        if executed:
+            found.append(Checked("illegal", "nothing happens outside the rules", False, "; ".join(executed[:5])))
+        return found
+
+    def figures(self, case: Case, attempt: Attempt, at: Environment) -> dict[str, float]:
+        acted = [each for each in attempt.steps if each.status in ("done", "refused")]
+        done = sum(each.status == "done" for each in acted)
+        return {
+            "steps": len(attempt.steps),
+            "acted": len(acted),
+            "legal": done,
+            "illegal_attempted": sum(len(each.attempted) for each in attempt.steps),
+            "illegal_executed": sum(len(each.executed) for each in attempt.steps),
+        }
+
+
+class Calls:
+    """The route of an answer, how many calls it took, and what they cost."""
+
+    def expectations(self, case: Case, attempt: Attempt, at: Environment) -> list[Checked]:
+        found: list[Checked] = []
+        for moment in moments(case, attempt):
+            if moment.expect.route:
+                route = moment.last.route if moment.last else ""
+                met = route in moment.expect.route
+                wanted = " or ".join(moment.expect.route)
+                found.append(
+                    Checked("route", f"{wanted} {moment.name}", met, "" if met else f"it is {route or 'none'}")
+                )
+            if moment.expect.calls is not None:
+                calls = sum(len(each.models) for each in moment.steps)
+                met = calls <= moment.expect.calls
+                found.append(
+                    Checked("calls", f"at most {moment.expect.calls} {moment.name}", met, "" if met else f"{calls}")
+                )
+        return found
+
+    def figures(self, case: Case, attempt: Attempt, at: Environment) -> dict[str, float]:
+        calls = [each for step in attempt.steps for each in step.models]
+        return {
+            "calls": sum(int(each.get("calls", 1)) for each in calls),
+            "input_tokens": sum(each.get("input_tokens", 0) for each in calls),
+            "output_tokens": sum(each.get("output_tokens", 0) for each in calls),
+            "cost": round(sum(each.get("cost", 0.0) for each in calls), 9),
+            "model_seconds": round(sum(each.get("seconds", 0.0) for each in calls), 6),
+        }
+
+
+class Text:
+    """What the answer says, by pattern."""
+
+    def expectations(self, case: Case, attempt: Attempt, at: Environment) -> list[Checked]:
+        import re2
+
+        found: list[Checked] = []
+        for moment in moments(case, attempt):
+            for pattern, wanted in (
+                *((each, True) for each in moment.expect.says),
+                *((each, False) for each in moment.expect.silent),
+            ):
+                met = (re2.search(f"(?is){pattern}", moment.answer) is not None) == wanted
+                what = f"{'' if wanted else 'not '}{pattern} {moment.name}"
+                found.append(Checked("text", what, met, "" if met else f"it says {moment.answer[:300]!r}"))
+        return found
+
+    def figures(self, case: Case, attempt: Attempt, at: Environment) -> dict[str, float]:
+        return {}
+
+
+SCORERS: Sequence[Scorer] = (FinalState(), Referee(), Calls(), Text())
