@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from agents.worlds import Where, World
+from agents.worlds import Where, World, open_location
 from evals.attempts import lines_of
 from evals.cases import Case, CaseError
 from kb.check import Checked, check
@@ -231,7 +231,13 @@ def environments(
     by: dict[Where, list[Case]] = {}
     for case in cases:
         by.setdefault(where_of(case, revision), []).append(case)
-    return {where: Environment(World.open(where, cache=cache), own) for where, own in by.items()}
+    return {where: Environment(_still(where, cache), own) for where, own in by.items()}
+
+
+def _still(where: Where, cache: Path | None) -> World:
+    """A world that stays as it is for a whole run, whatever becomes of its folder."""
+    source = _With(open_location(where, cache), {})
+    return World(where, source, check(source, cache=cache), cache)
 
 
 def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:
