@@ -51,6 +51,8 @@ SOLVERS: dict[str, tuple[str, str]] = {
     "system": ("evals.solvers.system", "the router as it is, with a model or without"),
 }
 """By name: the module, whose `opened` it is, and what it does."""
+MODELLESS = frozenset({"rules", "expert", "random", "fuzz"})
+"""Those that ask no model."""
 
 
 @asynccontextmanager
