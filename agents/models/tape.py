@@ -80,7 +80,8 @@ class Tape:
         if head.startswith(data):
             file.write_bytes(head)
         else:
-            os.truncate(file, tape._read(data[: data.rfind(b"\n") + 1])[0])  # half a line is a kill's
+            lines = data[: data.rfind(b"\n") + 1] or data
+            os.truncate(file, tape._read(lines)[0])  # half a line at the end is a kill's
         with file.open("ab") as tape._out:
             yield tape
         tape._finish()
