@@ -12,7 +12,7 @@ from typing import Any
 
 WORLDS = ("cloak", "commons", "lending-desk", "rock-paper-scissors", "tavern", "west-of-house", "wylding-woods")
 """The bundled worlds in which the data plays."""
-_HERE = Path(__file__).parent
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +61,4 @@ def _phrase(row: dict[str, Any]) -> Phrase:
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (_HERE / name).read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in (HERE / name).read_text("utf-8").splitlines()]
