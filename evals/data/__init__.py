@@ -1,6 +1,6 @@
-"""Owns data that judges the router: labelled messages and phrases of free speech, written apart from the code they judge.
+"""Owns data that judges: labelled messages and phrases of free speech for the router, sentences with their lines for scorers.
 
-`messages()`, `phrases()`; what they are is in README.md beside them. It must not know what is judged by them.
+`messages()`, `phrases()`, `supported()`; what they are is in README.md beside them. It must not know what is judged by them.
 """
 
 from __future__ import annotations
@@ -44,6 +44,16 @@ class Phrase:
         return self.route == "question"
 
 
+@dataclass(frozen=True, slots=True)
+class Supported:
+    """A sentence, the lines of a bundled world that it cites, and whether they say it."""
+
+    world: str
+    cites: tuple[str, ...]
+    says: str
+    supported: bool
+
+
 def messages() -> tuple[Labelled, ...]:
     """The 500 labelled messages."""
     return tuple(Labelled(**row) for row in _rows("router_messages.jsonl"))
@@ -52,6 +62,12 @@ def messages() -> tuple[Labelled, ...]:
 def phrases() -> tuple[Phrase, ...]:
     """The 200 phrases."""
     return tuple(_phrase(row) for row in _rows("phrases.jsonl"))
+
+
+def supported() -> tuple[Supported, ...]:
+    """The 90 sentences by which the check of citations is measured."""
+    rows = _rows("support.jsonl")
+    return tuple(Supported(row["world"], tuple(row["cites"]), row["says"], row["supported"]) for row in rows)
 
 
 def _phrase(row: dict[str, Any]) -> Phrase:

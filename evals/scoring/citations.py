@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from agents.knowledge_agent.words import negated, numbers
+from agents.knowledge_agent.words import EMPTY, negated, numbers
 from evals.attempts import Attempt, Step
 from evals.cases import Case
 from evals.environment import Environment
@@ -19,10 +19,12 @@ from evals.scoring.moments import Moment, moments
 from kb.search import SearchIndex
 from kb.search.documents import Part
 
-RECALL = 0.6
+RECALL = 0.7
 """The share of a sentence's words that one line of the evidence, with what it stands under, must have."""
-ORDER = 0.6
+ORDER = 0.7
 """The share of those words that must stand there in the same order: "paper wraps rock" is not "rock wraps paper"."""
+CHANCE = 4
+"""Words of which the same stand in many lines."""
 _CITED = re.compile(r"(?P<path>[^#\n]+)#(?P<heading>.*):(?P<line>\d{1,9})(?:@(?P<commit>[\w-]+))?")
 _DECLINES = re.compile(
     r"\b(?:pages?|rules|rulebook|books?|texts?|passages?|sections?)\b[^.!?\n]{0,30}\b(?:say|says|tell|tells|mention|mentions|contain|know|knows|"
@@ -34,6 +36,9 @@ _DECLINES = re.compile(
     r"|\bfound nothing about\b|\bno page is about\b|\bno page answers\b"
     r"|\bI (?:do not|don['’]t|cannot|can['’]t|could not|couldn['’]t) (?:know|find|tell|say|answer)\b",
     re.IGNORECASE,
+)
+_SWEEPING = re.compile(
+    r"\b(?:everybody|everyone|anybody|anyone|anywhere|everywhere|anything|everything|always|ever)\b", re.IGNORECASE
 )
 _END = re.compile(r"(?<=[.!?])[\"”’)*_]*\s+")
 _RULE = re.compile(r"[\s|:-]*")
@@ -113,6 +118,10 @@ class Pages:
         title = parts[0].heading
         return [unit for part in span for unit in _units(part, title)]
 
+    def cited(self, step: Step) -> list[str]:
+        """The evidence of an answer's citations."""
+        return [unit for each in dict.fromkeys(step.citations) for unit in self.evidence(each)]
+
     def _parts(self, page: str) -> Sequence[Part]:
         sections = self._index.sections(page)
         return sections.parts if sections is not None and sections.path == page else ()
@@ -191,21 +200,39 @@ def sentences(answer: str) -> list[str]:
 
 
 def borne_out(sentence: str, evidence: Sequence[str], terms: Callable[[str], list[str]]) -> bool:
-    """Whether lines say a sentence: word for word, or one of them with most of its words in the same order, with all of its numbers,
-    and denying where it denies."""
-    said = _plain(sentence)
-    if any(said in _plain(unit.partition("\0")[2]) for unit in evidence):
+    """Whether lines say a sentence: word for word, or one of them with most of its words in the same order, with all of its numbers
+    and all that it says of everybody or always, and denying where it denies."""
+    if _quoted(sentence, evidence):
         return True
-    wanted, numbered, denies = terms(sentence), numbers(sentence), negated(sentence)
+    wanted, denies = _words(sentence, terms), negated(sentence)
+    must = {word for word in wanted if word.isdigit()} | set(_words(" ".join(_SWEEPING.findall(sentence)), terms))
     for unit in evidence:
         under, _, text = unit.partition("\0")
-        if not numbered <= numbers(unit) or negated(text) != denies or not set(wanted) & set(terms(text)):
+        there = _words(f"{under} {text}", terms)
+        if not must <= set(there) or negated(text) != denies or not set(wanted) & set(_words(text, terms)):
             continue
-        there = terms(f"{under} {text}")
         shared = [word for word in wanted if word in there]
         if len(shared) >= RECALL * len(wanted) and _common(shared, there) >= ORDER * len(shared):
             return True
     return False
+
+
+def _words(text: str, terms: Callable[[str], list[str]]) -> list[str]:
+    """The words that say something, without endings, numbers as digits."""
+    found: list[str] = []
+    for word in re.findall(r"\d+(?:[.,]\d+)*|[^\W\d_]+", text.casefold()):
+        if number := next(iter(numbers(word)), ""):
+            found.append(number)
+        elif word not in EMPTY:
+            found += terms(word)
+    return found
+
+
+def _quoted(sentence: str, evidence: Sequence[str]) -> bool:
+    """Whether it is a line's own words: all of them, or so many that they are no chance."""
+    said = _plain(sentence)
+    texts = (_plain(unit.partition("\0")[2]) for unit in evidence)
+    return any(said == text or (said.count(" ") >= CHANCE and f" {said} " in f" {text} ") for text in texts)
 
 
 def _plain(text: str) -> str:
@@ -222,9 +249,11 @@ def _common(one: Sequence[str], other: Sequence[str]) -> int:
     return row[-1]
 
 
-def declines(step: Step) -> bool:
-    """Whether an answer says that no page answers: in its words, or in the reason that comes with them."""
-    return step.route == "help" or _DECLINES.search(f"{step.answer}\n{step.reason}") is not None
+def declines(step: Step, evidence: Sequence[str] = ()) -> bool:
+    """Whether an answer says that no page answers: in its own words, not those of the cited lines, or in the reason that comes with
+    them."""
+    own = [each for each in sentences(step.answer) if not _quoted(each, evidence)]
+    return step.route == "help" or _DECLINES.search("\n".join((*own, step.reason))) is not None
 
 
 class Citations:
@@ -239,7 +268,7 @@ class Citations:
         for moment in moments(case, attempt):
             found += _cites(moment, pages)
             if moment.expect.declines is not None:
-                met = any(declines(each) for each in moment.steps) == moment.expect.declines
+                met = any(declines(e, pages.cited(e) if pages else ()) for e in moment.steps) == moment.expect.declines
                 why = "" if met else f"it says {moment.answer[:300]!r}"
                 found.append(Checked("declines", f"{moment.expect.declines} {moment.name}", met, why))
         return found
@@ -250,7 +279,7 @@ class Citations:
         for step in (each for each in attempt.steps if each.citations):
             pages = Pages(at.world.index)
             told = sentences(step.answer)
-            evidence = [unit for each in dict.fromkeys(step.citations) for unit in pages.evidence(each)]
+            evidence = pages.cited(step)
             figures["citations"] += len(step.citations)
             figures["citations_exist"] += sum(not pages.wrong(each) for each in step.citations)
             figures["sentences"] += len(told)
