@@ -17,6 +17,7 @@ from inspect_ai.model import ModelAPI, get_model, modelapi
 from inspect_ai.scorer import Score, Scorer, Target, accuracy, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import span
+from inspect_ai.viewer import ViewerConfig
 
 from evals.inspecting import telling
 from evals.inspecting.models import Ours, client
@@ -44,6 +45,8 @@ def cases(of: str, solver: str = "", revision: str | None = None, seed: int = 0)
         solver=contender(solver or stage.solver, seed),
         scorer=[solved(), figures()],
         name=stage.name,
+        viewer=ViewerConfig(trust_content=False),  # it holds what players and pages say
+        metadata={"left_out": stage.left_out} if stage.left_out else None,
     )
 
 
@@ -73,7 +76,7 @@ def contender(name: str = "system", seed: int = 0) -> Solver:
         state.messages = telling.messages(row)
         state.output.completion = row.steps[-1].get("answer", "") if row.steps else row.error
         for number, step in enumerate(row.steps, 1):
-            async with span(f"turn {number}: {step['says'][:60]}"):
+            async with span(f"{number} {step['says'][:60]}", type="turn"):
                 transcript().info(telling.note(step), source="rulebound")
         if over is not None and over.stopped is not None:
             raise over.stopped

@@ -6,7 +6,8 @@ or scores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import cast
 
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import ChatMessage, ChatMessageUser
@@ -30,6 +31,8 @@ class Stage:
     cases: dict[str, Case]
     places: dict[Where, Environment]
     revision: str | None
+    left_out: list[str]
+    """Ids of cases that only a model can play, where there is none."""
 
     def place(self, case: Case) -> Environment:
         return self.places[where_of(case, self.revision)]
@@ -49,10 +52,12 @@ def staged(of: str, revision: str | None = None, *, with_model: bool = True) -> 
     Raises `CaseError` and `agents.worlds.WorldError`.
     """
     found = suite(of, revision)
-    cases = {each.id: each for each in found.cases() if with_model or "rules" in each.by}
-    told = list(cases.values())
+    given = found.cases()
+    told = [each for each in given if with_model or "rules" in each.by]
     key = f"{fingerprint(told)}@{revision or ''}"
-    stage = Stage(found.name, key, found.solver, cases, environments(told, revision=revision), revision)
+    cases = {each.id: each for each in told}
+    left_out = [each.id for each in given if each.id not in cases]
+    stage = Stage(found.name, key, found.solver, cases, environments(told, revision=revision), revision, left_out)
     _stages[key] = stage
     return stage
 
@@ -78,6 +83,11 @@ def _sample(case: Case, key: str) -> Sample:
 
 
 def _wanted(expect: Expect) -> list[str]:
-    from dataclasses import asdict
-
-    return [f"{name}: {value}" for name, value in asdict(expect).items() if value not in ("", (), None)]
+    """What is expected, a line each."""
+    told = asdict(expect).items()
+    return [
+        f"{name}: {each}"
+        for name, value in told
+        for each in (cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,))
+        if each not in ("", None)
+    ]

@@ -10,7 +10,7 @@ from typing import Any, cast
 from inspect_ai.log import EvalLog
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageTool, ChatMessageUser
 from inspect_ai.scorer import CORRECT, INCORRECT, Score
-from inspect_ai.tool import ToolCall, ToolCallError
+from inspect_ai.tool import ToolCall
 from inspect_ai.util import Store
 
 from evals.results import Row
@@ -20,11 +20,8 @@ KEPT = "rulebound"
 """Where the store has the row."""
 REFEREE = "referee"
 """The tool as which the rules appear in a conversation."""
-FIGURES = (
-    "steps", "acted", "legal", "illegal_attempted", "illegal_executed",
-    "calls", "input_tokens", "output_tokens", "cost", "model_seconds",
-)  # fmt: skip
-"""Of the row's figures those that every case has: Inspect reduces epochs only where each has the same."""
+FIGURES = ("steps", "illegal_attempted", "illegal_executed", "calls", "cost")
+"""Those that are scored; Inspect counts tokens and time itself. The others are in the score's metadata."""
 
 
 def kept(store: Store) -> Row | None:
@@ -37,27 +34,16 @@ def messages(row: Row) -> list[ChatMessage]:
     """The conversation: what was said, the referee's decisions with the lines of the rules that they rest on, what was answered."""
     told: list[ChatMessage] = []
     for number, step in enumerate(row.steps):
-        actions: list[str] = list(step.get("actions", ()))
-        calls = [ToolCall(f"{number}.{place}", REFEREE, {"action": each}) for place, each in enumerate(actions)]
+        actions = list(step.get("actions", ()))
+        call = ToolCall(f"step {number}", REFEREE, {"actions": actions}) if actions else None
         if step.get("by") == "solver":
-            told.append(ChatMessageAssistant(content=step["says"], tool_calls=calls or None))
+            told.append(ChatMessageAssistant(content=step["says"], tool_calls=[call] if call else None))
         else:
             told.append(ChatMessageUser(content=step["says"]))
-            if calls:
-                told.append(ChatMessageAssistant(content="", tool_calls=calls))
-        for call in calls[:1]:  # what came of all is told with the first
-            refused = step["status"] == "refused"
-            told.append(
-                ChatMessageTool(
-                    content=decided(step),
-                    tool_call_id=call.id,
-                    function=REFEREE,
-                    error=ToolCallError("permission", step.get("reason", "refused")) if refused else None,
-                )
-            )
-        told += [
-            ChatMessageTool(content="as above", tool_call_id=each.id, function=REFEREE) for each in calls[1:]
-        ]
+            if call:
+                told.append(ChatMessageAssistant(content="", tool_calls=[call]))
+        if call:
+            told.append(ChatMessageTool(content=decided(step), tool_call_id=call.id, function=REFEREE))
         told.append(ChatMessageAssistant(content=step.get("answer", "")))
     return told
 
@@ -77,17 +63,8 @@ def decided(step: Json) -> str:
 
 
 def note(step: Json) -> str:
-    """A step as Markdown, for the transcript. What comes from pages and players stands in fences."""
-    said = _fenced(f"> {step['says']}\n{step.get('answer', '')}")
-    return f"{said}\n{_fenced(decided(step))}"
-
-
-def _fenced(text: str) -> str:
-    """A fence that the text cannot close."""
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{fence}\n{text}\n{fence}"
+    """A step with what was decided, for the transcript."""
+    return f"> {step['says']}\n{step.get('answer', '')}\n\n{decided(step)}"
 
 
 def solved(row: Row) -> Score:
