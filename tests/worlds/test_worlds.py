@@ -20,13 +20,14 @@ def checked(name: str) -> Checked:
     return check(open_source(library.worlds()[name]), scenarios=True)
 
 
-def test_eight_worlds_ship() -> None:
+def test_nine_worlds_ship() -> None:
     wanted = {
         "cloak",
         "west-of-house",
         "wylding-woods",
         "rock-paper-scissors",
         "lending-desk",
+        "refund-desk",
         "tavern",
         "commons",
         "ferry",
