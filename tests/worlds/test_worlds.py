@@ -20,7 +20,7 @@ def checked(name: str) -> Checked:
     return check(open_source(library.worlds()[name]), scenarios=True)
 
 
-def test_nine_worlds_ship() -> None:
+def test_ten_worlds_ship() -> None:
     wanted = {
         "cloak",
         "west-of-house",
@@ -28,6 +28,7 @@ def test_nine_worlds_ship() -> None:
         "rock-paper-scissors",
         "lending-desk",
         "refund-desk",
+        "tournament",
         "tavern",
         "commons",
         "ferry",
