@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evals.cases import Case, CaseError
-from evals.comparing import compare
 from evals.contenders import contenders
 from evals.gate import Baseline, gate, lines
-from evals.limits import Limit
 from evals.reports import junit, page, terminal
-from evals.results import SUMMARY, read
+
+from evals.cases import Case, CaseError
+from evals.comparing import compare
+from evals.limits import Limit
+from evals.results import read
 from evals.running import Plan
 from evals.running import run as play
 from evals.solvers import SOLVERS
@@ -47,7 +48,9 @@ def run(wanted: Wanted, *, record: bool = False, tape: Path | None = None, as_js
     """Runs, writes the files, prints the table; 0. Raises `CaseError`, `SolverError`, `WorldError`, `ResultsError`, `LimitError`,
     `CassetteError`."""
     if not wanted.suites:
-        raise CaseError("No suite is named", "Write `rulebound eval run --suite play`; `rulebound eval list` has them all.")
+        raise CaseError(
+            "No suite is named", "Write `rulebound eval run --suite play`; `rulebound eval list` has them all."
+        )
     suites = [suite(name, wanted.at) for name in wanted.suites]
     out = wanted.out or Path("eval-results") / "-".join(each.name for each in suites)
     asyncio.run(_run(wanted, suites, out, out / TAPE if record else None, tape))
@@ -60,7 +63,9 @@ async def _run(wanted: Wanted, suites: Sequence[Suite], out: Path, record: Path 
     solvers = wanted.solvers or [suites[0].solver]
     limit = Limit(wanted.max_calls, wanted.max_cost)
     models = wanted.models or ["none"]
-    async with contenders(solvers, models, settings, out, seed=wanted.seed, limit=limit, record=record, tape=tape) as them:
+    async with contenders(
+        solvers, models, settings, out, seed=wanted.seed, limit=limit, record=record, tape=tape
+    ) as them:
         with terminal.progress() as tell:
             await play(plan, out, them, tell, cache=settings.cache)
 
@@ -94,7 +99,9 @@ def listed(name: str | None, *, as_json: bool = False) -> int:
         return 0
     suites = {name: suite(name) for name in SUITES}
     if as_json:
-        told = {name: {"about": each.about, "source": each.source, "solver": each.solver} for name, each in suites.items()}
+        told = {
+            name: {"about": each.about, "source": each.source, "solver": each.solver} for name, each in suites.items()
+        }
         print(json.dumps({"suites": told, "solvers": {name: about for name, (_, about) in SOLVERS.items()}}, indent=1))
         return 0
     for title, rows in (
