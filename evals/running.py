@@ -21,6 +21,7 @@ from evals.environment import Environment, environments, where_of
 from evals.results import TIMINGS, Journal, Row, replace_file, write
 from evals.scoring import verdict
 from evals.solvers import Solver
+from evals.summary import write_summary
 from storage.records import Json
 
 AT_ONCE = 8
@@ -98,6 +99,7 @@ async def run(
         (row for row, _ in journal.rows.values()), key=lambda r: (names.index(r.contender), order[r.case], r.epoch)
     )
     write(folder, rows)
+    write_summary(folder, head, rows, left_out)
     seconds = {"/".join(map(str, key)): took for key, (_, took) in sorted(journal.rows.items())}
     replace_file(folder / TIMINGS, json.dumps({"seconds": seconds}, indent=1) + "\n")
     journal.done()
@@ -161,4 +163,5 @@ async def _row(name: str, solver: Solver, case: Case, at: Environment, epoch: in
         case.task,
         dict(case.tags),
         case.at,
+        fingerprint([case]),
     )
