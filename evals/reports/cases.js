@@ -66,29 +66,31 @@ byId("filter").addEventListener("input", list);
 byId("filter").addEventListener("submit", (event) => event.preventDefault());
 list();
 
-/** Cases that one run solved more often than the other, the lost ones first. */
+/** What the other run solved more often than this one, and less often; the lost ones first. */
 function compared() {
-  const single = names.length === 1 && Object.keys(before.contenders).length === 1;
-  const rows = order.flatMap((id) => names.map((name) => {
-    const old = earlier.get(id)?.by.get(single ? Object.keys(before.contenders)[0] : name);
-    return { id, name, old, new: cases.get(id).by.get(name), by: share(cases.get(id).by.get(name)) - share(old) };
-  })).filter((each) => each.old && each.new);
-  const [lost, won] = [rows.filter((each) => each.by < 0), rows.filter((each) => each.by > 0)];
   const section = byId("compared");
   section.hidden = false;
-  section.querySelector("p").textContent = `${rows.length.toLocaleString("en")} pairs of a case and a contender in both runs: ${lost.length} lost, ${won.length} won, ${rows.length - lost.length - won.length} as before. Before: ${Object.keys(before.contenders).join(", ")} of ${before.run.suite}.`;
+  const signed = (share) => `${share > 0 ? "+" : ""}${(100 * share).toFixed(1)}`;
+  const chance = (delta) => `${delta.p < 0.05 ? "more than chance" : "may be chance"} (p = ${delta.p.toPrecision(2)})`;
+  fill(section.querySelector("ul"), data.comparison.comparisons.map(({ before, after, solved, lost, won, changed }) => make("li", null,
+    make("b", null, before === after ? after : `${before} → ${after}`),
+    `: ${percent(solved.before)} → ${percent(solved.after)}, ${signed(solved.difference)} points (${signed(solved.low)} to ${signed(solved.high)}), ${chance(solved)}; ${lost.length} lost, ${won.length} won of ${plural(solved.cases, "case")}`,
+    changed.length ? `; ${plural(changed.length, "case")} written anew between the runs and left out` : "")));
+  const rows = ["lost", "won"].flatMap((turn) => data.comparison.comparisons.flatMap((one) => one[turn].map((each) => ({ ...each, turn, was: one.before, is: one.after }))));
   const made = table([["Case"], ["Contender"], ["Before"], ["Now"], [""]], []);
-  lazily(made.tBodies[0], [...lost, ...won], (each) => {
-    const told = (rows) => { const { sign, word, counted } = mark(rows); return `${sign} ${word} ${counted}`; };
-    const open = () => {
-      const all = attempts(each.id);
-      const at = (rows) => all.findIndex(({ row }) => row === (rows.find((row) => !row.solved) ?? rows[0]));
-      show(each.id, at(each.old), at(each.new));
+  lazily(made.tBodies[0], rows, (each) => {
+    const [old, recent] = [earlier.get(each.case)?.by.get(each.was) ?? [], cases.get(each.case)?.by.get(each.is) ?? []];
+    const told = (attempts) => { const { sign, word, counted } = mark(attempts); return `${sign} ${word} ${counted}`; };
+    const worst = (attempts) => attempts.find((row) => !row.solved) ?? attempts[0];
+    const beside = () => {
+      const all = attempts(each.case).map(({ row }) => row);
+      show(each.case, all.indexOf(worst(old)), all.indexOf(worst(recent)));
     };
-    return make("tr", null, make("th", { scope: "row" }, make("button", { type: "button", class: "link", onclick: open }, each.id)), make("td", null, each.name),
-      make("td", null, told(each.old)), make("td", null, told(each.new)), make("td", null, each.by < 0 ? "lost" : "won"));
+    return make("tr", null,
+      make("th", { scope: "row" }, make("button", { type: "button", class: "link", onclick: beside }, each.case), each.why ? make("span", { class: "reason" }, each.why.slice(0, 240)) : null),
+      make("td", null, each.is), make("td", null, told(old)), make("td", null, told(recent)), make("td", null, each.turn === "lost" ? "✗ lost" : "✓ won"));
   });
-  fill(section.querySelector(".scroll"), lost.length + won.length ? made : make("p", null, "Nothing differs in what was solved."));
+  fill(section.querySelector(".scroll"), rows.length ? made : make("p", null, "Each case was solved as often as before."));
 }
-if (before) compared();
+if (data.comparison) compared();
 fromPlace();

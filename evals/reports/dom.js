@@ -2,7 +2,7 @@
 // Owns the page's data and how elements are made: whatever was said becomes text nodes and attributes, never markup.
 const data = JSON.parse(document.getElementById("data").textContent);
 const { now, before } = data;
-const names = Object.keys(now.contenders);
+const names = (now.run.contenders ?? []).filter((name) => now.contenders[name]);
 
 /** An element; children are elements or text. `on…` are listeners. */
 function make(tag, given, ...children) {

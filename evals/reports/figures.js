@@ -35,14 +35,14 @@ function table(heads, rows) {
 const several = (run.epochs ?? 1) > 1;
 fill(byId("contenders").querySelector(".scroll"), table(
   [["Contender"], ["Cases", "n"], ["Solved, 95% interval"], ...(several ? [[`pass@${run.epochs}`, "n"], [`pass^${run.epochs}`, "n"]] : []),
-    ["Illegal tried", "n"], ["Illegal done", "n"], ["Calls a case", "n"], ["Tokens a case", "n"], ["Cost a case", "n"], ["Cost", "n"]],
+    ["Illegal tried, done", "n"], ["Calls", "n"], ["Tokens", "n"], ["Cost", "n"], ["Cost in all", "n"]],
   names.map((name) => {
     const told = now.contenders[name];
     const cell = (value) => make("td", { class: "n" }, value);
     return make("tr", null,
       make("th", { scope: "row" }, name), cell(number(told.cases ?? 0)), make("td", { class: "solved" }, told.solved ? rated(told.solved) : "–"),
       several ? [cell(percent(largest(told.pass_at)?.[1])), cell(percent(largest(told.pass_all)?.[1]))] : [],
-      cell(number(figure(told, "illegal_attempted", "sum"))), cell(number(figure(told, "illegal_executed", "sum"))),
+      cell(["attempted", "executed"].map((name) => number(figure(told, `illegal_${name}`, "sum"))).join(", ")),
       cell(number(figure(told, "calls"))), cell(number(tokens(told))), cell(money(figure(told, "cost"))), cell(money(figure(told, "cost", "sum"))));
   }),
 ));
@@ -94,7 +94,8 @@ function strata() {
       return make("tr", null, make("th", { scope: "row" }, value), make("td", { class: "n" }, number(Math.max(...told.map((each) => each?.cases ?? 0)))),
         told.map((each) => make("td", { class: "solved" }, each ? rated(each) : "–")));
     });
-    return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `By ${tag}` }, body);
+    const scroll = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `By ${tag}` }, body);
+    return make("details", { open: values.length <= 12 }, make("summary", null, `${tag}: ${plural(values.length, "value")}`), scroll);
   });
 }
 const stratified = strata();

@@ -11,10 +11,11 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from evals.comparing import compare
 from evals.reports.texts import line
 from evals.results import REPORT, SUMMARY, ResultsError, Row, read, replace_file
 from storage.records import Json
@@ -27,11 +28,14 @@ SCRIPTS = ("dom.js", "figures.js", "transcript.js", "cases.js")
 def report(folder: Path, *, against: Path | None = None) -> Path:
     """Writes the page of a run that is over, with what differs from another where one is given; its path. Raises `ResultsError`."""
     steps: dict[str, int] = {}
-    now = _run(folder, steps)
-    before = _run(against, steps) if against else None
-    told: Json = {"now": now, "before": before, "steps": [json.loads(step) for step in steps]}
+    rows = read(folder)
+    told: Json = {"now": _run(folder, rows, steps), "before": None, "comparison": None}
+    if against:
+        others = read(against)
+        told |= {"before": _run(against, others, steps), "comparison": compare(others, rows).as_data()}
+    told["steps"] = [json.loads(step) for step in steps]
     file = folder / REPORT
-    replace_file(file, document(f"{now['run'].get('suite', '')}: results", told))
+    replace_file(file, document(f"{told['now']['run'].get('suite', '')}: results", told))
     return file
 
 
@@ -49,9 +53,8 @@ def summary_of(folder: Path) -> Json:
     return cast(Json, told)
 
 
-def _run(folder: Path, steps: dict[str, int]) -> Json:
+def _run(folder: Path, rows: Sequence[Row], steps: dict[str, int]) -> Json:
     """A run as the page's script takes it: what its cases are, once; steps by their number, because many are alike."""
-    rows = read(folder)
     return {
         **summary_of(folder),
         "cases": {row.case: {"world": row.world, "task": row.task, "tags": row.tags, "at": row.at} for row in rows},

@@ -1,4 +1,4 @@
-"""Owns how foreign text and figures are written: without control characters, bounded, numbers as people read them.
+"""Owns how foreign text, figures and failures are written: without control characters, bounded, numbers as people read them.
 
 `clean` is for whatever a player, a page or a model said. It must not know where it is shown.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from typing import Any
+
+from evals.results import Row
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 """What a terminal or XML cannot hold, and what turns text around or hides it. Tab and newline are not among it."""
@@ -42,3 +44,10 @@ def money(dollars: float) -> str:
 def number(value: float) -> str:
     """Whole, or with one decimal."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def decided(row: Row, most: int = 3) -> list[str]:
+    """The lines of the rules (`path:line kind: text`) that decided that it is not solved: of what is unmet, else of its last turn."""
+    unmet = [each for check in row.checks if not check["met"] for each in check.get("lines", ())]
+    last = [step["lines"] for step in row.steps if step.get("lines")][-1:]
+    return [line(each) for each in unmet[:most] or [each for lines in last for each in lines[-most:]]]

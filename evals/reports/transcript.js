@@ -19,7 +19,7 @@ function show(id, one = 0, other = -1) {
   open = id;
   byId("transcript-title").textContent = id;
   const tags = Object.entries(known.tags).map(([name, value]) => `${name}: ${value}`);
-  byId("about").textContent = [known.task, known.world && `world ${known.world}`, known.at, ...tags].filter(Boolean).join(" · ");
+  byId("about").textContent = [known.task, known.world && !known.tags.world && `world: ${known.world}`, known.at, ...tags].filter(Boolean).join(" · ");
   const choices = (chosen) => all.map((each, index) => make("option", { value: index, selected: index === chosen }, called(each)));
   fill(byId("one"), choices(one));
   fill(byId("other"), make("option", { value: -1 }, "nothing"), choices(other));
@@ -40,7 +40,7 @@ function shown(side, beside) {
   const { row } = side;
   const spent = ["calls", "input_tokens", "output_tokens"].filter((name) => row.figures[name]).map((name) => `${number(row.figures[name])} ${name.replace("_", " ")}`);
   return make("section", { "aria-label": called(side) },
-    make("h3", null, sign(row.solved, row.solved ? "solved" : "not solved"), ` ${[side.when, row.contender].filter(Boolean).join(" · ")}`),
+    make("h3", null, sign(row.solved, row.solved ? "solved" : "not solved"), ` · ${[side.when, row.contender].filter(Boolean).join(" · ")}`),
     spent.length || row.figures.cost ? make("p", { class: "quiet" }, [...spent, money(row.figures.cost ?? 0)].join(" · ")) : null,
     row.error ? make("p", { class: "note" }, make("b", null, "It broke: "), text(row.error, "span")) : null,
     checked(row.checks),
