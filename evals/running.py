@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +76,7 @@ Tell = Callable[[Row, int, int], None]
 async def run(
     plan: Plan,
     folder: Path,
-    contenders: dict[str, tuple[Solver, bool]],
+    contenders: Mapping[str, tuple[Solver, bool]],
     tell: Tell = lambda row, done, of: None,
     *,
     cache: Path | None = None,
@@ -109,7 +109,7 @@ async def run(
 async def _played(
     plan: Plan,
     places: dict[Where, Environment],
-    contenders: dict[str, tuple[Solver, bool]],
+    contenders: Mapping[str, tuple[Solver, bool]],
     journal: Journal,
     tell: Tell,
 ) -> list[str]:
