@@ -71,7 +71,7 @@ function compared() {
   const section = byId("compared");
   section.hidden = false;
   const signed = (share) => `${share > 0 ? "+" : ""}${(100 * share).toFixed(1)}`;
-  const chance = (delta) => `${delta.p < 0.05 ? "more than chance" : "may be chance"} (p = ${delta.p.toPrecision(2)})`;
+  const chance = (delta) => `${delta.p < 0.05 ? "more than chance" : "may be chance"} (${delta.p < 1e-4 ? "p < 0.0001" : `p = ${delta.p.toPrecision(2)}`})`;
   fill(section.querySelector("ul"), data.comparison.comparisons.map(({ before, after, solved, lost, won, changed }) => make("li", null,
     make("b", null, before === after ? after : `${before} → ${after}`),
     `: ${percent(solved.before)} → ${percent(solved.after)}, ${signed(solved.difference)} points (${signed(solved.low)} to ${signed(solved.high)}), ${chance(solved)}; ${lost.length} lost, ${won.length} won of ${plural(solved.cases, "case")}`,
@@ -88,7 +88,7 @@ function compared() {
     };
     return make("tr", null,
       make("th", { scope: "row" }, make("button", { type: "button", class: "link", onclick: beside }, each.case), each.why ? make("span", { class: "reason" }, each.why.slice(0, 240)) : null),
-      make("td", null, each.is), make("td", null, told(old)), make("td", null, told(recent)), make("td", null, each.turn === "lost" ? "✗ lost" : "✓ won"));
+      [each.is, told(old), told(recent)].map((cell) => make("td", { class: "whole" }, cell)), make("td", { class: "whole" }, each.turn === "lost" ? "✗ lost" : "✓ won"));
   });
   fill(section.querySelector(".scroll"), rows.length ? made : make("p", null, "Each case was solved as often as before."));
 }

@@ -94,7 +94,7 @@ function strata() {
       return make("tr", null, make("th", { scope: "row" }, value), make("td", { class: "n" }, number(Math.max(...told.map((each) => each?.cases ?? 0)))),
         told.map((each) => make("td", { class: "solved" }, each ? rated(each) : "–")));
     });
-    const scroll = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `By ${tag}` }, body);
+    const scroll = make("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": `By ${tag}` }, body);
     return make("details", { open: values.length <= 12 }, make("summary", null, `${tag}: ${plural(values.length, "value")}`), scroll);
   });
 }

@@ -35,13 +35,23 @@ def write(folder: Path, file: Path) -> None:
 
 
 def _suite(
-    root: Xml.Element, number: int, name: str, rows: Sequence[Row], summary: Json, seconds: dict[str, float], when: datetime
+    root: Xml.Element,
+    number: int,
+    name: str,
+    rows: Sequence[Row],
+    summary: Json,
+    seconds: dict[str, float],
+    when: datetime,
 ) -> None:
     head: Json = summary["run"]
     suite = Xml.SubElement(root, "testsuite")
     properties = Xml.SubElement(suite, "properties")
     solved: Json = summary["contenders"].get(name, {}).get("solved", {})
-    told = {**head, **{f"commit.{kb}": commit for kb, commit in head["commits"].items()}, **{f"solved.{k}": v for k, v in solved.items()}}
+    told = {
+        **head,
+        **{f"commit.{kb}": commit for kb, commit in head["commits"].items()},
+        **{f"solved.{k}": v for k, v in solved.items()},
+    }
     for each, value in told.items():
         if not isinstance(value, list | dict):
             Xml.SubElement(properties, "property", name=line(each), value=line(str(value)))
@@ -49,7 +59,9 @@ def _suite(
     totals = {"failures": 0, "errors": 0, "skipped": 0}
     for case, own in cases.items():
         took = sum(seconds.get("/".join(map(str, row.key)), 0.0) for row in own)
-        test = Xml.SubElement(suite, "testcase", name=line(case), classname=line(f"{head['suite']}.{name}"), time=f"{took:.6f}")
+        test = Xml.SubElement(
+            suite, "testcase", name=line(case), classname=line(f"{head['suite']}.{name}"), time=f"{took:.6f}"
+        )
         if failed := [row for row in own if not row.solved]:
             kind = "error" if failed[0].error else "failure"
             totals[f"{kind}s"] += 1
@@ -57,7 +69,9 @@ def _suite(
     for case in summary.get("left_out", ()):
         if case not in cases:
             totals["skipped"] += 1
-            test = Xml.SubElement(suite, "testcase", name=line(case), classname=line(f"{head['suite']}.{name}"), time="0")
+            test = Xml.SubElement(
+                suite, "testcase", name=line(case), classname=line(f"{head['suite']}.{name}"), time="0"
+            )
             Xml.SubElement(test, "skipped")
     Xml.SubElement(suite, "system-out")
     Xml.SubElement(suite, "system-err")

@@ -6,9 +6,9 @@ row. It must not know how figures are computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from evals.comparing import Compared, Comparison, Delta, Turned
 from evals.reports.texts import decided, interval, line, money, number, percent
@@ -18,6 +18,7 @@ from storage.records import Json
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from evals.running import Tell
 
@@ -54,7 +55,9 @@ def show(summary: Json, rows: Sequence[Row] = (), on: Console | None = None, *, 
 
 def _figures(on: Console, contenders: dict[str, Json], epochs: int) -> None:
     many = [f"pass@{epochs}", f"pass^{epochs}"] if epochs > 1 else []
-    table = _table(on, "Contender", "Cases", "Solved (95%)", *many, "Illegal tried", "done", "Calls", "Tokens", "Cost", "In all")
+    table = _table(
+        on, "Contender", "Cases", "Solved (95%)", *many, "Illegal tried", "done", "Calls", "Tokens", "Cost", "In all"
+    )
     for name, told in contenders.items():
         figures = told["figures"]
 
@@ -90,16 +93,18 @@ def _stratum(on: Console, tag: str, told: dict[str, dict[str, Json]], most: int)
     _more(on, len(values) - most)
 
 
-def _failed(on: Console, name: str, failed: list[Json], rows: dict[tuple[str, str], Row], epochs: int, most: int) -> None:
+def _failed(
+    on: Console, name: str, failed: list[Json], rows: dict[tuple[str, str], Row], epochs: int, most: int
+) -> None:
     if not failed:
         return
     on.print(_text(f"Not solved by {name}: {len(failed)}"), style="bold")
     for each in failed[:most]:
         times = f" ({len(each['epochs_failed'])} of {epochs} epochs)" if epochs > 1 else ""
-        on.print(_text(f"  {each['case']}{times}: {each['why']}"))
+        on.print(_text(f"{each['case']}{times}: {each['why']}", 2))
         row = rows.get((name, each["case"]))
         for deciding in decided(row) if row else ():
-            on.print(_text(f"    {deciding}"), style="dim")
+            on.print(_text(f"{deciding}", 4), style="dim")
     _more(on, len(failed) - most)
 
 
@@ -116,15 +121,20 @@ def show_compared(told: Compared, on: Console | None = None, *, most: int = MOST
 def _compared(on: Console, told: Comparison, most: int) -> None:
     name = told.after if told.before == told.after else f"{told.before} -> {told.after}"
     on.print(_text(f"{name}: {_delta(told.solved)}"), style="bold")
-    shown = [_text(f"  {tag} {value}: {_delta(own)}") for tag, by in told.by.items() for value, own in by.items() if own.significant]
+    shown = [
+        _text(f"{tag} {value}: {_delta(own)}", 2)
+        for tag, by in told.by.items()
+        for value, own in by.items()
+        if own.significant
+    ]
     for each in shown[:most]:
         on.print(each)
     for name, figure in told.figures.items():
         if figure.before != figure.after:
-            on.print(_text(f"  {name}: {number(figure.before)} -> {number(figure.after)} a case"))
+            on.print(_text(f"{name}: {number(figure.before)} -> {number(figure.after)} a case", 2))
     for what, turned in (("lost", told.lost), ("won", told.won)):
         for each in turned[:most]:
-            on.print(_text(f"  {what} {each.case} {_turned(each)}: {each.why}"))
+            on.print(_text(f"{what} {each.case} {_turned(each)}: {each.why}", 2))
         _more(on, len(turned) - most)
     if told.changed:
         on.print(f"  {len(told.changed)} cases were written anew between the runs and are not compared.")
@@ -133,7 +143,14 @@ def _compared(on: Console, told: Comparison, most: int) -> None:
 def _delta(told: Delta) -> str:
     chance = "more than chance" if told.significant else "may be chance"
     points = f"{100 * told.difference:+.1f} points ({100 * told.low:+.1f} to {100 * told.high:+.1f})"
-    return f"{percent(told.before)} -> {percent(told.after)}, {points}, {chance} (p = {told.p:.2g}), {told.cases} cases"
+    return (
+        f"{percent(told.before)} -> {percent(told.after)}, {points}, {chance} ({_chance(told.p)}), {told.cases} cases"
+    )
+
+
+def _chance(p: float) -> str:
+    """The p-value, to two digits."""
+    return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
 
 
 def _turned(each: Turned) -> str:
@@ -141,13 +158,19 @@ def _turned(each: Turned) -> str:
 
 
 @contextmanager
-def progress(on: Console | None = None) -> Iterator[Tell]:
+def progress(on: Console | None = None) -> Generator[Tell]:
     """A bar that moves as rows come; where there is no terminal, a line for each tenth of the way."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     on = on or console(stderr=True)
     failed = 0
-    shown = Progress(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=on)
+    shown = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=on,
+    )
     bar = shown.add_task("Playing", total=None)
 
     def tell(row: Row, done: int, of: int) -> None:
@@ -176,10 +199,10 @@ def _table(on: Console, first: str, *others: str) -> Table:
     return table
 
 
-def _text(told: str) -> Any:
+def _text(told: str, indent: int = 0) -> Text:
     from rich.text import Text
 
-    return Text(line(told))
+    return Text(" " * indent + line(told))
 
 
 def _more(on: Console, count: int) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 from evals.results import Row
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 """What a terminal or XML cannot hold, and what turns text around or hides it. Tab and newline are not among it."""
 
 
@@ -38,7 +40,13 @@ def interval(told: dict[str, Any]) -> str:
 
 def money(dollars: float) -> str:
     """US dollars: cents, or two digits where it is less than one."""
-    return f"${dollars:,.2f}" if dollars == 0 or dollars >= 0.1 else f"${dollars:.2g}" if dollars >= 1e-4 else f"${dollars:.1e}"
+    return (
+        f"${dollars:,.2f}"
+        if dollars == 0 or dollars >= 0.1
+        else f"${dollars:.2g}"
+        if dollars >= 1e-4
+        else f"${dollars:.1e}"
+    )
 
 
 def number(value: float) -> str:

@@ -91,7 +91,11 @@ function models(calls) {
 const again = () => show(open, Number(byId("one").value), Number(byId("other").value));
 byId("one").addEventListener("change", again);
 byId("other").addEventListener("change", again);
-const go = (step) => listed[listed.indexOf(open) + step] !== undefined && listed.includes(open) && show(listed[listed.indexOf(open) + step]);
+/** To another case of the list, the same contender's. */
+function go(step) {
+  const id = listed.includes(open) ? listed[listed.indexOf(open) + step] : undefined;
+  if (id !== undefined) show(id, Math.max(0, first(id, attempts(open)[Number(byId("one").value)].row.contender)));
+}
 byId("previous").addEventListener("click", () => go(-1));
 byId("next").addEventListener("click", () => go(1));
 byId("close").addEventListener("click", () => dialog.close());
