@@ -186,6 +186,13 @@ def where_of(case: Case, revision: str | None = None) -> Where:
     return Where.of(case.world, revision, case.experience or None)
 
 
+class _Still(World):
+    """It stays as it is for a whole run, whatever becomes of its folder."""
+
+    def refresh(self) -> None:
+        """Looks for no news."""
+
+
 def environments(
     cases: Sequence[Case], *, revision: str | None = None, cache: Path | None = None
 ) -> dict[Where, Environment]:
