@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from evals.environment import Environment, environments, where_of
 from evals.results import TIMINGS, Journal, Row, replace_file, write
 from evals.scoring import verdict
 from evals.solvers import Solver
+from evals.summary import write_summary
 from storage.records import Json
 
 AT_ONCE = 8
@@ -75,7 +76,7 @@ Tell = Callable[[Row, int, int], None]
 async def run(
     plan: Plan,
     folder: Path,
-    contenders: dict[str, tuple[Solver, bool]],
+    contenders: Mapping[str, tuple[Solver, bool]],
     tell: Tell = lambda row, done, of: None,
     *,
     cache: Path | None = None,
@@ -98,6 +99,7 @@ async def run(
         (row for row, _ in journal.rows.values()), key=lambda r: (names.index(r.contender), order[r.case], r.epoch)
     )
     write(folder, rows)
+    write_summary(folder, head, rows, left_out)
     seconds = {"/".join(map(str, key)): took for key, (_, took) in sorted(journal.rows.items())}
     replace_file(folder / TIMINGS, json.dumps({"seconds": seconds}, indent=1) + "\n")
     journal.done()
@@ -107,7 +109,7 @@ async def run(
 async def _played(
     plan: Plan,
     places: dict[Where, Environment],
-    contenders: dict[str, tuple[Solver, bool]],
+    contenders: Mapping[str, tuple[Solver, bool]],
     journal: Journal,
     tell: Tell,
 ) -> list[str]:
@@ -161,4 +163,5 @@ async def _row(name: str, solver: Solver, case: Case, at: Environment, epoch: in
         case.task,
         dict(case.tags),
         case.at,
+        fingerprint([case]),
     )

@@ -31,7 +31,10 @@ class Suite:
     """Who plays it where nobody is named."""
 
 
-SUITES = {"play": "evals.suites.play"}
+SUITES = {
+    "play": "evals.suites.play",
+    "router": "evals.suites.router",
+}
 """By name the module, whose `SUITE` it is."""
 
 
