@@ -211,13 +211,6 @@ def environments(
     return found
 
 
-class _Still(World):
-    """A world that stays as it is for a whole run, whatever becomes of its folder."""
-
-    def refresh(self) -> None:
-        pass
-
-
 def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:
     """The scenario pages of a world as cases; of each of its experiences where none is named. Raises `WorldError`."""
     from evals.cases import of_scenario
