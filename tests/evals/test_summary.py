@@ -29,7 +29,6 @@ ROWS = [
 ]
 
 
-@pytest.mark.requirement("4.42")
 def test_a_contender_is_told_by_its_share_solved_pass_at_k_pass_k_and_figures() -> None:
     told = summarise(HEAD, ROWS, ["c"])
     assert told["run"] == HEAD
