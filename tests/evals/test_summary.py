@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from evals.results import SUMMARY, Row
 from evals.statistics import wilson
 from evals.summary import summarise, write_summary
