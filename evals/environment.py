@@ -200,8 +200,15 @@ def environments(
         if base not in bases:
             source = open_location(where, cache)
             bases[base] = source, check(source, cache=cache)
-        found[where] = Environment(World(where, *bases[base], cache), own)
+        found[where] = Environment(_Still(where, *bases[base], cache), own)
     return found
+
+
+class _Still(World):
+    """A world that stays as it is for a whole run, whatever becomes of its folder."""
+
+    def refresh(self) -> None:
+        pass
 
 
 def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:

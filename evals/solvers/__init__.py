@@ -48,6 +48,7 @@ Open = Callable[[Needs], AbstractAsyncContextManager[Solver]]
 SOLVERS: dict[str, tuple[str, str]] = {
     "rules": ("evals.solvers.rules", "the rules alone: no router, no model"),
     "expert": ("evals.solvers.expert", "plays each case's gold commands"),
+    "system": ("evals.solvers.system", "the router as it is, with a model or without"),
 }
 """By name: the module, whose `opened` it is, and what it does."""
 
