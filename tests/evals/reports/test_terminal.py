@@ -6,7 +6,7 @@ from typing import Any
 
 from evals.comparing import compare
 from evals.reports import terminal
-from evals.reports.page import summary_of
+from evals.reports.files import summary_of
 from evals.results import read
 from tests.evals.reports.conftest import LINES, a_row, a_run, a_step
 
