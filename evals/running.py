@@ -128,7 +128,7 @@ async def _played(
         for name, solver, case, epoch in waiting:
             begin = time.perf_counter()
             at = places[where_of(case, plan.revision)]
-            row = await _row(name, solver, case, at, epoch)
+            row = await played(name, solver, case, at, epoch)
             journal.add(row, time.perf_counter() - begin)
             tell(row, len(journal.rows), total)
 
@@ -145,7 +145,8 @@ def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error  # pyright: ignore[reportUnknownArgumentType]
 
 
-async def _row(name: str, solver: Solver, case: Case, at: Environment, epoch: int) -> Row:
+async def played(name: str, solver: Solver, case: Case, at: Environment, epoch: int) -> Row:
+    """One case played by one contender, and scored. Raises `CassetteError` and `LimitError` alone."""
     token = PLAYING.set(f"{name}/{case.id}/{epoch}")
     try:
         attempt = await solver.solve(case, at, epoch)

@@ -60,7 +60,7 @@ def messages() -> tuple[Labelled, ...]:
 
 
 def phrases() -> tuple[Phrase, ...]:
-    """The 200 phrases."""
+    """The 500 phrases."""
     return tuple(_phrase(row) for row in _rows("phrases.jsonl"))
 
 
