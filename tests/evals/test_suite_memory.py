@@ -99,7 +99,7 @@ class Remembering:
         if not _words(best) & question:
             return Answer("I know nothing of that.")
         said = re.sub(r" — \w+: .*", "", best).partition(": ")[2] or best
-        new = [word for word in re.findall(r"\w+", said) if word.casefold() not in question]
+        new = [word for word in re.findall(r"\w{4,}", said) if word.casefold() not in question]
         return Answer(f"Hm: {' '.join(new)}.")
 
 
