@@ -172,3 +172,13 @@ def agreement(pairs: Sequence[tuple[str | bool, str | bool]], confidence: float 
         sum(one == value for one, _ in pairs) * sum(other == value for _, other in pairs) for value in values
     ) / (cases * cases)
     return Agreement(cases, wilson(same, cases, confidence), (same - chance) / (1 - chance) if chance < 1 else 1.0)
+
+
+def corrected(chances: Sequence[float]) -> list[float]:
+    """p-values of several questions asked at once, each as large as it must be that all together are told (Holm, 1979)."""
+    told = [0.0] * len(chances)
+    largest = 0.0
+    for rank, at in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
+        largest = max(largest, min(1.0, chances[at] * (len(chances) - rank)))
+        told[at] = largest
+    return told

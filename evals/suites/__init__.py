@@ -33,6 +33,8 @@ class Suite:
 
 SUITES = {
     "play": "evals.suites.play",
+    "knowledge": "evals.suites.knowledge",
+    "memory": "evals.suites.memory",
     "router": "evals.suites.router",
 }
 """By name the module, whose `SUITE` it is."""

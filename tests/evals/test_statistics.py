@@ -100,7 +100,9 @@ def test_the_interval_holds_the_true_share_of_cases_like_these_in_95_of_100(spre
 def flipped(played: list[tuple[Tally, Tally]]) -> float:
     """The sign-flip test as its words say it."""
     each = [Fraction(now.solved, now.epochs) - Fraction(was.solved, was.epochs) for was, now in played]
-    flips = [abs(sum(sign * d for sign, d in zip(signs, each))) for signs in product((1, -1), repeat=len(each))]
+    flips = [
+        abs(sum(sign * d for sign, d in zip(signs, each, strict=True))) for signs in product((1, -1), repeat=len(each))
+    ]
     return sum(flip >= abs(sum(each)) for flip in flips) / len(flips)
 
 
