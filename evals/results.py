@@ -92,7 +92,7 @@ def read(folder: Path) -> list[Row]:
 
 def _rows(file: Path) -> Iterable[Row]:
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = [line for line in file.read_text("utf-8").split("\n") if line]
     except (OSError, UnicodeDecodeError) as error:
         raise ResultsError(f"{file}: {error}") from None
     for number, line in enumerate(lines, 1):
