@@ -54,7 +54,11 @@ class Referee:
                     Checked("refused", f"{expect.refused} {moment.name}", not why, why, last.lines if last else ())
                 )
             if expect.reason:
-                told = [each for step in moment.steps for each in (step.answer, step.reason, step.rule, *step.lines)]
+                told = [
+                    each
+                    for step in moment.steps
+                    for each in (step.answer, step.reason, step.rule, *filter(_speaks_against, step.lines))
+                ]
                 met = any(expect.reason.casefold() in each.casefold() for each in told)
                 why = "" if met else f"it says {last.answer if last else ''!r} by {last.rule if last else ''!r}"
                 found.append(Checked("reason", f"{expect.reason} {moment.name}", met, why, last.lines if last else ()))
@@ -78,6 +82,13 @@ class Referee:
             "illegal_attempted": sum(len(each.attempted) for each in attempt.steps),
             "illegal_executed": sum(len(each.executed) for each in attempt.steps),
         }
+
+
+def _speaks_against(line: str) -> bool:
+    """Whether a line of a trace can be why something is refused: not a condition that held, nor an exception that did not."""
+    return not (
+        (" condition: " in line and line.endswith("= True")) or (" unless: " in line and line.endswith("= False"))
+    )
 
 
 class Calls:
