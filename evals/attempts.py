@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, Literal
 
+from agents.record import plain
 from kb.referee import Action, Outcome, State, TraceLine
 from kb.session import Said
 from storage.records import Json
@@ -118,14 +119,3 @@ def changes_of(outcome: Outcome) -> list[Json]:
         {"id": each.id, "field": each.field, "before": plain(each.before), "after": plain(each.after)}
         for each in outcome.changes
     ]
-
-
-def plain(value: Any) -> Any:
-    """A value of the state as JSON."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
-    return str(value)

@@ -53,6 +53,8 @@ class Row:
     task: str = ""
     tags: dict[str, str] = field(default_factory=dict[str, str])
     at: str = ""
+    fingerprint: str = ""
+    """Of the case: rows with another are of another case, though it has the same id."""
 
     @property
     def key(self) -> tuple[str, str, int]:

@@ -50,15 +50,11 @@ def messages(row: Row) -> list[ChatMessage]:
 
 def decided(step: Json) -> str:
     """What the rules made of a step: status, rule, reason, the lines that they went through, and what changed."""
-    head = " ".join(
-        f"{name}={step[name]}" for name in ("status", "rule", "route", "tier", "reason") if step.get(name)
-    )
+    head = " ".join(f"{name}={step[name]}" for name in ("status", "rule", "route", "tier", "reason") if step.get(name))
     changes = [
         f"{each['id']}.{each['field']}: {each['before']!r} → {each['after']!r}" for each in step.get("changes", ())
     ]
-    outside = [
-        f"{name} outside the rules: {each}" for name in ("attempted", "executed") for each in step.get(name, ())
-    ]
+    outside = [f"{name} outside the rules: {each}" for name in ("attempted", "executed") for each in step.get(name, ())]
     return "\n".join([head, *step.get("lines", ()), *changes, *outside])
 
 

@@ -130,9 +130,7 @@ def _arguments(call: ToolCall) -> str:
 # --- what Inspect asks with to a body of ours
 
 
-def body(
-    model: str, said: list[ChatMessage], offered: list[ToolInfo], chosen: ToolChoice, how: GenerateConfig
-) -> Json:
+def body(model: str, said: list[ChatMessage], offered: list[ToolInfo], chosen: ToolChoice, how: GenerateConfig) -> Json:
     """A request as an OpenAI-compatible endpoint takes it."""
     made: Json = {"model": model, "messages": [_said(each) for each in said]}
     plain = {
@@ -147,7 +145,8 @@ def body(
     made |= {name: value for name, value in plain.items() if value is not None}
     if offered:
         made["tools"] = [
-            {"type": "function", "function": each.model_dump(exclude_none=True, exclude={"options"})} for each in offered
+            {"type": "function", "function": each.model_dump(exclude_none=True, exclude={"options"})}
+            for each in offered
         ]
         if isinstance(chosen, ToolFunction):
             made["tool_choice"] = {"type": "function", "function": {"name": chosen.name}}
