@@ -152,7 +152,7 @@ def _cases(text: str, file: Path) -> Iterator[Case]:
     from pydantic import TypeAdapter, ValidationError  # for those who read files
 
     adapter = TypeAdapter(Case)
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         at = f"{file.name}:{number}"
