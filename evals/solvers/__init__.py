@@ -50,6 +50,10 @@ SOLVERS: dict[str, tuple[str, str]] = {
     "expert": ("evals.solvers.expert", "plays each case's gold commands"),
     "bare": ("evals.solvers.bare", "a model with tools on the state, the rules as pages, and no referee"),
     "agent": ("evals.solvers.agent", "the same model, prompt and loop as `bare`, behind the referee"),
+    "client": (
+        "evals.solvers.client",
+        "an MCP client from outside: plays gold, or a model does, on a server of its own",
+    ),
 }
 """By name: the module, whose `opened` it is, and what it does."""
 

@@ -18,7 +18,7 @@ from evals.cases import Case
 from evals.environment import PLAYER, Environment, differences
 from evals.oracle import Follower
 from evals.solvers import Needs, Solver, SolverError
-from evals.solvers.acting import FINISH, PAGES, WORDS, acted, function
+from evals.solvers.acting import FINISH, PAGES, WORDS, acted, function, prompt
 from kb.expressions.frame import EvaluationError
 from kb.referee import Refused, State, Turn
 from kb.referee.shape import HIDDEN, TEMPLATE
@@ -59,7 +59,7 @@ class Data:
         self._follower.rest()
         self._follower.said = (line, *self._case.gold)
 
-    def does(self, call: ToolCall) -> tuple[Step, str]:
+    async def does(self, call: ToolCall) -> tuple[Step, str]:
         """A look, or a write that is judged."""
         says = f"{call.name} {json.dumps(call.arguments, ensure_ascii=False, default=str)}"
         try:
@@ -175,7 +175,7 @@ class Bare:
         self._model, self._pages = model, pages
 
     async def solve(self, case: Case, at: Environment, epoch: int) -> Attempt:
-        return await acted(case, at, self._model, Data(case, at), ORDER, self._pages)
+        return await acted(case, self._model, Data(case, at), prompt(at, ORDER, self._pages))
 
 
 @asynccontextmanager
