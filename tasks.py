@@ -1,6 +1,6 @@
 """Owns the one-line commands of the README; needs nothing but Python 3.11 and pip.
 
-`python3 tasks.py play [WORLD]`, `test [ARGS]`, `lint`, `types`, `layers`, `docs`, `ci`, `bench [NAME]`, `lock`.
+`python3 tasks.py play [WORLD]`, `test [ARGS]`, `lint`, `types`, `layers`, `docs`, `ci`, `bench [NAME]`, `coverage [KIND]`, `lock`.
 It makes `.venv` beside itself from the pinned requirements, once for each change of them.
 """
 
@@ -21,8 +21,19 @@ PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 BENCHMARKS = (
     "expressions", "turns", "checking", "shared", "services", "hot", "storage", "progress", "contention", "replay",
     "chaos", "soak", "search", "access", "live", "writes", "mcp", "mcp.patches", "models", "router", "paraphrases", "attacks",
-    "knowledge_agent", "teams", "memory", "local",
+    "knowledge_agent", "teams", "memory", "growth", "local",
 )  # fmt: skip
+
+COVERAGE: dict[str, tuple[int, str, tuple[str, ...]]] = {
+    "unit": (80, "kb/*", ("kb", "referee", "understand", "worlds")),
+    "integration": (
+        70,
+        "agents/*,router/*,storage/*",
+        ("agents", "judging", "knowledge", "knowledge_agent", "models", "npcs", "router", "storage", "teams"),
+    ),
+    "e2e": (60, "mcp_server/*,rulebound/*", ("attack", "cli", "clients", "mcp", "services", "web")),
+}
+"""By kind of test: the least percentage of lines and branches, of which files, and the folders of `tests` that must reach it."""
 
 
 def run(*command: str | Path) -> int:
@@ -63,6 +74,18 @@ def checks() -> dict[str, list[tuple[str | Path, ...]]]:
     }
 
 
+def cover(kind: str) -> int:
+    """Runs the tests of a kind and shows what of their packages they cover, child processes included; 1 where it is too little."""
+    least, files, folders = COVERAGE[kind]
+    coverage = (PYTHON, "-m", "coverage")
+    run(*coverage, "erase")
+    status = run(*coverage, "run", "-m", "pytest", "-q", *(f"tests/{folder}" for folder in folders))
+    run(*coverage, "combine", "--quiet")
+    print(f"{kind}: {files}, at least {least} %", flush=True)
+    report = (*coverage, "report", f"--include={files}", "--skip-covered", f"--fail-under={least}")
+    return run(*report) or status
+
+
 def main() -> int:
     """Runs the task that the first argument names; returns its exit status."""
     task, *arguments = sys.argv[1:] or ["help"]
@@ -84,6 +107,9 @@ def main() -> int:
             if status := run(*command, "--python-version", "3.11", "pyproject.toml", *extra, "-o", name):
                 return status
         return 0
+    if task == "coverage":
+        prepare("requirements-dev.txt")
+        return max(cover(kind) for kind in arguments or COVERAGE)
     if task == "bench":
         prepare("requirements-dev.txt")
         numbers = [word for word in arguments if word.isdecimal()]

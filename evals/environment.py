@@ -6,27 +6,37 @@ It must not know solvers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
-from agents.worlds import Where, World
+from agents.worlds import Where, World, chosen, open_location
 from evals.attempts import lines_of
 from evals.cases import Case, CaseError
 from kb.check import Checked, check
-from kb.expressions import Expr
+from kb.compiler.effects import compile_block
+from kb.compiler.scope import Asked, page_scope
+from kb.diagnostics import Diagnostic, Span
+from kb.expressions import Expr, compile_expression
 from kb.expressions.frame import EvaluationError
-from kb.pages.source import Blob, Source, open_source
+from kb.pages.page import Fragment
+from kb.pages.source import Source
 from kb.referee import Inputs, State
 from kb.rulebook import Effect, Scenario
 from kb.session import Session
+from kb.types import BOOL
 from kb.understand import Dialogue
 
 PLAYER = "player"
 PASSING = frozenset({"turns", "time"})
 """Fields that tell how long something took, not what came of it."""
+MAX_LINE = 2_000
+"""Characters of an expression or effect of a case."""
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Begun(NamedTuple):
@@ -114,92 +124,44 @@ class Environment:
     # --- compiling
 
     def _compile(self, cases: Sequence[Case]) -> None:
+        """All that cases say, in the scope of a page of their world; each text once, however many cases say it."""
         for scenario in self.session.rulebook.scenarios:
             for turn in scenario.turns:
                 if turn.check is not None:
                     self._expressions[turn.check.source] = turn.check
-        wanted = [each for each in cases if each.given or any(s not in self._expressions for s in _sources(each))]
-        if not wanted:
-            return
-        pages = {f"case-{number}": each for number, each in enumerate(wanted)}
-        settings = self.session.rulebook.settings
-        folder = PurePosixPath(settings.span.path).parent
-        texts = {str(folder / "cases" / f"{id}.md"): _page(id, case, settings.id) for id, case in pages.items()}
-        checked = self._checked(texts)
-        by_path = dict(zip(texts, wanted, strict=True))
-        for each in checked.errors:
-            if (case := by_path.get(each.span.path)) is not None:
-                raise CaseError(f"{case.at or case.id}: {each.message}", each.hint)
-        compiled = {each.id: each for each in checked.rulebooks[settings.id].scenarios}
-        for id, case in pages.items():
-            self._given[case.given] = compiled[id].given
-            for source, turn in zip(_sources(case), compiled[id].turns, strict=False):
-                assert turn.check is not None, "each row has an expression"
-                self._expressions[source] = turn.check
-
-    def _checked(self, texts: Mapping[str, str]) -> Checked:
-        """The world with more pages."""
-        where = self.world.where
-        source = _With(open_source(where.path, where.revision), {path: text.encode() for path, text in texts.items()})
-        return check(source, before=self.world.checked, run=False)
+        scope = page_scope(self.world.checked.compiled[self.session.rulebook.settings.id].world, Asked())
+        for case in cases:
+            place = Span(case.at or case.id, 1)
+            for source in _sources(case):
+                if source not in self._expressions:
+                    _one_line(case, source)
+                    expr, problems = compile_expression(source, place, scope, BOOL)
+                    if expr is None:
+                        raise _wrong(case, source, problems)
+                    self._expressions[source] = expr
+            if case.given not in self._given:
+                fragments = [Fragment(_one_line(case, line), place) for line in case.given]
+                effects, _, problems = compile_block(fragments, scope)
+                if problems:
+                    raise _wrong(case, "given", problems)
+                self._given[case.given] = tuple(effects)
 
 
 def _sources(case: Case) -> list[str]:
-    """All expressions of a case, each once."""
-    told = [*case.expect.check, *case.never, *(source for turn in case.turns for source in turn.expect.check)]
-    return list(dict.fromkeys(told))
+    """All expressions of a case."""
+    return [*case.expect.check, *case.never, *(source for turn in case.turns for source in turn.expect.check)]
 
 
-def _page(id: str, case: Case, experience: str) -> str:
-    """A scenario page that says what a case says."""
-    for told in (*case.given, *_sources(case)):
-        if "\n" in told:
-            raise CaseError(f"{case.at or case.id}: {told!r} is more than one line", "Write it in one.")
-    given = "".join(f"- {line}\n" for line in case.given)
-    rows = "".join(f"| look | `{source.replace('|', chr(92) + '|')}` |\n" for source in _sources(case) or ["true"])
-    front = f"---\nscenario: {id}\nexperience: {experience}\n---\n# {id}\n"
-    return f"{front}{given and '## Given' + chr(10) + given}\n| Player says | Check |\n|---|---|\n{rows}"
+def _one_line(case: Case, text: str) -> str:
+    if not text.strip() or len(text) > MAX_LINE or _CONTROL.search(text):
+        raise CaseError(
+            f"{case.at or case.id}: {text[:80]!r} is not one line of at most {MAX_LINE} characters", "Write it in one."
+        )
+    return text
 
 
-@dataclass(frozen=True)
-class _With:
-    """A source with more files."""
-
-    base: Source
-    more: Mapping[str, bytes]
-
-    @property
-    def commit(self) -> str:
-        return self.base.commit
-
-    @property
-    def place(self) -> str:
-        return self.base.place
-
-    @property
-    def problems(self):
-        return self.base.problems
-
-    @cached_property
-    def _blobs(self) -> dict[str, Blob]:
-        import hashlib
-
-        return {
-            path: Blob(path, hashlib.sha1(data, usedforsecurity=False).hexdigest(), len(data))
-            for path, data in self.more.items()
-        }
-
-    def files(self) -> Mapping[str, Blob]:
-        return {**self.base.files(), **self._blobs}
-
-    def read(self, blob: Blob) -> bytes:
-        return self.more[blob.path] if blob.path in self.more else self.base.read(blob)
-
-    def moved(self) -> bool:
-        return False
-
-    def again(self) -> _With:
-        return self
+def _wrong(case: Case, what: str, problems: Sequence[Diagnostic]) -> CaseError:
+    return CaseError(f"{case.at or case.id}: {what[:80]!r}: {problems[0].message}", problems[0].hint)
 
 
 def differences(one: State, other: State, ignoring: frozenset[str] = PASSING) -> list[Difference]:
@@ -224,6 +186,13 @@ def where_of(case: Case, revision: str | None = None) -> Where:
     return Where.of(case.world, revision, case.experience or None)
 
 
+class _Still(World):
+    """It stays as it is for a whole run, whatever becomes of its folder."""
+
+    def refresh(self) -> None:
+        """Looks for no news."""
+
+
 def environments(
     cases: Sequence[Case], *, revision: str | None = None, cache: Path | None = None
 ) -> dict[Where, Environment]:
@@ -231,13 +200,28 @@ def environments(
     by: dict[Where, list[Case]] = {}
     for case in cases:
         by.setdefault(where_of(case, revision), []).append(case)
-    return {where: Environment(World.open(where, cache=cache), own) for where, own in by.items()}
+    bases: dict[tuple[str, str | None], tuple[Source, Checked]] = {}
+    found: dict[Where, Environment] = {}
+    for where, own in by.items():
+        base = where.location, where.revision
+        if base not in bases:
+            source = open_location(where, cache)
+            bases[base] = source, check(source, cache=cache)
+        found[where] = Environment(_Still(where, *bases[base], cache), own)
+    return found
 
 
 def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:
-    """The scenario pages of a world as cases. Raises `WorldError`."""
+    """The scenario pages of a world as cases; of each of its experiences where none is named. Raises `WorldError`."""
     from evals.cases import of_scenario
 
-    world = World.open(where, cache=cache)
-    told = [of_scenario(each, where.location, where.experience or "") for each in world.rulebook.scenarios]
-    return [replace(each, tags={"world": world.rulebook.settings.id, "kind": "scenario"}) for each in told]
+    source = open_location(where, cache)
+    checked = check(source, cache=cache)
+    several = where.experience is None and not checked.errors and len(checked.rulebooks) > 1
+    names = sorted(checked.rulebooks) if several else [where.experience]
+    books = [(chosen(checked, name), name or "") for name in names]
+    return [
+        replace(of_scenario(each, where.location, name), tags={"world": book.settings.id, "kind": "scenario"})
+        for book, name in books
+        for each in book.scenarios
+    ]

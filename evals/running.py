@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,11 @@ from agents.worlds import Where
 from evals.attempts import Attempt
 from evals.cases import Case, CaseError, fingerprint
 from evals.environment import Environment, environments, where_of
+from evals.limits import LimitError
 from evals.results import TIMINGS, Journal, Row, replace_file, write
 from evals.scoring import verdict
 from evals.solvers import Solver
+from evals.summary import write_summary
 from storage.records import Json
 
 AT_ONCE = 8
@@ -75,13 +77,13 @@ Tell = Callable[[Row, int, int], None]
 async def run(
     plan: Plan,
     folder: Path,
-    contenders: dict[str, tuple[Solver, bool]],
+    contenders: Mapping[str, tuple[Solver, bool]],
     tell: Tell = lambda row, done, of: None,
     *,
     cache: Path | None = None,
 ) -> Ran:
     """Plays everything; a contender is a solver, and whether it has a model. Raises `CaseError`, `WorldError`, `ResultsError`,
-    and `CassetteError` where a cassette has no answer."""
+    `CassetteError` where a cassette has no answer, and `LimitError` where the run has spent what it may: it can be resumed then."""
     begin = time.perf_counter()
     places = environments(plan.cases, revision=plan.revision, cache=cache)
     commits = {each.world.where.location.rpartition("/")[2]: each.commit for each in places.values()}
@@ -98,6 +100,7 @@ async def run(
         (row for row, _ in journal.rows.values()), key=lambda r: (names.index(r.contender), order[r.case], r.epoch)
     )
     write(folder, rows)
+    write_summary(folder, head, rows, left_out)
     seconds = {"/".join(map(str, key)): took for key, (_, took) in sorted(journal.rows.items())}
     replace_file(folder / TIMINGS, json.dumps({"seconds": seconds}, indent=1) + "\n")
     journal.done()
@@ -107,7 +110,7 @@ async def run(
 async def _played(
     plan: Plan,
     places: dict[Where, Environment],
-    contenders: dict[str, tuple[Solver, bool]],
+    contenders: Mapping[str, tuple[Solver, bool]],
     journal: Journal,
     tell: Tell,
 ) -> list[str]:
@@ -125,22 +128,35 @@ async def _played(
         for name, solver, case, epoch in waiting:
             begin = time.perf_counter()
             at = places[where_of(case, plan.revision)]
-            row = await _row(name, solver, case, at, epoch)
+            row = await played(name, solver, case, at, epoch)
             journal.add(row, time.perf_counter() - begin)
             tell(row, len(journal.rows), total)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(plan.at_once):
-            group.create_task(work())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(plan.at_once):
+                group.create_task(work())
+    except BaseExceptionGroup as several:  # the first tells why, the others were under way
+        raise _first(several) from None
     return list(dict.fromkeys(left_out))
 
 
-async def _row(name: str, solver: Solver, case: Case, at: Environment, epoch: int) -> Row:
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error  # pyright: ignore[reportUnknownArgumentType]
+
+
+async def played(name: str, solver: Solver, case: Case, at: Environment, epoch: int) -> Row:
+    """One case played by one contender, and scored. Raises `CassetteError` and `LimitError` alone."""
     token = PLAYING.set(f"{name}/{case.id}/{epoch}")
     try:
         attempt = await solver.solve(case, at, epoch)
-    except CassetteError:
+    except (CassetteError, LimitError):
         raise  # the run itself is broken, not one case
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        attempt = Attempt((), (), error=f"something that it waited for was given up {error}".strip())
     except CaseError as error:
         attempt = Attempt((), (), error=f"{error} {error.hint}")
     except Exception as error:  # one case that breaks its solver must not end a night's run
@@ -161,4 +177,5 @@ async def _row(name: str, solver: Solver, case: Case, at: Environment, epoch: in
         case.task,
         dict(case.tags),
         case.at,
+        fingerprint([case]),
     )

@@ -31,7 +31,12 @@ class Suite:
     """Who plays it where nobody is named."""
 
 
-SUITES = {"play": "evals.suites.play"}
+SUITES = {
+    "play": "evals.suites.play",
+    "knowledge": "evals.suites.knowledge",
+    "memory": "evals.suites.memory",
+    "router": "evals.suites.router",
+}
 """By name the module, whose `SUITE` it is."""
 
 

@@ -100,6 +100,8 @@ class Compiled:
     """What did compile, for looking for further problems in the same run; never played."""
     problems: tuple[Diagnostic, ...]
     units: Mapping[tuple[str, str], Unit]
+    world: World
+    """What its pages may name, for compiling more than they hold: `page_scope(compiled.world, Asked())`."""
 
 
 @dataclass
@@ -148,7 +150,7 @@ def compile_experience(
     problems += more
     problems = sorted(set(problems))
     whole = rulebook if not any(each.severity is Severity.ERROR for each in problems) else None
-    return Compiled(whole, rulebook, tuple(problems), units)
+    return Compiled(whole, rulebook, tuple(problems), units, world)
 
 
 # --- Declarations ---------------------------------------------------------------------------------

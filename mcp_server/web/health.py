@@ -56,7 +56,7 @@ class Health:
         parts = dict(self._found)
         able = parts.get("postgres", {"status": "healthy"})["status"] == "healthy"
         well = able and all(each["status"] == "healthy" for each in parts.values())
-        trouble = self._background.trouble if self._background else ""
+        trouble = (self._background.trouble if self._background else "") or self._app.answering.voices.minds.trouble
         if not full:
             parts = {name: {"status": each["status"]} for name, each in parts.items()}
         told: dict[str, Any] = {

@@ -134,3 +134,34 @@ def test_the_same_examples_lead_to_the_same_labels():
     pairs = [("take it", "action"), ("hello", "direct"), ("who is she", "knowledge"), ("build a town", "team")] * 3
     one, other = (Labels(pairs).of("take the hello town") for _ in range(2))  # pyright: ignore[reportArgumentType]
     assert one == other
+
+
+async def test_lore_is_answered_once_wherever_it_is_asked(table: Any):
+    async with table(lambda _: Answer("no"), scholar=Scholar()) as t:
+        first = await t.say("what are the rules?")
+        await t.say("west")
+        elsewhere = await t.say("what are the rules?")
+        assert (elsewhere.text, elsewhere.tier, elsewhere.model_calls) == (first.text, "cache", 0)
+
+
+class Silent(Scholar):
+    """Has no answer of its own, and quotes."""
+
+    async def answers(self, question: str, world: World, asker: Principal) -> Words | None:
+        return None
+
+    async def quotes(self, question: str, world: World, asker: Principal) -> Words | None:
+        return Words("A page says so.", (Citation("bar.md", "Bar", 1, "c"),))
+
+
+async def test_where_the_scholar_has_no_answer_pages_are_quoted(table: Any):
+    async with table(lambda _: Answer("no"), scholar=Silent()) as t:
+        told = await t.say("what are the rules?")
+        assert (told.text, told.route, told.citations[0].path) == ("A page says so.", "knowledge", "bar.md")
+
+
+async def test_a_courtesy_takes_no_call(table: Any):
+    async with table(lambda _: Answer("no")) as t:
+        told = await t.say("thank you")
+        assert (told.route, told.tier, told.model_calls, t.asked) == ("direct", "rules", 0, 0)
+        assert told.text

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 
 from agents.access import PUBLIC, Principal
+from agents.models import Model
 from mcp_server.catalog import Catalog
 from mcp_server.web import health, live, metrics
 from mcp_server.web.live import RECOGNISE_KEY, Live, Recognise
@@ -91,10 +92,11 @@ async def serve(fresh_database: str, servers: Servers, tmp_path: Path, inn: Path
             gather: metrics.Gather | None = None,
             redis: str = "",
             commits: Callable[[], Mapping[str, str]] | None = None,
+            model: Model | None = None,
             **options: Any,
         ) -> Worker:
             store = await stack.enter_async_context(FencedStore.opened(fresh_database, redis or servers.redis_url))
-            app = build(Settings(tmp_path / "home"), store=store)
+            app = build(Settings(tmp_path / "home"), store=store, model=model)
             background = await stack.enter_async_context(between_turns(app))
             measures = metrics.Measures()
             worker = Worker(app, "", measures, Errors(measures))

@@ -46,7 +46,7 @@ def names(text: str) -> set[str]:
     return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
 
 
-@pytest.mark.requirement("2.12", "4.45")
+@pytest.mark.requirement("2.12", "3.15", "4.45")
 async def test_a_worker_exports_what_it_measured(serve: Any, joined: Any) -> None:
     worker = await serve()
     async with joined(worker, "ann") as ann, joined(await serve(), "ben") as ben:
@@ -196,7 +196,7 @@ async def test_an_error_is_answered_with_its_id_counted_and_told_to_admins_witho
     assert samples((await get(worker, "/metrics")).text)["errors_total{'type': 'ValueError'}"] == 1
 
 
-@pytest.mark.requirement("4.45")
+@pytest.mark.requirement("3.15", "4.45")
 async def test_alerts_and_the_dashboard_use_metrics_that_are_exported(serve: Any) -> None:
     exported = names((await get(await serve(), "/metrics")).text)
     documented = (DEPLOY.parent / "docs" / "operators" / "live.md").read_text()

@@ -20,13 +20,15 @@ def checked(name: str) -> Checked:
     return check(open_source(library.worlds()[name]), scenarios=True)
 
 
-def test_eight_worlds_ship() -> None:
+def test_ten_worlds_ship() -> None:
     wanted = {
         "cloak",
         "west-of-house",
         "wylding-woods",
         "rock-paper-scissors",
         "lending-desk",
+        "refund-desk",
+        "tournament",
         "tavern",
         "commons",
         "ferry",
