@@ -29,6 +29,7 @@ from evals.environment import PLAYER, Environment, differences
 from evals.oracle import audit
 from evals.solvers import Needs, Solver, SolverError
 from evals.solvers.acting import FINISH, acted
+from evals.solvers.seated import seed_of
 from kb import library
 from kb.referee import Action, Inputs, State
 from kb.referee.parts import head
@@ -156,20 +157,20 @@ class FromOutside:
             return await self._played(place, case, at)
 
     async def _played(self, place: Place, case: Case, at: Environment) -> Attempt:
-        shared = at.session.rulebook.settings.shared
+        shared, begun = at.session.rulebook.settings.shared, at.begin(case).state
+        referee = at.session.referee
+        prepared = bool(differences(referee.join(referee.new(), PLAYER, "you"), begun))
         name = at.world.where.location.rstrip("/").rpartition("/")[2]
-        started = await place.call("start", world=name, seed=case.seed)
+        started = await place.call("start", world=name, seed=seed_of(case, int(prepared)))
         if shared:
             await place.call("act", handle=started["handle"], action="reset", arguments={"scope": "world"})
         seat = await place.store.seat(started["handle"], PRINCIPAL)
         offered = (await place.client.list_tools()).tools if self._model is not None else []
         tools = tuple(Tool(each.name, each.description or "", each.input_schema) for each in offered)
         game = Game(place, at, seat, (*tools, FINISH))
-        await game.look()
-        begun = at.begin(case).state
-        if differences(game.state, begun):
+        if prepared:
             await game.prepare(begun)
-            await game.look()
+        await game.look()
         if self._model is not None:
             attempt = await acted(case, self._model, game, ORDER)
         else:
