@@ -57,6 +57,8 @@ SOLVERS: dict[str, tuple[str, str]] = {
     ),
 }
 """By name: the module, whose `opened` it is, and what it does."""
+MODELLESS = frozenset({"rules", "expert", "random", "fuzz"})
+"""Those that ask no model."""
 
 
 @asynccontextmanager
