@@ -6,7 +6,7 @@ A solver gives an `Attempt`, scorers read it, reports show it. Plain values. It 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agents.record import plain
@@ -52,7 +52,7 @@ class Step:
 
     def as_data(self) -> Json:
         """Only what is not empty."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", (), None)}
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) not in ("", (), None)}
 
 
 @dataclass(frozen=True, slots=True)

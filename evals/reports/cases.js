@@ -27,7 +27,7 @@ const firstFailed = (id) => Math.max(0, attempts(id).findIndex(({ row, when }) =
 
 const body = make("tbody");
 const heads = ["case", ...names].map((name, index) => make("th", { scope: "col", class: index ? "mark" : null },
-  make("button", { type: "button", class: "sort", onclick: () => sorted(name, index) }, index ? name : "Case")));
+  make("button", { type: "button", class: "sort", onclick: () => sorted(name) }, index ? name.split(/(?<=:)/).flatMap((part) => [part, make("wbr")]) : "Case")));
 const matrix = make("table", { class: "matrix" }, make("thead", null, make("tr", null, heads)), body);
 fill(byId("cases").querySelector(".scroll"), matrix);
 

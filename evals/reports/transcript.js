@@ -38,10 +38,10 @@ function show(id, one = 0, other = -1) {
 
 function shown(side, beside) {
   const { row } = side;
-  const spent = ["calls", "input_tokens", "output_tokens"].filter((name) => row.figures[name]).map((name) => `${number(row.figures[name])} ${name.replace("_", " ")}`);
+  const spent = ["calls", "input_tokens", "output_tokens"].filter((name) => row.figures[name]).map((name) => `${name.replace("_", " ")}: ${number(row.figures[name])}`);
   return make("section", { "aria-label": called(side) },
     make("h3", null, sign(row.solved, row.solved ? "solved" : "not solved"), ` · ${[side.when, row.contender].filter(Boolean).join(" · ")}`),
-    spent.length || row.figures.cost ? make("p", { class: "quiet" }, [...spent, money(row.figures.cost ?? 0)].join(" · ")) : null,
+    spent.length || row.figures.cost ? make("p", { class: "quiet" }, [...spent, `cost: ${money(row.figures.cost ?? 0)}`].join(" · ")) : null,
     row.error ? make("p", { class: "note" }, make("b", null, "It broke: "), text(row.error, "span")) : null,
     checked(row.checks),
     make("ol", { class: "turns" }, row.steps.map((step, index) => turn(data.steps[step], beside && differs(data.steps[step], data.steps[beside.row.steps[index]])))));

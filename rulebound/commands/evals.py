@@ -11,11 +11,11 @@ from pathlib import Path
 
 from evals.contenders import contenders
 from evals.gate import Baseline, gate, lines
-from evals.reports import junit, page, terminal
 
 from evals.cases import Case, CaseError
 from evals.comparing import compare
 from evals.limits import Limit
+from evals.reports import junit, page, terminal
 from evals.results import read
 from evals.running import Plan
 from evals.running import run as play
