@@ -103,7 +103,7 @@ def _rows(file: Path) -> Iterable[Row]:
             data = json.loads(line)
             check(data)
             yield Row.load(data)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ResultsError(f"{file}:{number}: this is no row: {error!r}") from None
 
 

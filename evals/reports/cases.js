@@ -36,7 +36,7 @@ function sorted(by) {
   if (sorting.by !== by) sorting = { by, down: false };
   else sorting = sorting.down ? { by: "", down: false } : { by, down: true };
   heads.forEach((head, index) => {
-    const mine = sorting.by === ["case", ...names][index] && (index === 0) === (sorting.by === "case");
+    const mine = sorting.by === ["case", ...names][index];
     if (mine) head.setAttribute("aria-sort", sorting.down ? "descending" : "ascending");
     else head.removeAttribute("aria-sort");
   });
@@ -72,10 +72,11 @@ function compared() {
   section.hidden = false;
   const signed = (share) => `${share > 0 ? "+" : ""}${(100 * share).toFixed(1)}`;
   const chance = (delta) => `${delta.p < 0.05 ? "more than chance" : "may be chance"} (${delta.p < 1e-4 ? "p < 0.0001" : `p = ${delta.p.toPrecision(2)}`})`;
-  fill(section.querySelector("ul"), data.comparison.comparisons.map(({ before, after, solved, lost, won, changed }) => make("li", null,
+  fill(section.querySelector("ul"), data.comparison.comparisons.map(({ before, after, solved, lost, won, changed, only_before, only_after }) => make("li", null,
     make("b", null, before === after ? after : `${before} → ${after}`),
     `: ${percent(solved.before)} → ${percent(solved.after)}, ${signed(solved.difference)} points (${signed(solved.low)} to ${signed(solved.high)}), ${chance(solved)}; ${lost.length} lost, ${won.length} won of ${plural(solved.cases, "case")}`,
-    changed.length ? `; ${plural(changed.length, "case")} written anew between the runs and left out` : "")));
+    [[changed, "written anew between the runs"], [only_before, "only before"], [only_after, "only now"]].filter(([ids]) => ids.length).map(([ids, which]) => `; ${plural(ids.length, "case")} ${which}`))),
+    [["before", data.comparison.only_before], ["now", data.comparison.only_after]].filter(([, only]) => only.length).map(([which, only]) => make("li", null, `Only ${which}: ${only.join(", ")}`)));
   const rows = ["lost", "won"].flatMap((turn) => data.comparison.comparisons.flatMap((one) => one[turn].map((each) => ({ ...each, turn, was: one.before, is: one.after }))));
   const made = table([["Case"], ["Contender"], ["Before"], ["Now"], [""]], []);
   lazily(made.tBodies[0], rows, (each) => {

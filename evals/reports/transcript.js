@@ -44,7 +44,10 @@ function shown(side, beside) {
     spent.length || row.figures.cost ? make("p", { class: "quiet" }, [...spent, `cost: ${money(row.figures.cost ?? 0)}`].join(" · ")) : null,
     row.error ? make("p", { class: "note" }, make("b", null, "It broke: "), text(row.error, "span")) : null,
     checked(row.checks),
-    make("ol", { class: "turns" }, row.steps.map((step, index) => turn(data.steps[step], beside && differs(data.steps[step], data.steps[beside.row.steps[index]])))));
+    folded("All figures", Object.entries(row.figures), (all) => make("ul", { class: "lines" }, all.map(([name, value]) => make("li", null, `${name}: ${number(value)}`)))),
+    row.steps
+      ? make("ol", { class: "turns" }, row.steps.map((step, index) => turn(data.steps[step], beside && differs(data.steps[step], data.steps[beside.row.steps?.[index]]))))
+      : make("p", { class: "note" }, "This page has no room for the transcript; results.jsonl beside it has it."));
 }
 const differs = (step, other) => !other || ["says", "answer", "status", "hash"].some((name) => step[name] !== other[name]);
 const sign = (good, word) => make("span", { class: `sign ${good ? "all" : "no"}` }, make("span", { "aria-hidden": "true" }, good ? "✓" : "✗"), ` ${word}`);
