@@ -66,7 +66,11 @@ class Row:
         """Why it is not solved, in a line; empty: it is."""
         if self.solved:
             return ""
-        unmet = [f"{each['what']}: {each.get('why', '')}" for each in self.checks if not each["met"]]
+        unmet = [
+            f"{each.get('kind', '')} {each.get('what', '')}: {each.get('why', '')}"
+            for each in self.checks
+            if not each["met"]
+        ]
         return self.error or "; ".join(unmet)
 
     def line(self) -> str:

@@ -58,8 +58,8 @@ function list() {
   byId("shown").textContent = `${listed.length.toLocaleString("en")} of ${plural(order.length, "case")}`;
   lazily(body, listed, (id) => make("tr", null,
     make("th", { scope: "row" }, make("button", { type: "button", class: "link", onclick: () => show(id, firstFailed(id)) }, id),
-      now.cases[id].task ? make("span", { class: "quiet task" }, now.cases[id].task.slice(0, 160)) : null,
-      cases.get(id).why ? make("span", { class: "reason" }, cases.get(id).why.slice(0, 240)) : null),
+      now.cases[id].task ? make("span", { class: "quiet task" }, now.cases[id].task.slice(0, 500)) : null,
+      cases.get(id).why ? make("span", { class: "reason" }, cases.get(id).why.slice(0, 500)) : null),
     names.map((name) => cellTo(id, name))));
 }
 byId("filter").addEventListener("input", list);
@@ -88,7 +88,7 @@ function compared() {
       show(each.case, all.indexOf(worst(old)), all.indexOf(worst(recent)));
     };
     return make("tr", null,
-      make("th", { scope: "row" }, make("button", { type: "button", class: "link", onclick: beside }, each.case), each.why ? make("span", { class: "reason" }, each.why.slice(0, 240)) : null),
+      make("th", { scope: "row" }, make("button", { type: "button", class: "link", onclick: beside }, each.case), each.why ? make("span", { class: "reason" }, each.why.slice(0, 500)) : null),
       [each.is, told(old), told(recent)].map((cell) => make("td", { class: "whole" }, cell)), make("td", { class: "whole" }, each.turn === "lost" ? "✗ lost" : "✓ won"));
   });
   fill(section.querySelector(".scroll"), rows.length ? made : make("p", null, "Each case was solved as often as before."));

@@ -53,7 +53,7 @@ if (now.left_out?.length) {
 
 /** Points with their intervals over what an attempt costs: dollars, or where nothing has a price tokens, or else side by side. */
 function plot() {
-  const [width, height, left, right, top, bottom] = [720, 320, 52, 150, 16, 44];
+  const [width, height, left, right, top, bottom] = [720, 270, 52, 150, 16, 44];
   const contenders = names.map((name) => ({ name, ...now.contenders[name] }));
   const axes = [["Cost a case, US dollars", (each) => figure(each, "cost"), money], ["Tokens a case; nothing has a price", tokens, number]];
   const [title, spent, written] = axes.find(([, of]) => contenders.some(of)) ?? ["Nothing was asked of a model: side by side", null];
@@ -78,7 +78,7 @@ function plot() {
   const said = contenders.map((each) => `${each.name} ${percent(each.solved.rate)}${spent ? ` at ${written(spent(each))}` : ""}`).join("; ");
   return [
     make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Share solved. ${title}: ${said}` }, grid, ticks, marks, label(left, height - 6, title, { class: "axis" })),
-    make("figcaption", { class: "quiet" }, "Share of attempts solved, with its 95% interval. Better is higher and further left."),
+    make("figcaption", { class: "quiet" }, `Share of attempts solved, with its 95% interval. Better is higher${spent ? " and further left" : ""}.`),
   ];
 }
 fill(byId("plot").querySelector("figure"), plot());

@@ -32,7 +32,7 @@ def test_the_page_shows_contenders_with_intervals_what_was_left_out_and_each_cas
     )
     assert "1 case that only a model can play was left out" in text
     assert told["cases"] == ["a", "b", "c", "d"]
-    assert "lamp.location == player.id: it is hall" in text
+    assert "state lamp.location == player.id: it is hall" in text
 
 
 def test_cases_are_filtered_by_text_tag_and_failure_and_sorted_by_a_contender(
