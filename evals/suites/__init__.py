@@ -33,6 +33,7 @@ class Suite:
 
 SUITES = {
     "play": "evals.suites.play",
+    "rules": "evals.suites.rules",
     "router": "evals.suites.router",
 }
 """By name the module, whose `SUITE` it is."""
