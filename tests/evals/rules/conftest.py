@@ -70,9 +70,7 @@ def rows_of(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 GIVEN = re.compile(r'set `(\w+)\.(\w+)` to (?:`timestamp\("([^"]+)"\)`|\[\[([^\]]+)\]\]|(.+))')
-CHECK = re.compile(
-    r'(!?)(\w+)\.(\w+)(?: == (?:timestamp\("([^"]+)"\)|(.+)))?|abs\((\w+)\.(\w+) - ([\d.]+)\) < 0\.001'
-)
+CHECK = re.compile(r'(!?)(\w+)\.(\w+)(?: == (?:timestamp\("([^"]+)"\)|(.+)))?|abs\((\w+)\.(\w+) - ([\d.]+)\) < 0\.001')
 
 
 def facts(case: Case, begins: datetime) -> Facts:

@@ -216,3 +216,12 @@ JUDGES = {
 
 def test_a_second_lending_policy_gives_every_case_its_label(confirm: Any) -> None:
     assert confirm("lending-desk", BEGINS, JUDGES, NEEDS) == []
+
+
+def test_a_policy_that_is_a_day_off_is_found_by_the_case_at_that_day(confirm: Any) -> None:
+    def lenient(f: Any, loan: str) -> str:
+        return "" if late(f, f[loan]) == 8 else renew(f, loan)
+
+    assert confirm("lending-desk", BEGINS, {**JUDGES, "renew": lenient}, NEEDS) == [
+        'lending-desk/renew-late-7-out: renew {"loan": "l-6"}: allowed, not late'
+    ]
