@@ -6,9 +6,11 @@ A solver gives an `Attempt`, scorers read it, reports show it. Plain values. It 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from sys import intern
 from typing import Any, Literal
 
+from agents.record import plain
 from kb.referee import Action, Outcome, State, TraceLine
 from kb.session import Said
 from storage.records import Json
@@ -51,7 +53,7 @@ class Step:
 
     def as_data(self) -> Json:
         """Only what is not empty."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", (), None)}
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) not in ("", (), None)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,11 @@ def shown(action: Action) -> str:
 
 
 def lines_of(trace: tuple[TraceLine, ...]) -> list[str]:
-    """A trace as lines of text."""
+    """A trace as lines of text; equal ones are the same object, as a run of many cases holds the same lines again and again."""
     return [
-        f"{each.span.path}:{each.span.line} {each.kind}: {each.text}{'' if each.value is None else f' = {each.value}'}"
+        intern(
+            f"{each.span.path}:{each.span.line} {each.kind}: {each.text}{'' if each.value is None else f' = {each.value}'}"
+        )
         for each in trace
     ]
 
@@ -115,14 +119,3 @@ def changes_of(outcome: Outcome) -> list[Json]:
         {"id": each.id, "field": each.field, "before": plain(each.before), "after": plain(each.after)}
         for each in outcome.changes
     ]
-
-
-def plain(value: Any) -> Any:
-    """A value of the state as JSON."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
-    return str(value)

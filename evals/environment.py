@@ -186,6 +186,13 @@ def where_of(case: Case, revision: str | None = None) -> Where:
     return Where.of(case.world, revision, case.experience or None)
 
 
+class _Still(World):
+    """It stays as it is for a whole run, whatever becomes of its folder."""
+
+    def refresh(self) -> None:
+        """Looks for no news."""
+
+
 def environments(
     cases: Sequence[Case], *, revision: str | None = None, cache: Path | None = None
 ) -> dict[Where, Environment]:
@@ -200,7 +207,7 @@ def environments(
         if base not in bases:
             source = open_location(where, cache)
             bases[base] = source, check(source, cache=cache)
-        found[where] = Environment(World(where, *bases[base], cache), own)
+        found[where] = Environment(_Still(where, *bases[base], cache), own)
     return found
 
 

@@ -18,6 +18,7 @@ from agents.worlds import Where
 from evals.attempts import Attempt
 from evals.cases import Case, CaseError, fingerprint
 from evals.environment import Environment, environments, where_of
+from evals.limits import LimitError
 from evals.results import TIMINGS, Journal, Row, replace_file, write
 from evals.scoring import verdict
 from evals.solvers import Solver
@@ -82,7 +83,7 @@ async def run(
     cache: Path | None = None,
 ) -> Ran:
     """Plays everything; a contender is a solver, and whether it has a model. Raises `CaseError`, `WorldError`, `ResultsError`,
-    and `CassetteError` where a cassette has no answer."""
+    `CassetteError` where a cassette has no answer, and `LimitError` where the run has spent what it may: it can be resumed then."""
     begin = time.perf_counter()
     places = environments(plan.cases, revision=plan.revision, cache=cache)
     commits = {each.world.where.location.rpartition("/")[2]: each.commit for each in places.values()}
@@ -127,22 +128,35 @@ async def _played(
         for name, solver, case, epoch in waiting:
             begin = time.perf_counter()
             at = places[where_of(case, plan.revision)]
-            row = await _row(name, solver, case, at, epoch)
+            row = await played(name, solver, case, at, epoch)
             journal.add(row, time.perf_counter() - begin)
             tell(row, len(journal.rows), total)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(plan.at_once):
-            group.create_task(work())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(plan.at_once):
+                group.create_task(work())
+    except BaseExceptionGroup as several:  # the first tells why, the others were under way
+        raise _first(several) from None
     return list(dict.fromkeys(left_out))
 
 
-async def _row(name: str, solver: Solver, case: Case, at: Environment, epoch: int) -> Row:
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error  # pyright: ignore[reportUnknownArgumentType]
+
+
+async def played(name: str, solver: Solver, case: Case, at: Environment, epoch: int) -> Row:
+    """One case played by one contender, and scored. Raises `CassetteError` and `LimitError` alone."""
     token = PLAYING.set(f"{name}/{case.id}/{epoch}")
     try:
         attempt = await solver.solve(case, at, epoch)
-    except CassetteError:
+    except (CassetteError, LimitError):
         raise  # the run itself is broken, not one case
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        attempt = Attempt((), (), error=f"something that it waited for was given up {error}".strip())
     except CaseError as error:
         attempt = Attempt((), (), error=f"{error} {error.hint}")
     except Exception as error:  # one case that breaks its solver must not end a night's run

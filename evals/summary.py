@@ -71,7 +71,7 @@ def _contender(rows: Sequence[Row]) -> Json:
         "solved": _share(solved_share(played)),
         "pass_at": {str(k): round(pass_at(played, k), 6) for k in ks},
         "pass_all": {str(k): round(pass_all(played, k), 6) for k in ks},
-        "figures": _figures(rows),
+        "figures": figures(rows),
         "legal_rate": round(legal / acted, 6) if acted else None,
         "illegal": {
             name: int(sum(row.figures.get(f"illegal_{name}", 0) for row in rows)) for name in ("attempted", "executed")
@@ -85,8 +85,8 @@ def _share(share: Share) -> Json:
     return {name: round(value, 6) for name, value in share._asdict().items()}
 
 
-def _figures(rows: Sequence[Row]) -> Json:
-    """A figure that only some attempts have is a mean of those."""
+def figures(rows: Sequence[Row]) -> Json:
+    """By name `sum` and `mean`, which is that of the attempts that have the figure."""
     found: defaultdict[str, list[float]] = defaultdict(list)
     for row in rows:
         for name, value in row.figures.items():

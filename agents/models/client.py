@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from agents.models.accounts import Accounts
-from agents.models.adapter import Failure
+from agents.models.adapter import Adapter, Failure, adapter
 from agents.models.answers import Held, NoAnswer, answered
-from agents.models.configuration import Configuration
+from agents.models.configuration import Configuration, Provider
 from agents.models.course import Course
 from agents.models.endpoint import Endpoint, Payer
 from agents.models.metrics import Measures
@@ -34,7 +34,8 @@ SHOWN = 2_000
 class Client:
     """The providers of a configuration. `ledger`: where budgets and calls are kept; without one in this process.
 
-    `clock` gives seconds for breakers, `now` the time in UTC, `chance` numbers from 0 to 1 for pauses.
+    `clock` gives seconds for breakers, `now` the time in UTC, `chance` numbers from 0 to 1 for pauses; `carry` makes what carries
+    requests to a provider.
     """
 
     def __init__(
@@ -45,12 +46,13 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
+        carry: Callable[[Provider], Adapter] = adapter,
     ):
         self.configuration, self.measures = configuration, Measures()
         self.accounts = Accounts(ledger or MemoryLedger(), configuration.everybody, configuration.each, now)
         self._chance = chance
         self._endpoints = {
-            name: Endpoint(provider, self.accounts, self.measures, clock, now)
+            name: Endpoint(provider, self.accounts, self.measures, clock, now, carry)
             for name, provider in configuration.providers.items()
         }
 

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from agents.models.accounts import Accounts
-from agents.models.adapter import Adapter, Failure, adapter
+from agents.models.adapter import Adapter, Failure
 from agents.models.breaker import Breaker
 from agents.models.configuration import Prices, Provider
 from agents.models.metrics import Measures
@@ -54,15 +54,16 @@ class Endpoint:
         measures: Measures,
         clock: Callable[[], float],
         now: Callable[[], datetime],
+        carry: Callable[[Provider], Adapter],
     ):
         self.provider, self.breaker = provider, Breaker(clock)
         self.places = Places(provider.concurrency, provider.waiting)
-        self._accounts, self._measures, self._now = accounts, measures, now
+        self._accounts, self._measures, self._now, self._carry = accounts, measures, now, carry
 
     @cached_property
     def adapter(self) -> Adapter:
         """Made when it is asked first, because that imports what it needs."""
-        return adapter(self.provider)
+        return self._carry(self.provider)
 
     @cached_property
     def prices(self) -> Prices:

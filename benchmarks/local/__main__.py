@@ -1,4 +1,4 @@
-"""A model on this machine reads 200 phrases: right routes and legal actions as label, as schema-bound output, with free tool choice,
+"""A model on this machine reads 500 phrases: right routes and legal actions as label, as schema-bound output, with free tool choice,
 and by the router, whose one call has a tool for each action.
 
 `python3 tasks.py bench local [PHRASES]` asks SmolLM2-135M, `bench local.qwen [PHRASES]` Qwen2.5-Coder-1.5B; both are installed

@@ -1,6 +1,6 @@
-"""Owns data that judges the router: labelled messages and phrases of free speech, written apart from the code they judge.
+"""Owns data that judges: labelled messages and phrases of free speech for the router, sentences with their lines for scorers.
 
-`messages()`, `phrases()`; what they are is in README.md beside them. It must not know what is judged by them.
+`messages()`, `phrases()`, `supported()`; what they are is in README.md beside them. It must not know what is judged by them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 WORLDS = ("cloak", "commons", "lending-desk", "rock-paper-scissors", "tavern", "west-of-house", "wylding-woods")
 """The bundled worlds in which the data plays."""
-_HERE = Path(__file__).parent
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,30 @@ class Phrase:
         return self.route == "question"
 
 
+@dataclass(frozen=True, slots=True)
+class Supported:
+    """A sentence, the lines of a bundled world that it cites, and whether they say it."""
+
+    world: str
+    cites: tuple[str, ...]
+    says: str
+    supported: bool
+
+
 def messages() -> tuple[Labelled, ...]:
     """The 500 labelled messages."""
     return tuple(Labelled(**row) for row in _rows("router_messages.jsonl"))
 
 
 def phrases() -> tuple[Phrase, ...]:
-    """The 200 phrases."""
+    """The 500 phrases."""
     return tuple(_phrase(row) for row in _rows("phrases.jsonl"))
+
+
+def supported() -> tuple[Supported, ...]:
+    """The 90 sentences by which the check of citations is measured."""
+    rows = _rows("support.jsonl")
+    return tuple(Supported(row["world"], tuple(row["cites"]), row["says"], row["supported"]) for row in rows)
 
 
 def _phrase(row: dict[str, Any]) -> Phrase:
@@ -61,4 +77,4 @@ def _phrase(row: dict[str, Any]) -> Phrase:
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (_HERE / name).read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in (HERE / name).read_text("utf-8").splitlines()]

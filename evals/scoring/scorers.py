@@ -5,40 +5,14 @@ Each is a `Scorer`; `SCORERS` are all. A turn's expectations are looked at as it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from evals.attempts import Attempt, Step
-from evals.cases import Case, Expect
+from evals.attempts import Attempt
+from evals.cases import Case
 from evals.environment import Environment, differences
 from evals.scoring import Checked, Scorer
-
-
-class Moment:
-    """When an expectation is looked at: the steps of one turn, or of all, and the states before and after."""
-
-    def __init__(self, name: str, expect: Expect, attempt: Attempt, begin: int, end: int):
-        self.name, self.expect = name, expect
-        self.steps = attempt.steps[begin:end]
-        self.before, self.after = attempt.states[begin], attempt.states[end]
-
-    @property
-    def last(self) -> Step | None:
-        return self.steps[-1] if self.steps else None
-
-    @property
-    def answer(self) -> str:
-        """All that was answered."""
-        return "\n".join(each.answer for each in self.steps)
-
-
-def moments(case: Case, attempt: Attempt) -> Iterator[Moment]:
-    """Each turn that was played, then the whole."""
-    begin = 0
-    for turn, end in zip(case.turns, attempt.turns, strict=False):
-        if turn.expect:
-            yield Moment(f"after {turn.says!r}", turn.expect, attempt, begin, end)
-        begin = end
-    yield Moment("at the end", case.expect, attempt, 0, len(attempt.steps))
+from evals.scoring.citations import Citations
+from evals.scoring.moments import moments
 
 
 class FinalState:
@@ -80,7 +54,11 @@ class Referee:
                     Checked("refused", f"{expect.refused} {moment.name}", not why, why, last.lines if last else ())
                 )
             if expect.reason:
-                told = [each for step in moment.steps for each in (step.answer, step.reason, step.rule, *step.lines)]
+                told = [
+                    each
+                    for step in moment.steps
+                    for each in (step.answer, step.reason, step.rule, *filter(_speaks_against, step.lines))
+                ]
                 met = any(expect.reason.casefold() in each.casefold() for each in told)
                 why = "" if met else f"it says {last.answer if last else ''!r} by {last.rule if last else ''!r}"
                 found.append(Checked("reason", f"{expect.reason} {moment.name}", met, why, last.lines if last else ()))
@@ -104,6 +82,13 @@ class Referee:
             "illegal_attempted": sum(len(each.attempted) for each in attempt.steps),
             "illegal_executed": sum(len(each.executed) for each in attempt.steps),
         }
+
+
+def _speaks_against(line: str) -> bool:
+    """Whether a line of a trace can be why something is refused: not a condition that held, nor an exception that did not."""
+    return not (
+        (" condition: " in line and line.endswith("= True")) or (" unless: " in line and line.endswith("= False"))
+    )
 
 
 class Calls:
@@ -159,4 +144,4 @@ class Text:
         return {}
 
 
-SCORERS: Sequence[Scorer] = (FinalState(), Referee(), Calls(), Text())
+SCORERS: Sequence[Scorer] = (FinalState(), Referee(), Calls(), Citations(), Text())

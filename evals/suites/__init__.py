@@ -34,6 +34,8 @@ class Suite:
 SUITES = {
     "play": "evals.suites.play",
     "rules": "evals.suites.rules",
+    "knowledge": "evals.suites.knowledge",
+    "memory": "evals.suites.memory",
     "router": "evals.suites.router",
 }
 """By name the module, whose `SUITE` it is."""

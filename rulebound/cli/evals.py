@@ -14,17 +14,24 @@ eval_app = typer.Typer(
 )
 SuiteOption = Annotated[
     Optional[list[str]],
-    typer.Option("--suite", metavar="NAME", help="As `eval list` names it; a world, a folder or a .jsonl file. Again for more."),
+    typer.Option(
+        "--suite", metavar="NAME", help="As `eval list` names it; a world, a folder or a .jsonl file. Again for more."
+    ),
 ]
 PathsArgument = Annotated[
     Optional[list[str]], typer.Argument(metavar="SUITE|PATH", help="The same without the option.")
 ]
 ModelOption = Annotated[
     Optional[list[str]],
-    typer.Option("--model", metavar="NAME|none", help="Of models.toml; knowing or liar, which ship; again for more. [default: none]"),
+    typer.Option(
+        "--model",
+        metavar="NAME|none",
+        help="Of models.toml; knowing or liar, which ship; again for more. [default: none]",
+    ),
 ]
 SolverOption = Annotated[
-    Optional[list[str]], typer.Option("--solver", metavar="NAME", help="Who plays; again for more. [default: the suite's]")
+    Optional[list[str]],
+    typer.Option("--solver", metavar="NAME", help="Who plays; again for more. [default: the suite's]"),
 ]
 EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="How often each case is played.")]
 OutOption = Annotated[
@@ -37,7 +44,9 @@ SampleOption = Annotated[Optional[int], typer.Option(min=1, metavar="N", help="O
 RevOption = Annotated[
     Optional[str], typer.Option("--at", metavar="REV", help="Of the knowledge base: a branch, tag or commit.")
 ]
-CallsOption = Annotated[Optional[int], typer.Option("--max-calls", min=1, help="Calls to models, at most; then it stops.")]
+CallsOption = Annotated[
+    Optional[int], typer.Option("--max-calls", min=1, help="Calls to models, at most; then it stops.")
+]
 CostOption = Annotated[Optional[float], typer.Option("--max-cost", min=0, help="US dollars, at most; then it stops.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="What `eval run` left.")]
@@ -113,7 +122,8 @@ def list_(
 def compare(
     before: FolderArgument,
     after: Annotated[
-        Optional[Path], typer.Argument(metavar="DIR", help="Another; without it the contenders of the first are compared.")
+        Optional[Path],
+        typer.Argument(metavar="DIR", help="Another; without it the contenders of the first are compared."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -141,7 +151,9 @@ def report(
 @eval_app.command()
 def gate(
     folder: FolderArgument,
-    baseline: Annotated[Path, typer.Option(metavar="FILE", help="What is solved on the main branch.")] = Path("evals/baseline.json"),
+    baseline: Annotated[Path, typer.Option(metavar="FILE", help="What is solved on the main branch.")] = Path(
+        "evals/baseline.json"
+    ),
     write: Annotated[bool, typer.Option("--write", help="Take this run as the baseline.")] = False,
 ) -> None:
     """Hold a run against a baseline. Exit 1: it is significantly worse, and these are the cases."""
@@ -161,16 +173,3 @@ def generate(
     from rulebound.commands.evals import generated
 
     finish(generated(kind, count, seed, out))
-
-
-@eval_app.command(name="import")
-def import_(
-    form: Annotated[str, typer.Argument(metavar="FORM", help="jsonl, csv, conversations or play.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder: a knowledge base with cases.")],
-    world: Annotated[str, typer.Option(metavar="WORLD|PATH", help="What they are played in, where the file does not say.")] = "",
-) -> None:
-    """Take over cases of another form. What cannot be taken over is told, with its place."""
-    from rulebound.commands.evals import imported
-
-    finish(imported(form, file, out, world))

@@ -42,8 +42,8 @@ def test_the_messages_are_five_hundred_in_the_stated_shares() -> None:
     assert {each.world for each in labelled} == set(WORLDS)
 
 
-def test_the_phrases_are_two_hundred() -> None:
-    assert len({(each.message, each.world, each.setup) for each in phrases()}) == 200
+def test_the_phrases_are_five_hundred() -> None:
+    assert len({(each.message, each.world, each.setup) for each in phrases()}) == 500
     assert {each.world for each in phrases()} == set(WORLDS)
 
 

@@ -43,8 +43,8 @@ class Facts:
         return int((self.now - since) / timedelta(minutes=1))
 
 
-Judge = Callable[[Facts, str, dict[str, Any]], str]
-"""Why an action is refused, a word; "" where it is allowed, and then its facts are changed."""
+Judge = Callable[..., str]
+"""Is given the facts and an action's arguments by name; says why it is refused, in a word, or "" and changes the facts."""
 
 
 def value(text: Any) -> Any:
@@ -104,16 +104,14 @@ def holds(told: Facts, check: str) -> bool:
     return is_now == wanted
 
 
-Confirm = Callable[[str, datetime, Mapping[str, Judge | Callable[..., str]], Mapping[str, str]], list[str]]
+Confirm = Callable[[str, datetime, Mapping[str, Judge], Mapping[str, str]], list[str]]
 
 
 @pytest.fixture
 def confirm() -> Confirm:
     """Where an oracle (by rule, a judge) disagrees with the labels: nowhere, where all is well. `needs` are roles by rule."""
 
-    def of(
-        world: str, begins: datetime, judges: Mapping[str, Judge | Callable[..., str]], needs: Mapping[str, str]
-    ) -> list[str]:
+    def of(world: str, begins: datetime, judges: Mapping[str, Judge], needs: Mapping[str, str]) -> list[str]:
         wrong: list[str] = []
         for case in suite("rules").cases():
             if case.world != world:
