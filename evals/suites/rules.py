@@ -5,19 +5,30 @@ Its cases are the lines of `evals/data/rules/`, whose README says how they were 
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
 
-from evals import data
-from evals.cases import Case, read
+from evals.cases import Case, Turn, read
+from evals.data import HERE
 from evals.suites import Suite
 
 WORLDS = ("lending-desk", "refund-desk", "tournament")
-FOLDER = Path(data.__file__).parent / "rules"
 
 
 def cases() -> list[Case]:
-    """Ids are `world/name`, and `world/name-mutated` for a variation of its gold that must be refused."""
-    return [case for world in WORLDS for case in read(FOLDER / f"{world}.jsonl")]
+    """Ids are `world/name`, and `world/name/side` for what stands at either side of a boundary; with `/mutated` a variation of its
+    gold that must be refused, and with `/told` the same in words, for who reads them."""
+    lines = [case for world in WORLDS for case in read(HERE / "rules" / f"{world}.jsonl")]
+    return [each for line in lines for each in _both(line)]
+
+
+def _both(line: Case) -> Iterator[Case]:
+    """What a line says by command, and where it has a task, in words: they say all that is asked for in one message, so only the
+    end counts."""
+    yield replace(line, tags={**line.tags, "said": "command"})
+    if line.task:
+        tags = {**line.tags, "said": "words"}
+        yield replace(line, id=f"{line.id}/told", turns=(Turn(line.task),), by=("model",), tags=tags)
 
 
 SUITE = Suite(

@@ -114,7 +114,7 @@ def confirm() -> Confirm:
     def of(world: str, begins: datetime, judges: Mapping[str, Judge], needs: Mapping[str, str]) -> list[str]:
         wrong: list[str] = []
         for case in suite("rules").cases():
-            if case.world != world:
+            if case.world != world or case.tags["said"] == "words":
                 continue
             told = facts(case, begins)
             for turn in case.turns:

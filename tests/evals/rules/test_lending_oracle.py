@@ -223,5 +223,5 @@ def test_a_policy_that_is_a_day_off_is_found_by_the_case_at_that_day(confirm: An
         return "" if late(f, f[loan]) == 8 else renew(f, loan)
 
     assert confirm("lending-desk", BEGINS, {**JUDGES, "renew": lenient}, NEEDS) == [
-        'lending-desk/renew-late-7-out: renew {"loan": "l-6"}: allowed, not late'
+        'lending-desk/renew-late-7/out: renew {"loan": "l-6"}: allowed, not late'
     ]

@@ -21,13 +21,18 @@ from evals.suites.rules import WORLDS
 
 
 @cache
-def cases() -> tuple[Case, ...]:
+def everything() -> tuple[Case, ...]:
     return tuple(suite("rules").cases())
+
+
+def cases() -> tuple[Case, ...]:
+    """Those that are said by command."""
+    return tuple(case for case in everything() if case.tags["said"] == "command")
 
 
 @cache
 def places() -> dict[str, Environment]:
-    return {where.location: place for where, place in environments(cases()).items()}
+    return {where.location: place for where, place in environments(everything()).items()}
 
 
 def unsolved(solver: Solver, played: Iterable[Case]) -> dict[str, list[str]]:
@@ -72,14 +77,14 @@ def test_who_refuses_says_why_and_changes_nothing_more() -> None:
 def test_what_stands_at_a_boundary_stands_beside_its_neighbour_that_ends_otherwise() -> None:
     pairs: dict[str, list[Case]] = defaultdict(list)
     for case in cases():
-        if "pair" in case.tags:
-            pairs[f"{case.world}/{case.tags['pair']}"].append(case)
+        if case.tags["kind"] == "boundary":
+            pairs[case.id.rpartition("/")[0]].append(case)
     assert len(pairs) >= 90
     assert [name for name, both in pairs.items() if len({outcomes(each) for each in both}) < 2] == []
 
 
 def test_each_gold_action_has_a_variation_that_must_be_refused() -> None:
-    varied = {case.tags["of"] for case in cases() if case.tags["kind"] == "mutated"}
+    varied = {case.id.removesuffix("/mutated") for case in cases() if case.tags["kind"] == "mutated"}
     golden = {case.id for case in cases() if not case.turns[-1].expect.refused}
     assert golden == varied & golden
     assert len(varied) >= 130
@@ -103,6 +108,17 @@ def test_every_action_of_a_policy_is_allowed_in_a_case_and_refused_in_another(wo
 @pytest.mark.parametrize("solver", [Rules(), Expert()], ids=["rules", "expert"])
 def test_the_rules_and_the_gold_commands_solve_every_case(solver: Solver) -> None:
     assert unsolved(solver, cases()) == {}
+
+
+def test_what_is_told_in_words_is_solved_by_its_gold_commands_and_only_allowed_things_are_not_solved_by_doing_nothing() -> (
+    None
+):
+    told = [case for case in everything() if case.tags["said"] == "words"]
+    assert unsolved(Expert(), told) == {}
+    idle = unsolved(Expert(), [replace(case, gold=()) for case in told if case.gold and case.expect.check])
+    assert set(idle) == {case.id for case in told if case.gold and case.expect.check}
+    assert sum(case.gold == () for case in told) * 3 >= len(told)
+    assert all(case.by == ("model",) and case.turns == (Turn(case.task),) for case in told)
 
 
 def test_no_case_is_solved_with_the_opposite_label_or_another_reason() -> None:
