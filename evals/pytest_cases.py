@@ -78,9 +78,6 @@ class Cases:
             raise _usage(error) from None
         return found
 
-    def contender(self, own: Suite) -> str:
-        return f"{self._solver or own.solver}:{self._model}"
-
     def _open(self, cases: Sequence[Case], contenders: Sequence[str]) -> None:
         """Gets ready to play. Solvers are opened and closed in an event loop of their own."""
         self._places = environments(cases)
@@ -105,8 +102,15 @@ class Cases:
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """First, so that `-k` and other choices are made among the cases too."""
         for name, (own, cases) in self.suites.items():
-            parent: Any = CaseSuite.from_parent(session, name=name, nodeid=name)
-            items += [CaseItem.from_parent(parent, name=clean(case.id), case=case, by=self, own=own) for case in cases]
+            parent: CaseSuite = CaseSuite.from_parent(
+                session,
+                name=name,
+                nodeid=name,
+                cases=cases,
+                by=self,
+                contender=f"{self._solver or own.solver}:{self._model}",
+            )
+            items += session.genitems(parent)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -198,18 +202,23 @@ class Cases:
 
 
 class CaseSuite(pytest.Collector):
-    """The parent of a suite's cases."""
+    """A suite."""
 
-    def collect(self) -> list[pytest.Item]:
-        return []
+    def __init__(self, *, cases: Sequence[Case], by: Cases, contender: str, **more: Any):
+        super().__init__(**more)
+        self.cases, self.by, self.contender = cases, by, contender
+
+    def collect(self) -> Iterator[CaseItem]:
+        for case in self.cases:
+            yield CaseItem.from_parent(self, name=clean(case.id), case=case, by=self.by, contender=self.contender)
 
 
 class CaseItem(pytest.Item):
     """A case."""
 
-    def __init__(self, *, case: Case, by: Cases, own: Suite, **more: Any):
+    def __init__(self, *, case: Case, by: Cases, contender: str, **more: Any):
         super().__init__(**more)
-        self.case, self.by, self.contender = case, by, by.contender(own)
+        self.case, self.by, self.contender = case, by, contender
         self.rows: list[Row] = []
 
     def runtest(self) -> None:
