@@ -10,7 +10,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -20,17 +20,15 @@ from agents.worlds import Where
 from evals.data import messages
 from evals.lies import INJECTED, LIES, LINES, STRANGE, Knows, Liar
 from evals.mixed import WORDINGS
-from kb.referee import Action, Inputs, State
-from kb.session import Session
-from kb.understand import Dialogue
-from kb.view import legal, templates
+from evals.oracle import ENUMERATED, listed, replayed
+from kb.referee import Action, Inputs
+from kb.view import legal
 from storage import Store, TurnRecord
 
 EACH = 60
 """Messages in a game before a new one is begun."""
 BEGUN = 12
 """Commands, at most, before the first attack in a game."""
-ENUMERATED = 2_000
 TECHNICAL = re.compile(
     r"Traceback|Error:|ModelError|HTTP|\bJSON\b|litellm|httpx|timed? ?out|NoneType|KeyError|exception", re.I
 )
@@ -193,15 +191,14 @@ class Attack:
     def _spoken(self, before: Game, after: Game, turn: TurnRecord) -> bool:
         """Whether its actions, one after the other as the referee does them, lead there, and each that was done was legal then: one
         that is listed, or one with a hole that only the player can fill (`say <text>`, `dice for <n>`)."""
-        session, state, inputs = before.world.session, before.state, _inputs(turn)
-        for number, done in enumerate(turn.outcome["actions"]):
-            action = Action(done["action"], done["values"], done["text"])
-            numbered = replace(inputs, seed=inputs.seed * 31 + number) if number else inputs
-            outcome = session.referee.resolve(state, before.player, action, numbered)
-            if outcome.status == "done" and not _listed(session, state, before.player, action):
+        session, state = before.world.session, before.state
+        actions = [Action(each["action"], each["values"], each["text"]) for each in turn.outcome["actions"]]
+        outcomes = replayed(session, state, before.player, actions, _inputs(turn))
+        for action, outcome in zip(actions, outcomes, strict=True):
+            if outcome.status == "done" and not listed(session, state, before.player, action):
                 return False
             state = outcome.state
-        return bool(turn.outcome["actions"]) and state.hash == after.state.hash
+        return bool(actions) and state.hash == after.state.hash
 
     def _message(self, commands: Sequence[str], others: Sequence[str]) -> str:
         """What the player says: honest free speech, or an attack of their own."""
@@ -230,21 +227,3 @@ def _led(before: Game, line: str, turn: TurnRecord) -> str:
     """The hash of the state to which a line leads by the rules alone."""
     said = before.world.session.say(before.state, before.player, line, before.dialogue, _inputs(turn))
     return said.state.hash
-
-
-def _listed(session: Session, state: State, player: str, action: Action) -> bool:
-    """Whether an action is among those that are told to be legal."""
-    if any(_matches(each, action.type) for each in templates(session, state, player, ENUMERATED)):
-        return True
-    inputs = Inputs(state.rows["world"]["time"])
-    for line in legal(session, state, player, ENUMERATED):
-        said = session.say(state, player, line, Dialogue(), inputs)
-        if said.actions and (said.actions[0].type, dict(said.actions[0].roles)) == (action.type, dict(action.roles)):
-            return True
-    return False
-
-
-def _matches(template: str, action: str) -> bool:
-    """Whether a template (`say <text> to otto`) is one of an action (`say <text> to <npc>`), by their fixed words in order."""
-    words = [re.escape(part) for part in re.split(r"<[^<>]+>", action)]
-    return re.fullmatch(".+?".join(words), template) is not None

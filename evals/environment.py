@@ -186,6 +186,13 @@ def where_of(case: Case, revision: str | None = None) -> Where:
     return Where.of(case.world, revision, case.experience or None)
 
 
+class _Still(World):
+    """It stays as it is for a whole run, whatever becomes of its folder."""
+
+    def refresh(self) -> None:
+        """Looks for no news."""
+
+
 def environments(
     cases: Sequence[Case], *, revision: str | None = None, cache: Path | None = None
 ) -> dict[Where, Environment]:
@@ -202,13 +209,6 @@ def environments(
             bases[base] = source, check(source, cache=cache)
         found[where] = Environment(_Still(where, *bases[base], cache), own)
     return found
-
-
-class _Still(World):
-    """A world that stays as it is for a whole run, whatever becomes of its folder."""
-
-    def refresh(self) -> None:
-        pass
 
 
 def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:

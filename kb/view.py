@@ -130,6 +130,8 @@ class Offer:
     asks: Mapping[str, str]
     rule: str
     """The id of its last rule."""
+    action: Action
+    """What it does; of roles that only the player knows, with the zeros of their types."""
     way: _Way
 
     def said(self, told: Mapping[str, str]) -> str:
@@ -191,9 +193,10 @@ def _of_action(
                 continue
             if next(tries, None) is None:
                 return
-            if session.referee.allowed(state, player, Action(way.action, roles), unknown=way.unknown):
+            action = Action(way.action, roles)
+            if session.referee.allowed(state, player, action, unknown=way.unknown):
                 told.add(effect)
-                yield way.offer(text, words)
+                yield way.offer(text, words, action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +232,12 @@ class _Way:
         ids = [*(id for id in here if state.rows[id]["kind"] in within), *named]
         return [(id, _named(state, id).casefold()) for id in ids]
 
-    def offer(self, line: str, words: list[str]) -> Offer:
+    def offer(self, line: str, words: list[str], action: Action) -> Offer:
         """A line that gives it with these words."""
         asks = {role.name: str(role.type) for role in self.roles if role.name in self.unknown}
         verb = " ".join(part for part in self.parts if isinstance(part, str)) or self.rule
         values = {role.name: word for role, word in zip(self.roles, words, strict=True)}
-        return Offer(line, verb, values, asks, self.rule, self)
+        return Offer(line, verb, values, asks, self.rule, action, self)
 
     def written(self, words: list[str]) -> str:
         """The line that says it."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Protocol
 
 from evals.attempts import Attempt
@@ -27,7 +27,7 @@ class Checked:
 
     def as_data(self) -> Json:
         """Only what is not empty."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", ())}
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) not in ("", ())}
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,12 @@ SOLVERS: dict[str, tuple[str, str]] = {
     "rules": ("evals.solvers.rules", "the rules alone: no router, no model"),
     "expert": ("evals.solvers.expert", "plays each case's gold commands"),
     "system": ("evals.solvers.system", "the router as it is, with a model or without"),
+    "bare": ("evals.solvers.bare", "a model with tools on the state, the rules as pages, and no referee"),
+    "agent": ("evals.solvers.agent", "the same model, prompt and loop as `bare`, behind the referee"),
 }
 """By name: the module, whose `opened` it is, and what it does."""
+MODELLESS = frozenset({"rules", "expert", "random", "fuzz"})
+"""Those that ask no model."""
 
 
 @asynccontextmanager

@@ -34,6 +34,7 @@ class Suite:
 SUITES = {
     "play": "evals.suites.play",
     "knowledge": "evals.suites.knowledge",
+    "memory": "evals.suites.memory",
     "router": "evals.suites.router",
 }
 """By name the module, whose `SUITE` it is."""

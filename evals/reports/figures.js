@@ -1,0 +1,103 @@
+// Owns the page's head, the table of contenders, the plot, and the strata.
+const { run } = now;
+document.title = `${run.suite}: results`;
+byId("suite").textContent = run.suite;
+byId("facts").textContent = [
+  plural(run.cases ?? 0, "case"),
+  plural(names.length, "contender"),
+  plural(run.epochs ?? 1, "epoch"),
+  `seed ${run.seed}`,
+  `Rulebound ${run.version}`,
+].join(" · ");
+fill(
+  byId("commits").querySelector("dl"),
+  Object.entries({ ...run.commits, "cases’ fingerprint": run.fingerprint ?? "" }).flatMap(([name, commit]) => [make("dt", null, name), make("dd", null, make("code", null, commit))]),
+);
+
+/** An interval as a band, its rate as a tick. */
+function band(told) {
+  const x = (rate) => 2 + 116 * rate;
+  return make("svg", { class: "band", viewBox: "0 0 120 14", width: 120, height: 14, "aria-hidden": "true" },
+    make("line", { class: "track", x1: x(0), x2: x(1), y1: 7, y2: 7 }),
+    make("rect", { class: "between", x: x(told.low), width: Math.max(1, x(told.high) - x(told.low)), y: 4, height: 6, rx: 3 }),
+    make("rect", { class: "tick", x: x(told.rate) - 1.5, width: 3, y: 1, height: 12, rx: 1.5 }));
+}
+const rated = (told) => [band(told), " ", make("span", { class: "rate" }, percent(told.rate)), " ", make("span", { class: "quiet range" }, `${(100 * told.low).toFixed(1)}–${(100 * told.high).toFixed(1)}`)];
+const largest = (told) => Object.entries(told ?? {}).sort(([a], [b]) => Number(b) - Number(a))[0];
+const figure = (told, name, part = "mean") => told.figures?.[name]?.[part] ?? 0;
+const tokens = (told) => figure(told, "input_tokens") + figure(told, "output_tokens");
+
+function table(heads, rows) {
+  return make("table", null,
+    make("thead", null, make("tr", null, heads.map(([label, kind]) => make("th", { scope: "col", class: kind }, label)))),
+    make("tbody", null, rows));
+}
+const several = (run.epochs ?? 1) > 1;
+fill(byId("contenders").querySelector(".scroll"), table(
+  [["Contender"], ["Cases", "n"], ["Solved, 95% interval"], ...(several ? [[`pass@${run.epochs}`, "n"], [`pass^${run.epochs}`, "n"]] : []),
+    ["Illegal tried, done", "n"], ["Calls", "n"], ["Tokens", "n"], ["Cost", "n"], ["Cost in all", "n"]],
+  names.map((name) => {
+    const told = now.contenders[name];
+    const cell = (value) => make("td", { class: "n" }, value);
+    return make("tr", null,
+      make("th", { scope: "row" }, name), cell(number(told.cases ?? 0)), make("td", { class: "solved" }, told.solved ? rated(told.solved) : "–"),
+      several ? [cell(percent(largest(told.pass_at)?.[1])), cell(percent(largest(told.pass_all)?.[1]))] : [],
+      cell(["attempted", "executed"].map((name) => number(figure(told, `illegal_${name}`, "sum"))).join(", ")),
+      cell(number(figure(told, "calls"))), cell(number(tokens(told))), cell(money(figure(told, "cost"))), cell(money(figure(told, "cost", "sum"))));
+  }),
+));
+if (now.left_out?.length) {
+  byId("left-out").hidden = false;
+  byId("left-out").textContent = `${plural(now.left_out.length, "case")} that only a model can play ${now.left_out.length === 1 ? "was" : "were"} left out where there is none.`;
+}
+
+/** Points with their intervals; where nothing costs anything, side by side. */
+function plot() {
+  const [width, height, left, right, top, bottom] = [720, 320, 52, 150, 16, 44];
+  const points = names.map((name) => ({ name, told: now.contenders[name].solved, cost: figure(now.contenders[name], "cost") })).filter((each) => each.told);
+  const most = Math.max(...points.map((each) => each.cost), 0);
+  const x = (each, index) => left + (width - left - right) * (most ? each.cost / (most * 1.05) : (index + 0.5) / points.length);
+  const y = (rate) => top + (height - top - bottom) * (1 - rate);
+  const label = (at, down, words, given = {}) => make("text", { x: at, y: down, ...given }, words);
+  const grid = [0, 0.25, 0.5, 0.75, 1].map((rate) => make("g", null,
+    make("line", { class: "track", x1: left, x2: width - right, y1: y(rate), y2: y(rate) }), label(left - 8, y(rate) + 4, `${100 * rate}%`, { "text-anchor": "end" })));
+  const ticks = most ? [0, 0.5, 1].map((part) => label(x({ cost: most * part }), height - bottom + 20, money(most * part), { "text-anchor": "middle" })) : [];
+  let last = Infinity;
+  const drawn = points.map((each, index) => ({ ...each, at: x(each, index), down: y(each.told.rate) })).sort((a, b) => b.down - a.down || a.at - b.at);
+  const marks = drawn.map((each) => {
+    const level = Math.min(each.down, most ? last - 15 : Infinity);
+    last = level;
+    return make("g", null,
+      make("title", null, `${each.name}: ${percent(each.told.rate)} solved, ${money(each.cost)} a case`),
+      make("line", { class: "whisker", x1: each.at, x2: each.at, y1: y(each.told.high), y2: y(each.told.low) }),
+      [each.told.low, each.told.high].map((end) => make("line", { class: "whisker", x1: each.at - 5, x2: each.at + 5, y1: y(end), y2: y(end) })),
+      make("circle", { class: "point", cx: each.at, cy: each.down, r: 5 }),
+      label(each.at + 11, level + 4, each.name.length > 26 ? `${each.name.slice(0, 25)}…` : each.name));
+  });
+  const said = points.map((each) => `${each.name} ${percent(each.told.rate)} at ${money(each.cost)}`).join("; ");
+  return [
+    make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Share solved against cost a case: ${said}` }, grid, ticks, marks,
+      label(left, height - 6, most ? "Cost a case, US dollars" : "Nothing has a cost: side by side", { class: "axis" })),
+    make("figcaption", { class: "quiet" }, "Share of attempts solved, with its 95% interval. Better is higher and further left."),
+  ];
+}
+fill(byId("plot").querySelector("figure"), plot());
+
+/** For each tag its values, and what each contender solved of them. */
+function strata() {
+  const tags = [...new Set(names.flatMap((name) => Object.keys(now.contenders[name].by ?? {})))];
+  return tags.map((tag) => {
+    const values = [...new Set(names.flatMap((name) => Object.keys(now.contenders[name].by?.[tag] ?? {})))];
+    const body = table([[tag], ["Cases", "n"], ...names.map((name) => [name])], []);
+    lazily(body.tBodies[0], values, (value) => {
+      const told = names.map((name) => now.contenders[name].by?.[tag]?.[value]);
+      return make("tr", null, make("th", { scope: "row" }, value), make("td", { class: "n" }, number(Math.max(...told.map((each) => each?.cases ?? 0)))),
+        told.map((each) => make("td", { class: "solved" }, each ? rated(each) : "–")));
+    });
+    const scroll = make("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": `By ${tag}` }, body);
+    return make("details", { open: values.length <= 12 }, make("summary", null, `${tag}: ${plural(values.length, "value")}`), scroll);
+  });
+}
+const stratified = strata();
+byId("strata").hidden = !stratified.length;
+fill(byId("strata").querySelector("div"), stratified);
