@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,9 +154,34 @@ async def test_a_run_ends_at_its_limit_and_goes_on_with_a_higher_one(tmp_path: P
     assert sum(row.figures["calls"] for row in gone_on.rows) > 5
 
 
-async def test_what_ends_a_run_is_not_lost_in_those_who_have_a_fallback(tmp_path: Path) -> None:
-    judged = Case("judged", "tavern", (Turn("greet bodo"), Turn("say your beer is dishwater to bodo")), setup=())
-    case = Case("voice", "tavern", (Turn("Marta, what do you make of the king?"),))
-    for each in (judged, case):
+DOOR = {
+    "world.md": "---\nexperience: door\nuses: [adventure]\nstart: hall\n---\n# Door\nA door.\n",
+    "hall.md": "---\nplace: hall\n---\n# Hall\nA hall.\n",
+    "otto.md": "---\nagent: otto\nin: hall\nmay: [say]\nstate: {patience: int 0..5 = 5}\n---\n# Otto\n## Judgement\n"
+    "> Is the player rude to Otto? **yes / no** → `otto.insulted`. With no model: **no**.\n## Then\n"
+    '- when `otto.insulted == "yes"` → subtract 1 from `otto.patience`; say "Otto frowns."\n',
+}
+
+
+async def test_what_ends_a_run_is_not_lost_where_calls_are_shared(tmp_path: Path) -> None:
+    folder = tmp_path / "door"
+    folder.mkdir()
+    for name, text in DOOR.items():
+        (folder / name).write_text(text, "utf-8")
+    judged = Case("judged", str(folder), (Turn("wait"),), Expect(check=("otto.patience == 4",)))
+    talked = Case("talked", "tavern", (Turn("Marta, what do you make of the king?"),))
+    for case in (judged, talked):
         with pytest.raises(LimitError):
-            await ran(tmp_path / each.id, models=("knowing",), limit=Limit(calls=0), cases=(each,), epochs=1)
+            await ran(tmp_path / case.id, models=("knowing",), limit=Limit(calls=0), cases=(case,), epochs=1)
+    found = await ran(tmp_path / "yes", models=("knowing",), record=tmp_path / "tape", cases=(judged,), epochs=1)
+    assert [(row.solved, row.steps[0]["models"][0]["purpose"]) for row in found.rows] == [(True, "judge")]
+    with pytest.raises(
+        CassetteError, match="of system:knowing/other/1 is not kept; the nearest, in line 2, is the same"
+    ):
+        await ran(
+            tmp_path / "other",
+            models=("knowing",),
+            replay=tmp_path / "tape",
+            cases=(replace(judged, id="other"),),
+            epochs=1,
+        )
