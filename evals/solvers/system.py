@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from agents.models.model import ToolCall
 from evals.attempts import Attempt, Status, Step, shown
 from evals.cases import Case, CaseError
 from evals.environment import PLAYER, Environment
+from evals.oracle import outside, recorded
 from evals.saying import SAYING, Saying
 from evals.solvers import Needs, Solver
 from evals.solvers.seated import Seated, sit
@@ -88,7 +90,9 @@ async def _said(seated: Seated, way: Way, message: str, number: int) -> tuple[St
     after = await seated.game()
     turns = await seated.store.turns(after.record.id, before.record.version)
     models, dropped = (model.taken(), model.given_up()) if model is not None else ((), ())
-    return _step(message, answered, turns, models, dropped, after.state), after.state
+    step = _step(message, answered, turns, models, dropped, after.state)
+    legal = recorded(seated.at.session, before.state, PLAYER, before.dialogue, turns)
+    return replace(step, executed=outside(legal, after.state)), after.state
 
 
 def _step(
