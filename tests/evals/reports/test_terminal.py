@@ -1,8 +1,11 @@
 """A run, a comparison and a run that goes on, as a terminal or a file shows them."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from evals.comparing import compare
 from evals.reports import terminal
@@ -64,6 +67,21 @@ def test_a_comparison_tells_the_difference_its_chance_and_which_cases_turned(tmp
         ["won", "c1", "0/1", "->", "1/1:"],
     ]
     assert "  … 16 more in report.html" in rest
+
+
+def test_the_python_of_the_page_about_reports_does_what_it_says(
+    two_contenders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = Path(__file__).parents[3] / "docs/evaluators/reports.md"
+    (code,) = re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    two_contenders.rename(tmp_path / "play")
+    a_run(tmp_path / "before", [a_row("b", "system:small")])
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert {file.name for file in (tmp_path / "play").iterdir()} >= {"report.html", "junit.xml"}
+    told = capsys.readouterr().out
+    assert "Not solved by system:small: 2" in told
+    assert "system:small: 100.0% -> 0.0%" in told
 
 
 def test_a_run_that_goes_on_tells_each_tenth_of_the_way_where_there_is_no_terminal() -> None:
