@@ -132,16 +132,16 @@ def _checker() -> Callable[[Json], None]:
 
 def write(folder: Path, rows: Sequence[Row]) -> None:
     """Writes the rows in the order given, whole or not at all."""
-    replace_file(folder / RESULTS, "".join(f"{row.line()}\n" for row in rows))
+    replace_file(folder / RESULTS, (f"{row.line()}\n" for row in rows))
 
 
-def replace_file(file: Path, text: str) -> None:
+def replace_file(file: Path, text: str | Iterable[str]) -> None:
     """Writes a file whole or not at all."""
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         # Half a character that a text came with is written as JSON does it.
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as new:
-            new.write(text)
+            new.writelines((text,) if isinstance(text, str) else text)
         os.replace(name, file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
