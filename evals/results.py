@@ -76,7 +76,8 @@ class Row:
     def line(self) -> str:
         """As JSON, keys in order."""
         told = {name: getattr(self, name) for name in self.__slots__}  # `asdict` would copy every step
-        return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        line = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return line.encode("utf-8", "backslashreplace").decode()  # half a character is written as JSON does
 
     @staticmethod
     def load(data: Json) -> Row:
