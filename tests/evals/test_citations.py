@@ -124,9 +124,9 @@ def test_the_check_of_support_agrees_with_the_labels_as_the_docs_say() -> None:
 
 
 def _world(name: str):
-    from agents.worlds import Where, World
+    from agents.worlds import Where, index_of, open_location
 
-    return World.open(Where.of(name)).index
+    return index_of(open_location(Where.of(name), None), None)
 
 
 @pytest.mark.parametrize(
