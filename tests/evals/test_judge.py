@@ -65,6 +65,11 @@ async def test_a_yes_with_words_of_the_answer_is_met_and_marked_as_a_judges() ->
     assert found.figures["judge_calls"] == 1
 
 
+async def test_the_marks_may_be_copied_with_the_words() -> None:
+    (check,) = (await judged_by(saying("yes", "<data source='answer'>A splendid hall in red and gold</data>"))).checks
+    assert (check.met, check.lines) == (True, ("judge scripted: A splendid hall in red and gold",))
+
+
 async def test_a_no_is_not_met_and_says_who_said_so() -> None:
     (check,) = (await judged_by(saying("no", ""))).checks
     assert not check.met
