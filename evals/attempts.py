@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any, Literal
 
 from agents.record import plain
@@ -103,9 +104,11 @@ def shown(action: Action) -> str:
 
 
 def lines_of(trace: tuple[TraceLine, ...]) -> list[str]:
-    """A trace as lines of text."""
+    """A trace as lines of text; equal ones are the same object, as a run of many cases holds the same lines again and again."""
     return [
-        f"{each.span.path}:{each.span.line} {each.kind}: {each.text}{'' if each.value is None else f' = {each.value}'}"
+        intern(
+            f"{each.span.path}:{each.span.line} {each.kind}: {each.text}{'' if each.value is None else f' = {each.value}'}"
+        )
         for each in trace
     ]
 

@@ -13,11 +13,12 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from evals.comparing import compare
+from evals.reports.files import summary_of
 from evals.reports.texts import line
-from evals.results import REPORT, SUMMARY, ResultsError, Row, read, replace_file
+from evals.results import REPORT, ResultsError, Row, read, replace_file
 from storage.records import Json
 
 _FOLDER = Path(__file__).parent
@@ -37,20 +38,6 @@ def report(folder: Path, *, against: Path | None = None) -> Path:
     file = folder / REPORT
     replace_file(file, document(f"{told['now']['run'].get('suite', '')}: results", told))
     return file
-
-
-def summary_of(folder: Path) -> Json:
-    """A run's figures. Raises `ResultsError`."""
-    file = folder / SUMMARY
-    try:
-        told: Any = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        raise ResultsError(f"{file}: there is no summary", "Name the folder that `eval run --out` made.") from None
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{file}: {error}") from None
-    if not isinstance(told, dict) or not all(isinstance(told.get(part), dict) for part in ("run", "contenders")):  # pyright: ignore[reportUnknownMemberType]
-        raise ResultsError(f"{file}: this is no summary of a run")
-    return cast(Json, told)
 
 
 def _run(folder: Path, rows: Sequence[Row], steps: dict[str, int]) -> Json:
@@ -76,7 +63,10 @@ def _row(row: Row, steps: dict[str, int]) -> Json:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise ResultsError(f"A figure of the run is no number: {error}") from None
 
 
 def embedded(value: Any) -> str:

@@ -51,7 +51,7 @@ const sign = (good, word) => make("span", { class: `sign ${good ? "all" : "no"}`
 
 function checked(checks) {
   if (!checks.length) return null;
-  const one = (each) => make("li", null, sign(each.met, each.met ? "met" : "unmet"), " ", make("span", { class: "kind" }, each.kind), " ", text(each.what, "span"),
+  const one = (each) => make("li", null, sign(each.met, each.met ? "met" : "unmet"), " ", make("span", { class: "kind" }, each.kind), " ", text(each.what ?? "", "span"),
     each.why ? text(each.why, "p", { class: "why" }) : null, each.lines?.length && !each.met ? lines(each.lines) : null);
   const unmet = checks.filter((each) => !each.met);
   const met = checks.filter((each) => each.met);
@@ -65,7 +65,7 @@ function turn(step, other) {
   const facts = [["Route", step.route], ["Tier", step.tier], ["Rule", step.rule], ["Why", step.reason], ["Understood as", step.actions?.join("; ")], ["Cites", step.citations?.join(", ")]].filter(([, value]) => value);
   const listing = (label, all, one, given) => (all?.length ? make("div", given, make("h4", null, label), make("ul", { class: "lines" }, all.map(one))) : null);
   return make("li", { class: `turn ${step.status}` },
-    make("p", { class: "says" }, make("span", { class: "quiet" }, step.by === "solver" ? "Solver: " : "User: "), text(step.says, "span")),
+    make("p", { class: "says" }, make("span", { class: "quiet" }, step.by === "solver" ? "Solver: " : "User: "), text(step.says ?? "", "span")),
     text(step.answer ?? "", "p", { class: "answer" }),
     make("p", { class: "status" }, make("span", { class: "chip" }, `${{ done: "✓", answered: "✓", question: "?", refused: "✗", failed: "✗" }[step.status] ?? "?"} ${step.status}`), other ? make("span", { class: "chip differs" }, "≠ differs here") : null),
     facts.length ? make("dl", null, facts.flatMap(([name, value]) => [make("dt", null, name), text(value, "dd")])) : null,

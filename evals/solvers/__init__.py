@@ -53,6 +53,8 @@ SOLVERS: dict[str, tuple[str, str]] = {
     "agent": ("evals.solvers.agent", "the same model, prompt and loop as `bare`, behind the referee"),
 }
 """By name: the module, whose `opened` it is, and what it does."""
+MODELLESS = frozenset({"rules", "expert", "random", "fuzz"})
+"""Those that ask no model."""
 
 
 @asynccontextmanager

@@ -173,18 +173,3 @@ def generate(
     from rulebound.commands.evals import generated
 
     finish(generated(kind, count, seed, out))
-
-
-@eval_app.command(name="import")
-def import_(
-    form: Annotated[str, typer.Argument(metavar="FORM", help="jsonl, csv, conversations or play.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder: a knowledge base with cases.")],
-    world: Annotated[
-        str, typer.Option(metavar="WORLD|PATH", help="What they are played in, where the file does not say.")
-    ] = "",
-) -> None:
-    """Take over cases of another form. What cannot be taken over is told, with its place."""
-    from rulebound.commands.evals import imported
-
-    finish(imported(form, file, out, world))

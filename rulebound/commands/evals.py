@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evals.contenders import contenders
-from evals.gate import Baseline, gate, lines
-
 from evals.cases import Case, CaseError
 from evals.comparing import compare
+from evals.contenders import contenders
+from evals.gate import Baseline, gate, lines
 from evals.limits import Limit
 from evals.reports import junit, page, terminal
 from evals.results import read
@@ -64,7 +63,15 @@ async def _run(wanted: Wanted, suites: Sequence[Suite], out: Path, record: Path 
     limit = Limit(wanted.max_calls, wanted.max_cost)
     models = wanted.models or ["none"]
     async with contenders(
-        solvers, models, settings, out, seed=wanted.seed, limit=limit, record=record, tape=tape
+        solvers,
+        models,
+        settings,
+        home=out,
+        seed=wanted.seed,
+        revision=wanted.at,
+        limit=limit,
+        record=record,
+        replay=tape,
     ) as them:
         with terminal.progress() as tell:
             await play(plan, out, them, tell, cache=settings.cache)
@@ -162,7 +169,7 @@ def gated(folder: Path, baseline: Path, *, write: bool = False) -> int:
     verdict = gate(Baseline.read(baseline), rows)
     for each in lines(verdict):
         print(each)
-    return 0 if verdict.passed else 1
+    return 1 if verdict.failed else 0
 
 
 def generated(kind: str, count: int, seed: int, out: Path, size: int = 0) -> int:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from evals.results import SUMMARY, Row
 from evals.statistics import wilson
 from evals.summary import summarise, write_summary
@@ -29,7 +27,6 @@ ROWS = [
 ]
 
 
-@pytest.mark.requirement("4.42")
 def test_a_contender_is_told_by_its_share_solved_pass_at_k_pass_k_and_figures() -> None:
     told = summarise(HEAD, ROWS, ["c"])
     assert told["run"] == HEAD
