@@ -9,8 +9,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from evals.cases import Case, Expect, Turn, from_data, read
 from evals.environment import environments, where_of
 from evals.importers import read as import_
@@ -67,7 +65,6 @@ def test_every_expectation_is_shown_with_an_example_that_can_be_read() -> None:
     assert {each.name for each in fields(Turn)} == {"says", "expect", "seed", "now"}
 
 
-@pytest.mark.requirement("0.34")
 def test_the_lines_of_the_page_are_cases_that_are_solved(tmp_path: Path) -> None:
     (tmp_path / "mine.jsonl").write_text(block("json"), "utf-8")
     cases = read(tmp_path / "mine.jsonl")

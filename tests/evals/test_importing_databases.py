@@ -95,7 +95,6 @@ def shop(tmp_path: Path, **more: Any) -> Imported:
     return read("database", tmp_path / "shop.json")
 
 
-@pytest.mark.requirement("0.18")
 def test_tasks_over_a_database_become_a_knowledge_base_whose_gold_solves_them(tmp_path: Path) -> None:
     folder = save(shop(tmp_path), tmp_path / "kb")
     cases = suite(str(folder)).cases()

@@ -52,7 +52,6 @@ def judged(case: Case) -> Verdict:
     return verdict(case, played(case, at, [turn.says for turn in case.turns], "user"), at)
 
 
-@pytest.mark.requirement("0.34")
 def test_a_game_as_it_was_printed_is_a_case_that_the_same_rules_solve(printed: Callable[..., Path]) -> None:
     imported = read("transcript", printed("cloak", LINES, "--state"), world="cloak")
     (case,) = imported.cases
