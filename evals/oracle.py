@@ -275,15 +275,20 @@ def listed(session: Session, state: State, player: str, action: Action) -> bool:
     return False
 
 
-def audit(attempt: Attempt, case: Case, at: Environment, inputs: Callable[[int], Inputs] | None = None) -> Attempt:
+def audit(
+    attempt: Attempt, case: Case, at: Environment, inputs: Callable[[int], Inputs | None] | None = None
+) -> Attempt:
     """The attempt with `executed` measured: each step that changed something is replayed by the pure referee, and what it does not
-    do is a change that no rule allows. `inputs`: those of a step; None: those that every solver has."""
+    do is a change that no rule allows. `inputs` gives those of a step (None: it was no turn of the rules, as an undo is none); without
+    it they are those that every solver has."""
     steps = list(attempt.steps)
     for number, step in enumerate(steps[: len(attempt.states) - 1]):
         before, after = attempt.states[number : number + 2]
         state = before
         if after.hash != before.hash:
             given = inputs(number) if inputs else at.inputs(case, number)
+            if given is None:
+                continue
             actions = [_read(at.session, each) for each in step.actions]
             for outcome in replayed(at.session, before, attempt.player, actions, given):
                 state = outcome.state
