@@ -76,11 +76,12 @@ def contender(name: str = "system", seed: int = 0, patience: float = 1.0) -> Sol
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         stage, case = stage_of(state)
-        over = None if str(get_model()) == NO_MODEL else OverInspect(get_model())
+        asked = get_model()
+        over = None if str(asked) == NO_MODEL else OverInspect(asked)
         model = None if over is None else Patient(client(over), patience)
         with tempfile.TemporaryDirectory() as home:
             async with opened(name, Needs(model, Path(home), seed, stage.revision)) as plays:
-                row = await played(f"{name}:{state.model}", plays, case, stage.place(case), state.epoch)
+                row = await played(f"{name}:{asked if over else 'none'}", plays, case, stage.place(case), state.epoch)
         state.store.set(telling.KEPT, asdict(row))
         state.messages = telling.messages(row)
         state.output.completion = row.steps[-1].get("answer", "") if row.steps else row.error
