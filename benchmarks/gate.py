@@ -77,7 +77,7 @@ def fails(
     rng = random.Random(seed)
     chances = [rng.betavariate(*spread) for _ in range(size.cases)]
     baseline = Baseline.of(played(chances, size.kept, rng))
-    return gate(baseline, played(change(chances, rng), size.epochs, rng)).failed
+    return not gate(baseline, played(change(chances, rng), size.epochs, rng)).passed
 
 
 def simulated(size: Size, spread: tuple[float, float], runs: int, seed: int = 0) -> Rates:

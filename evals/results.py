@@ -66,13 +66,18 @@ class Row:
         """Why it is not solved, in a line; empty: it is."""
         if self.solved:
             return ""
-        unmet = [f"{each['what']}: {each.get('why', '')}" for each in self.checks if not each["met"]]
+        unmet = [
+            f"{each.get('kind', '')} {each.get('what', '')}: {each.get('why', '')}"
+            for each in self.checks
+            if not each["met"]
+        ]
         return self.error or "; ".join(unmet)
 
     def line(self) -> str:
         """As JSON, keys in order."""
         told = {name: getattr(self, name) for name in self.__slots__}  # `asdict` would copy every step
-        return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        line = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return line.encode("utf-8", "backslashreplace").decode()  # half a character is written as JSON does
 
     @staticmethod
     def load(data: Json) -> Row:
@@ -103,7 +108,7 @@ def _rows(file: Path) -> Iterable[Row]:
             data = json.loads(line)
             check(data)
             yield Row.load(data)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ResultsError(f"{file}:{number}: this is no row: {error!r}") from None
 
 

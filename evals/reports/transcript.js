@@ -38,13 +38,16 @@ function show(id, one = 0, other = -1) {
 
 function shown(side, beside) {
   const { row } = side;
-  const spent = ["calls", "input_tokens", "output_tokens"].filter((name) => row.figures[name]).map((name) => `${number(row.figures[name])} ${name.replace("_", " ")}`);
+  const spent = ["calls", "input_tokens", "output_tokens"].filter((name) => row.figures[name]).map((name) => `${name.replace("_", " ")}: ${number(row.figures[name])}`);
   return make("section", { "aria-label": called(side) },
     make("h3", null, sign(row.solved, row.solved ? "solved" : "not solved"), ` · ${[side.when, row.contender].filter(Boolean).join(" · ")}`),
-    spent.length || row.figures.cost ? make("p", { class: "quiet" }, [...spent, money(row.figures.cost ?? 0)].join(" · ")) : null,
+    spent.length || row.figures.cost ? make("p", { class: "quiet" }, [...spent, `cost: ${money(row.figures.cost ?? 0)}`].join(" · ")) : null,
     row.error ? make("p", { class: "note" }, make("b", null, "It broke: "), text(row.error, "span")) : null,
     checked(row.checks),
-    make("ol", { class: "turns" }, row.steps.map((step, index) => turn(data.steps[step], beside && differs(data.steps[step], data.steps[beside.row.steps[index]])))));
+    folded("All figures", Object.entries(row.figures), (all) => make("ul", { class: "lines" }, all.map(([name, value]) => make("li", null, `${name}: ${number(value)}`)))),
+    row.steps
+      ? make("ol", { class: "turns" }, row.steps.map((step, index) => turn(data.steps[step], beside && differs(data.steps[step], data.steps[beside.row.steps?.[index]]))))
+      : make("p", { class: "note" }, "This page has no room for the transcript; results.jsonl beside it has it."));
 }
 const differs = (step, other) => !other || ["says", "answer", "status", "hash"].some((name) => step[name] !== other[name]);
 const sign = (good, word) => make("span", { class: `sign ${good ? "all" : "no"}` }, make("span", { "aria-hidden": "true" }, good ? "✓" : "✗"), ` ${word}`);

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -23,7 +24,6 @@ from evals.cases import Case
 from evals.environment import PLAYER, Environment
 from evals.limits import LimitError
 from evals.solvers import Needs
-from kb import library
 from kb.referee import parts
 from router.cache import AnswerCache
 from rulebound.answering import Answering
@@ -141,6 +141,10 @@ class Seated:
     knowledge: KnowledgeService
     model: Counted | None
 
+    def now(self) -> datetime:
+        """The time, which does not pass."""
+        return self.at.session.rulebook.settings.begins
+
     async def game(self) -> Game:
         """As it stands."""
         return await self.games.game(self.handle, self.asker.id)
@@ -156,11 +160,18 @@ class Seated:
         return {**about, "persona": self.case.persona, "key": key}
 
 
-async def sit(case: Case, at: Environment, epoch: int, needs: Needs) -> Seated:
+def drawn(case: Case, epoch: int, seed: int) -> Random:
+    """All that is by chance in an attempt. `seed` is the run's."""
+    return Random(f"{case.id}\0{epoch}\0{seed}")
+
+
+async def sit(
+    case: Case, at: Environment, epoch: int, needs: Needs, services: type[GameService] = GameService
+) -> Seated:
     """A seat in a new game at the case's beginning. Raises `CaseError`."""
     state, dialogue = at.begin(case)
-    drawn = Random(f"{case.id}\0{epoch}\0{needs.seed}")
-    handle, id, player = (f"{drawn.getrandbits(128):032x}" for _ in range(3))
+    chance = drawn(case, epoch, needs.seed)
+    handle, id, player = (f"{chance.getrandbits(128):032x}" for _ in range(3))
     where, begins = at.world.where, at.session.rulebook.settings.begins
     asker = _asker(case)
     seat = Seat(handle, id, player, PLAYER, asker.id, "you", case.role)
@@ -181,7 +192,7 @@ async def sit(case: Case, at: Environment, epoch: int, needs: Needs) -> Seated:
     await store.commit(Commit(record, NEW, whole(held), (), (seat,)))
     model = None if needs.model is None else Counted(needs.model)
     # As `rulebound.app.build` composes it, over the world that is open here.
-    games = GameService(
+    games = services(
         store,
         lambda _: at.world,
         now=lambda: begins,
@@ -190,8 +201,8 @@ async def sit(case: Case, at: Environment, epoch: int, needs: Needs) -> Seated:
         judging=None if model is None else Judging(Batching(model)),
     )
     answering = Answering(model, store, games, lambda _: at.world, MemoryCheckpoints(), now=lambda: begins)
-    answering.cache = AnswerCache(store.expiring, model, chance=drawn.random)
-    fixed = {} if where.location in library.worlds() else {at.session.rulebook.settings.id: where.location}
+    answering.cache = AnswerCache(store.expiring, model, chance=chance.random)
+    fixed = {at.session.rulebook.settings.id: where.location}
     knowledge = KnowledgeService(MemorySpaces(), fixed, home=needs.home, cache=needs.home / "cache")
     return Seated(case, at, asker, handle, store, games, answering, knowledge, model)
 

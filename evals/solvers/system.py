@@ -7,10 +7,11 @@ of its own, as it were (`evals.solvers.seated`). It must not know scorers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from agents.game import GameService
 from agents.models.model import ToolCall
 from evals.attempts import Attempt, Status, Step, shown
 from evals.cases import Case, CaseError
@@ -20,6 +21,7 @@ from evals.saying import SAYING, Saying
 from evals.solvers import Needs, Solver
 from evals.solvers.seated import Seated, sit
 from kb.referee import Action, State
+from kb.types import storable
 from router import Answered
 from storage import TurnRecord
 from storage.records import Json
@@ -41,20 +43,24 @@ def by_router(seated: Seated) -> Way:
 class System:
     """A solver whose messages go a way."""
 
-    def __init__(self, needs: Needs, way: Callable[[Seated], Way] = by_router):
-        self._needs, self._way = needs, way
+    def __init__(self, needs: Needs, way: Callable[[Seated], Way] = by_router, games: type[GameService] = GameService):
+        self._needs, self._way, self._games = needs, way, games
         self._closing: set[asyncio.Task[None]] = set()
+
+    def lines(self, case: Case, at: Environment, epoch: int) -> Iterable[str]:
+        """What is said, one after the other; a task in one."""
+        return [turn.says for turn in case.turns] or [case.task]
 
     async def solve(self, case: Case, at: Environment, epoch: int) -> Attempt:
         """Raises `CaseError`, and `CassetteError` or `LimitError` where the run itself cannot go on."""
-        seated = await sit(case, at, epoch, self._needs)
+        seated = await sit(case, at, epoch, self._needs, self._games)
         way = self._way(seated)
         states: list[State] = [(await seated.game()).state]
         steps: list[Step] = []
         error = ""
         try:
-            for number, turn in enumerate(case.turns):
-                step, state = await _said(seated, way, turn.says, number)
+            for number, line in enumerate(self.lines(case, at, epoch)):
+                step, state = await _said(seated, way, line, number)
                 steps.append(step)
                 states.append(state)
         except CaseError:
@@ -68,7 +74,8 @@ class System:
             task = asyncio.create_task(seated.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
-        return Attempt(tuple(steps), tuple(states), tuple(range(1, len(steps) + 1)), error, PLAYER)
+        turns = tuple(range(1, min(len(steps), len(case.turns)) + 1))
+        return Attempt(tuple(steps), tuple(states), turns, error, PLAYER)
 
     async def close(self) -> None:
         """Ends what attempts left."""
@@ -108,7 +115,7 @@ def _step(
     last: Json = actions[-1] if actions else {}
     status = _status(answered, actions)
     return Step(
-        message,
+        storable(message),
         answered.text,
         status,
         actions=tuple(map(_shown, actions)),

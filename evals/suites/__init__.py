@@ -33,6 +33,7 @@ class Suite:
 
 SUITES = {
     "play": "evals.suites.play",
+    "rules": "evals.suites.rules",
     "knowledge": "evals.suites.knowledge",
     "memory": "evals.suites.memory",
     "router": "evals.suites.router",

@@ -169,7 +169,7 @@ def gated(folder: Path, baseline: Path, *, write: bool = False) -> int:
     verdict = gate(Baseline.read(baseline), rows)
     for each in lines(verdict):
         print(each)
-    return 1 if verdict.failed else 0
+    return 0 if verdict.passed else 1
 
 
 def generated(kind: str, count: int, seed: int, out: Path, size: int = 0) -> int:

@@ -49,7 +49,7 @@ async def test_each_case_is_played_as_often_as_there_are_epochs_by_each_contende
     assert [n for _, n, _ in told] == list(range(1, 13))
     assert {all_ for _, _, all_ in told} == {12}
     assert [row.solved for row in done.rows[:6]] == [True, True, True, True, False, False]
-    assert done.rows[4].why == "room == bar at the end: `room == bar` does not hold"
+    assert done.rows[4].why == "state room == bar at the end: `room == bar` does not hold"
     assert [row.line() for row in read(tmp_path)] == [row.line() for row in done.rows]
 
 

@@ -23,7 +23,7 @@ def test_a_run_is_shown_by_contender_with_strata_and_what_failed_and_why(two_con
     assert lines[1].startswith("Contender Cases Solved (95%) pass@2 pass^2 Illegal tried done Calls Tokens Cost In all")
     assert lines[3] == "system:small 4 62.5% (22.2-90.7) 75.0% 50.0% 8 0 1 98 $0.002 $0.016"
     assert "phrase 2 100.0% (34.2-100.0) 25.0% (3.7-74.4)" in lines
-    at = lines.index("b (2 of 2 epochs): lamp.location == player.id: it is hall")
+    at = lines.index("b (2 of 2 epochs): state lamp.location == player.id: it is hall")
     assert lines[at - 1 : at + 3] == ["Not solved by system:small: 2", lines[at], *LINES]
 
 
