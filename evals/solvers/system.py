@@ -94,6 +94,8 @@ async def _said(seated: Seated, way: Way, message: str, number: int) -> tuple[St
         raise
     if model is not None and model.broken is not None:
         raise model.broken
+    # What is remembered of it is in mind before the next message comes, however fast that is.
+    await seated.answering.voices.close()
     after = await seated.game()
     turns = await seated.store.turns(after.record.id, before.record.version)
     models, dropped = (model.taken(), model.given_up()) if model is not None else ((), ())
