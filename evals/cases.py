@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
+from evals.strict_json import MAX_LINE, lines, loads, text_of
 from kb import library
 from kb.rulebook import Scenario, ScenarioTurn
+from kb.suggest import suggest
 
 MAX_STEPS = 20
 """Actions of a solver that chooses them itself, where a case says nothing else."""
+
+MAX_NAME = 200
+"""Characters of an id, a world, an experience or a role."""
 
 
 class CaseError(Exception):
@@ -76,6 +83,10 @@ class Turn:
 
     says: str
     expect: Expect = _NOTHING
+    seed: int | None = None
+    """What chance is drawn from, as it was recorded; None: the case's."""
+    now: str = ""
+    """The moment (RFC 3339), as it was recorded; empty: when the world begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +136,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Case | Turn | Expect):
         told = {each.name: getattr(value, each.name) for each in fields(value)}
         bare = {each.name: each.default for each in fields(value)}
-        if isinstance(value, Turn) and not value.expect:
+        if isinstance(value, Turn) and value == Turn(value.says):
             return value.says
         return {name: _plain(part) for name, part in told.items() if part != bare[name] and (part or part is False)}
     if isinstance(value, tuple):
@@ -136,39 +147,105 @@ def _plain(value: Any) -> Any:
 def read(file: Path) -> list[Case]:
     """The cases of a JSON-lines file; a folder named as `world` is looked for beside the file. Raises `CaseError`."""
     try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = text_of(file)
+    except ValueError as error:
         raise CaseError(f"{file}: {error}", "Name a file of JSON lines, one case a line.") from None
-    cases = list(_cases(text, file))
+    cases: list[Case] = []
+    wrong: list[CaseError] = []
     seen: dict[str, str] = {}
-    for case in cases:
-        if case.id in seen:
-            raise CaseError(f"{case.at}: the id {case.id!r} is that of {seen[case.id]} too", "Give it another id.")
-        seen[case.id] = case.at
+    for number, line in lines(text):
+        at = f"{file.name}:{number}"
+        try:
+            case = from_data(_object(line, at), at)
+            if case.id in seen:
+                raise CaseError(f"{at}: the id {case.id!r} is that of {seen[case.id]} too", "Give it another id.")
+        except CaseError as error:
+            wrong.append(error)
+            continue
+        seen[case.id] = at
+        cases.append(replace(case, world=_near(case.world, file.parent)))
+    if wrong:
+        more = f" ({len(wrong) - 1} more lines are wrong.)" if len(wrong) > 1 else ""
+        raise CaseError(f"{wrong[0]}{more}", wrong[0].hint)
     return cases
 
 
-def _cases(text: str, file: Path) -> Iterator[Case]:
-    from pydantic import TypeAdapter, ValidationError  # for those who read files
+def _object(line: str, at: str) -> dict[str, Any]:
+    try:
+        row = loads(line, MAX_LINE)
+    except ValueError as error:
+        raise CaseError(f"{at}: {error}", "Write one JSON object a line.") from None
+    if not isinstance(row, dict):
+        raise CaseError(f"{at}: this is no object", "Write one JSON object a line.")
+    return cast("dict[str, Any]", row)
 
-    adapter = TypeAdapter(Case)
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        at = f"{file.name}:{number}"
+
+def from_data(row: Mapping[str, Any], at: str) -> Case:
+    """A case from its data, as a line of a file has it; `at` says where it stands. Raises `CaseError`."""
+    from pydantic import ValidationError  # for those who read files
+
+    told = dict(row)
+    if isinstance(told.get("turns"), list):
+        told["turns"] = [{"says": each} if isinstance(each, str) else each for each in cast("list[Any]", told["turns"])]
+    try:
+        case: Case = _adapter().validate_python(told)
+    except ValidationError as error:
+        raise _invalid(error.errors()[0], at) from None
+    for name in ("id", "world", "experience", "role"):
+        value = getattr(case, name)
+        if len(value) > MAX_NAME or not (value.isprintable() and value == value.strip()):
+            hint = f"At most {MAX_NAME} characters that can be seen, without spaces around them."
+            raise CaseError(f"{at}: {name}: {value[:80]!r} is no name", hint)
+    if not case.id or not case.world:
+        raise CaseError(f"{at}: {'id' if not case.id else 'world'} is empty")
+    for turn in case.turns:
         try:
-            row = json.loads(line)
-            if isinstance(row, dict) and isinstance(row.get("turns"), list):  # pyright: ignore[reportUnknownMemberType]
-                turns = cast("list[Any]", row["turns"])
-                row["turns"] = [{"says": each} if isinstance(each, str) else each for each in turns]
-            case = adapter.validate_python(row)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the line"
-            raise CaseError(f"{at}: {where}: {first['msg']}") from None
-        except ValueError as error:
-            raise CaseError(f"{at}: this is no JSON: {error}", "Write one JSON object a line.") from None
-        yield replace(case, world=_near(case.world, file.parent), at=at)
+            moment(turn.now)
+        except ValueError:
+            raise CaseError(f"{at}: turns: {turn.now[:80]!r} is no moment", "Write 2026-01-31T18:00:00Z.") from None
+    if not 0 < case.steps <= 1_000 or abs(case.seed) >= 2**53:
+        raise CaseError(f"{at}: {'seed' if 0 < case.steps <= 1_000 else 'steps'} is out of range", "1 to 1,000 steps.")
+    return replace(case, at=at)
+
+
+def moment(text: str) -> datetime | None:
+    """The moment that a turn names; None for none. Raises `ValueError`."""
+    if not text:
+        return None
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _names(kind: type[Any], before: str = "") -> dict[str, str]:
+    return {f"{before}{each.name}": "many" if each.type.startswith("tuple") else "one" for each in fields(kind)}
+
+
+NAMES = {
+    **{name: many for name, many in _names(Case).items() if name not in ("expect", "at", "scenario")},
+    **_names(Expect, "expect."),
+}
+"""What can be told of a case (`id`, `turns`, `expect.reason`), and whether it holds one value or many."""
+
+
+@cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Case)
+
+
+def _invalid(error: Any, at: str) -> CaseError:
+    """What is wrong with a case's data, and what might be meant."""
+    place = [str(part)[:80] for part in error["loc"]]
+    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        inside = [part for part in place[:-1] if not part.isdigit()][-1:]
+        kind = {"expect": Expect, "turns": Turn}.get(inside[0] if inside else "", Case)
+        known = [each.name for each in fields(kind)]
+        hint = suggest(place[-1], known) or f"There are {', '.join(known)}."
+        return CaseError(f"{at}: there is no {'.'.join(place)!r}", hint)
+    where = ".".join(place) or "the line"
+    hint = 'Write a list: `["…"]`.' if error["type"] == "tuple_type" else "See docs/evaluators/cases.md."
+    return CaseError(f"{at}: {where}: {error['msg']}", hint)
 
 
 def _near(world: str, folder: Path) -> str:

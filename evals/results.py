@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,13 +66,18 @@ class Row:
         """Why it is not solved, in a line; empty: it is."""
         if self.solved:
             return ""
-        unmet = [f"{each['what']}: {each.get('why', '')}" for each in self.checks if not each["met"]]
+        unmet = [
+            f"{each.get('kind', '')} {each.get('what', '')}: {each.get('why', '')}"
+            for each in self.checks
+            if not each["met"]
+        ]
         return self.error or "; ".join(unmet)
 
     def line(self) -> str:
         """As JSON, keys in order."""
         told = {name: getattr(self, name) for name in self.__slots__}  # `asdict` would copy every step
-        return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        line = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return line.encode("utf-8", "backslashreplace").decode()  # half a character is written as JSON does
 
     @staticmethod
     def load(data: Json) -> Row:
@@ -92,14 +97,38 @@ def read(folder: Path) -> list[Row]:
 
 def _rows(file: Path) -> Iterable[Row]:
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = file.read_text("utf-8").split("\n")  # a text in a row may hold other ends of lines
     except (OSError, UnicodeDecodeError) as error:
         raise ResultsError(f"{file}: {error}") from None
+    check = _checker()
     for number, line in enumerate(lines, 1):
+        if not line:
+            continue
         try:
-            yield Row.load(json.loads(line))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            data = json.loads(line)
+            check(data)
+            yield Row.load(data)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ResultsError(f"{file}:{number}: this is no row: {error!r}") from None
+
+
+def _checker() -> Callable[[Json], None]:
+    """Raises `ValueError` or `KeyError` for what `Row` or its steps and checks cannot be."""
+    from pydantic import TypeAdapter  # for those who read files
+
+    from evals.attempts import Step
+    from evals.scoring import Checked
+
+    row, step, checked = TypeAdapter(Row), TypeAdapter(Step), TypeAdapter(Checked)
+
+    def check(data: Json) -> None:
+        row.validate_python(data)
+        for each in data["steps"]:
+            step.validate_python({"says": "", "answer": "", "status": "done", **each})
+        for each in data["checks"]:
+            checked.validate_python({"kind": "", "what": "", **each})
+
+    return check
 
 
 def write(folder: Path, rows: Sequence[Row]) -> None:
@@ -111,7 +140,8 @@ def replace_file(file: Path, text: str | Iterable[str]) -> None:
     """Writes a file whole or not at all."""
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        with open(descriptor, "w", encoding="utf-8") as new:
+        # Half a character that a text came with is written as JSON does it.
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as new:
             new.writelines((text,) if isinstance(text, str) else text)
         os.replace(name, file)
     except BaseException:
@@ -131,7 +161,7 @@ class Journal:
             replace_file(self._file, json.dumps(head, sort_keys=True) + "\n")
         else:
             os.truncate(self._file, good)
-        self._out = self._file.open("a", encoding="utf-8")
+        self._out = self._file.open("a", encoding="utf-8", errors="backslashreplace")
 
     def _resumed(self, head: Json) -> int | None:
         """Takes up what is there, and how many bytes of it are whole; a line that was cut off by a kill is not."""

@@ -14,8 +14,10 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 CONFIDENCE = 0.95
-NEGLIGIBLE = 1e-18
-"""Chances below this are dropped when distributions are added: a p-value is right to some 1e-14."""
+ALONE = 0.05
+"""A case that falls so far that chance alone does it less often than this is said to have broken."""
+NEGLIGIBLE = 1e-15
+"""Chances below this are dropped when distributions are added: a p-value is right to some 1e-10."""
 
 
 class Tally(NamedTuple):
@@ -125,11 +127,11 @@ def paired(before: Sequence[Tally], after: Sequence[Tally]) -> float:
 
 
 def dropped(before: Sequence[Tally], after: Sequence[Tally]) -> float:
-    """The one-sided p-value of "nothing changed but by chance" against "cases are solved less often now".
+    """The one-sided p-value of "nothing changed but by chance" against "cases are solved less often now": by the mean share.
 
     The exact test over cases (conditional on how often each was solved before and after together, as Fisher's and the exact
-    Mantel-Haenszel test are): were nothing changed, any of a case's epochs might as well have been played before as after. A case that
-    always fails now weighs by itself, so a drop in few cases is found sooner than by `paired`. With one epoch both are McNemar's.
+    Mantel-Haenszel test are): were nothing changed, any of a case's epochs might as well have been played before as after. With one
+    epoch it is McNemar's, one-sided.
     """
     pairs = list(zip(before, after, strict=True))
     unit = lcm(*(each.epochs for each in (*before, *after)))
@@ -138,17 +140,46 @@ def dropped(before: Sequence[Tally], after: Sequence[Tally]) -> float:
         """The difference, in units, had `solved` of the two together been solved now."""
         return solved * unit // now.epochs - (was.solved + now.solved - solved) * unit // was.epochs
 
-    def chances(was: Tally, now: Tally) -> Mapping[int, float]:
-        solved, epochs = was.solved + now.solved, was.epochs + now.epochs
-        ways = comb(epochs, now.epochs)
-        return {
-            weight(was, now, each): comb(solved, each) * comb(epochs - solved, now.epochs - each) / ways
-            for each in range(max(0, solved - was.epochs), min(solved, now.epochs) + 1)
-        }
-
     found = sum(weight(was, now, now.solved) for was, now in pairs)
-    sums = _sum(chances(was, now) for was, now in pairs)
+    # A case that was solved always, or never, leaves nothing to chance: it adds 0 however it is dealt.
+    open_ = [(was, now) for was, now in pairs if 0 < was.solved + now.solved < was.epochs + now.epochs]
+    sums = _sum({weight(was, now, n): p for n, p in _dealt(was, now).items()} for was, now in open_)
     return min(1.0, sum(chance for at, chance in sums.items() if at <= found))
+
+
+def fell(before: Tally, after: Tally) -> float:
+    """The one-sided p-value of one case by itself: Fisher's exact test."""
+    return min(1.0, sum(chance for solved, chance in _dealt(before, after).items() if solved <= after.solved))
+
+
+def broke(before: Sequence[Tally], after: Sequence[Tally], alone: float = ALONE) -> float:
+    """The one-sided p-value of "nothing changed but by chance" against "some cases broke": by how many fell further than chance
+    explains for them alone. Exact and conditional as `dropped`, it finds few cases that always fail now among many that are noisy.
+    """
+    pairs = list(zip(before, after, strict=True))
+    found = sum(fell(was, now) <= alone for was, now in pairs)
+    counts = _sum({0: 1 - p, 1: p} for p in (_falls(was, now, alone) for was, now in pairs) if p)
+    return min(1.0, sum(chance for count, chance in counts.items() if count >= found))
+
+
+def _falls(before: Tally, after: Tally, alone: float) -> float:
+    """How likely it is that a case falls so far by chance."""
+    below = 0.0
+    for chance in _dealt(before, after).values():
+        if below + chance > alone:
+            break
+        below += chance
+    return below
+
+
+def _dealt(before: Tally, after: Tally) -> dict[int, float]:
+    """How likely it is that so many of a case's solved epochs are of those played after, from the fewest."""
+    solved, epochs = before.solved + after.solved, before.epochs + after.epochs
+    ways = comb(epochs, after.epochs)
+    return {
+        each: comb(solved, each) * comb(epochs - solved, after.epochs - each) / ways
+        for each in range(max(0, solved - before.epochs), min(solved, after.epochs) + 1)
+    }
 
 
 def _sum(parts: Iterable[Mapping[int, float]]) -> dict[int, float]:

@@ -1,36 +1,26 @@
-"""Owns cassettes: a file of requests and their answers, so that a run can be had again without a model.
+"""Owns cassettes: models that keep what was asked and answered, and that answer from what was kept.
 
-`Recording(model, file)` asks and writes, `Replaying(file)` answers from the file alone; both are a `Model`. JSON lines, one an
-exchange. It must not know what is asked.
+`with Tape.recording(file) as tape: Recording(model, tape)` asks and keeps, `Replaying(Tape.load(file))` answers from the file alone; both
+are a `Model`. It must not know what is asked, nor files.
 """
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
-import os
-import tempfile
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple
 
 from agents.models.model import Answer, Model, ModelError, Piece, Request, ToolCall, Usage
+from agents.models.tape import CassetteError, Place, Tape, key, text
 from storage.records import Json
 
+__all__ = ["CassetteError", "Recording", "Replaying", "Tape"]
+
 Form = Literal["chat", "stream", "embed"]
-
-
-class CassetteError(Exception):
-    """A cassette cannot be used, or has no answer to what is asked: `args[0]` says what and which entry is nearest."""
-
-    hint = "Record it again."
-
-
-def key(form: Form, asked: Json) -> str:
-    """The name of a request: a hash of all of it that can change an answer."""
-    return hashlib.sha256(_text({"form": form, **asked}).encode()).hexdigest()
+LOOKED_AT = 200
+"""Exchanges among which the nearest to a request is looked for."""
 
 
 def _asked(request: Request) -> Json:
@@ -39,137 +29,208 @@ def _asked(request: Request) -> Json:
     return {name: value for name, value in fields.items() if name not in ("principal", "priority", "deadline")}
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+class _Said(NamedTuple):
+    """What is kept of an answer."""
+
+    pieces: tuple[str, ...] = ()
+    answer: Answer | None = None
+    vectors: list[list[float]] | None = None
+    error: ModelError | None = None
+
+    @staticmethod
+    def of(entry: Json) -> _Said:
+        """Raises KeyError, TypeError, ValueError or AttributeError where it is none."""
+        pieces = tuple(map(str, entry.get("pieces", ())))
+        if entry.get("given_up"):
+            return _Said(pieces, error=ModelError("timeout", "whoever asked did not wait for the answer"))
+        if (kept := entry.get("error")) is not None:
+            usage = [Usage(**each) for each in kept["usage"]]
+            error = ModelError(kept["kind"], kept["message"], kept["hint"], usage=usage, told=kept["told"])
+            return _Said(pieces, error=error)
+        if entry["form"] == "embed":
+            return _Said(vectors=[list(map(float, each)) for each in entry["vectors"]])
+        kept = entry["answer"]
+        calls, dropped = (tuple(ToolCall(**call) for call in kept[name]) for name in ("calls", "dropped"))
+        fields: Json = kept | {"usage": Usage(**kept["usage"]), "calls": calls, "dropped": dropped}
+        return _Said(pieces, Answer(**fields))
+
+
+class _Asked:
+    """Requests by place, as they come. `attempt` tells which attempt asks."""
+
+    def __init__(self, tape: Tape, attempt: Callable[[], str]):
+        self.tape = tape
+        self._attempt = attempt
+        self._counts = Counter[tuple[str, str]]()
+
+    def place(self, form: Form, asked: Json) -> Place:
+        attempt, name = self._attempt(), key(form, asked)
+        self._counts[attempt, name] += 1
+        return Place(attempt, name, self._counts[attempt, name] - 1)
+
+    def said(self, place: Place) -> _Said | None:
+        """What is kept there; None: nothing. Raises `CassetteError` where that is no answer."""
+        entry = self.tape.use(place)
+        try:
+            return None if entry is None else _Said.of(entry)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CassetteError(f"{self.tape.file}:{self.tape.lines.get(place, 0)}: no answer: {error!r}") from None
 
 
 class Recording:
-    """Asks `model` and keeps what it says; the file is whole after every exchange. Errors are kept too."""
+    """Asks `model` and keeps what it says, errors too. What the tape has already from a run that was broken off is not asked
+    again."""
 
-    def __init__(self, model: Model, file: Path):
-        self._model, self._file = model, file
-        self._entries = _read(file) if file.exists() else {}
+    def __init__(self, model: Model, tape: Tape, attempt: Callable[[], str] = str):
+        self._model, self._asked = model, _Asked(tape, attempt)
 
     async def chat(self, request: Request) -> Answer:
         """As `Model.chat`."""
+        asked = _asked(request)
+        place = self._asked.place("chat", asked)
+        if (known := self._known(place)) is not None and known.answer is not None:
+            return known.answer
+        said: Json = {}
         try:
             answer = await self._model.chat(request)
+            said = {"answer": asdict(answer)}
+            return answer
         except ModelError as error:
-            self._keep("chat", _asked(request), _error(error))
+            said = _error(error)
             raise
-        self._keep("chat", _asked(request), {"answer": asdict(answer)})
-        return answer
+        except asyncio.CancelledError:
+            said = {"given_up": True}
+            raise
+        finally:
+            self._keep(place, "chat", asked, said)
 
     async def stream(self, request: Request) -> AsyncGenerator[Piece]:
-        """As `Model.stream`; one that is not listened to until its end is not kept."""
+        """As `Model.stream`."""
+        asked = _asked(request)
+        place = self._asked.place("stream", asked)
+        if (known := self._known(place)) is not None and known.answer is not None:
+            for piece in known.pieces:
+                yield Piece(piece)
+            yield Piece(answer=known.answer)
+            return
         pieces: list[str] = []
+        said: Json = {}
         try:
             async for piece in self._model.stream(request):
                 if piece.answer is not None:
-                    self._keep("stream", _asked(request), {"pieces": pieces, "answer": asdict(piece.answer)})
+                    said = {"pieces": pieces, "answer": asdict(piece.answer)}
                 else:
                     pieces.append(piece.text)
                 yield piece
         except ModelError as error:
-            self._keep("stream", _asked(request), {"pieces": pieces, **_error(error)})
+            said = {"pieces": pieces, **_error(error)}
             raise
+        except (asyncio.CancelledError, GeneratorExit):
+            said = said or {"pieces": pieces, "given_up": True}
+            raise
+        finally:
+            self._keep(place, "stream", asked, said)
 
     async def embed(
         self, texts: Sequence[str], *, principal: str = "local", deadline: float = 10.0
     ) -> list[list[float]]:
         """As `Model.embed`."""
-        found = await self._model.embed(texts, principal=principal, deadline=deadline)
-        self._keep("embed", {"texts": list(texts)}, {"vectors": found})
+        asked: Json = {"texts": list(texts)}
+        place = self._asked.place("embed", asked)
+        if (known := self._known(place)) is not None and known.vectors is not None:
+            return known.vectors
+        try:
+            found = await self._model.embed(texts, principal=principal, deadline=deadline)
+        except ModelError as error:
+            self._keep(place, "embed", asked, _error(error))
+            raise
+        self._keep(place, "embed", asked, {"vectors": found})
         return found
 
-    def _keep(self, form: Form, asked: Json, said: Json) -> None:
-        """Adds an exchange, or puts it in the place of the same request's, in a new file that takes the old one's place."""
-        self._entries[key(form, asked)] = {"form": form, "asked": asked, **said}
-        lines = (_text({"key": name, **entry}) for name, entry in self._entries.items())
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self._file.parent, prefix=f"{self._file.name}.")
-        try:
-            with open(descriptor, "w", encoding="utf-8") as new:
-                new.writelines(f"{line}\n" for line in lines)
-            os.replace(name, self._file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+    def _known(self, place: Place) -> _Said | None:
+        """What was answered there before; what failed is asked again."""
+        said = self._asked.said(place)
+        return None if said is None or said.error is not None else said
+
+    def _keep(self, place: Place, form: Form, asked: Json, said: Json) -> None:
+        if said:
+            self._asked.tape.keep(place, {"form": form, "asked": asked, **said})
 
 
 class Replaying:
-    """Answers from a file; a request that is not in it raises `CassetteError`, which no caller's fallback catches."""
+    """Answers from a tape; a request that is not on it raises `CassetteError`, which no caller's fallback catches."""
 
-    def __init__(self, file: Path):
-        self._file, self._entries = file, _read(file)
+    def __init__(self, tape: Tape, attempt: Callable[[], str] = str):
+        self._asked = _Asked(tape, attempt)
 
     async def chat(self, request: Request) -> Answer:
         """As `Model.chat`."""
-        entry = self._entry("chat", _asked(request))
-        _raise(entry)
-        return _answer(entry["answer"])
+        said = self._said("chat", _asked(request))
+        assert said.answer is not None, "it is an error or an answer"
+        return said.answer
 
     async def stream(self, request: Request) -> AsyncGenerator[Piece]:
         """As `Model.stream`."""
-        entry = self._entry("stream", _asked(request))
-        for text in entry["pieces"]:
-            yield Piece(text)
-        _raise(entry)
-        yield Piece(answer=_answer(entry["answer"]))
+        said = self._said("stream", _asked(request), late=True)
+        for piece in said.pieces:
+            yield Piece(piece)
+        if said.error is not None:
+            raise said.error
+        yield Piece(answer=said.answer)
 
     async def embed(
         self, texts: Sequence[str], *, principal: str = "local", deadline: float = 10.0
     ) -> list[list[float]]:
         """As `Model.embed`."""
-        return self._entry("embed", {"texts": list(texts)})["vectors"]
+        said = self._said("embed", {"texts": list(texts)})
+        assert said.vectors is not None, "it is an error or vectors"
+        return said.vectors
 
-    def _entry(self, form: Form, asked: Json) -> Json:
-        if (found := self._entries.get(key(form, asked))) is not None:
-            return found
-        wanted = _text(asked)
-        others = [entry for entry in self._entries.values() if entry["form"] == form]
-        if not others:
-            raise CassetteError(f"{self._file}: no {form} of it is kept")
-        near = max(others, key=lambda entry: difflib.SequenceMatcher(None, wanted, _text(entry["asked"])).quick_ratio())
-        differ = [name for name in asked if asked[name] != near["asked"].get(name)]
-        shown = "; ".join(f"{name}: {_around(asked[name], near['asked'].get(name))}" for name in differ)
-        raise CassetteError(f"{self._file}: this {form} is not kept; the nearest differs in {shown}")
+    def _said(self, form: Form, asked: Json, *, late: bool = False) -> _Said:
+        """What is kept; an error is raised, unless something was said before it."""
+        tape, place = self._asked.tape, self._asked.place(form, asked)
+        said = self._asked.said(place)
+        if said is None:
+            raise CassetteError(f"{tape.file}: {_missing(tape, place, form, asked)}")
+        if said.error is not None and not late:
+            raise said.error
+        return said
+
+
+def _missing(tape: Tape, place: Place, form: Form, asked: Json) -> str:
+    """Why there is no answer, and what is kept that is most like it."""
+    import difflib  # for those to whom it happens
+
+    who = f" of {place.attempt}" if place.attempt else ""
+    if place.number:
+        return (
+            f"this {form}{who} is asked {place.number + 1} times, and kept {place.number} times: {_around(asked, None)}"
+        )
+    same = [each for each, entry in tape.entries.items() if entry["form"] == form]
+    own = [each for each in same if each.attempt == place.attempt]
+    if not same:
+        return f"no {form}{who} is kept"
+    wanted = text(asked)
+    near = max(
+        (own or same)[:LOOKED_AT],
+        key=lambda each: difflib.SequenceMatcher(None, wanted, text(tape.entries[each]["asked"])).quick_ratio(),
+    )
+    kept = tape.entries[near]["asked"]
+    differ = [
+        f"{name}: {_around(asked[name], kept.get(name))}" for name in asked if text(asked[name]) != text(kept.get(name))
+    ]
+    what = f"differs in {'; '.join(differ)}" if differ else f"is the same, of {near.attempt}"
+    return f"this {form}{who} is not kept; the nearest, in line {tape.lines.get(near, 0)}, {what}"
 
 
 def _around(asked: Any, kept: Any) -> str:
     """Where two values begin to differ."""
-    mine, other = _text(asked), _text(kept)
+    mine, other = text(asked), text(kept)
     same = next((at for at, (a, b) in enumerate(zip(mine, other, strict=False)) if a != b), min(len(mine), len(other)))
     start = max(0, same - 20)
     return f"{mine[start : start + 80]!r}, kept {other[start : start + 80]!r}"
 
 
-def _read(file: Path) -> dict[str, Json]:
-    entries: dict[str, Json] = {}
-    try:
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                entry = cast(Json, json.loads(line))
-                entries[entry.pop("key")] = entry
-            except (ValueError, KeyError, AttributeError) as error:
-                raise CassetteError(f"{file}:{number}: no exchange: {error!r}") from error
-    except OSError as error:
-        raise CassetteError(f"{file}: {error.strerror}") from error
-    return entries
-
-
-def _answer(kept: Json) -> Answer:
-    calls, dropped = (tuple(ToolCall(**call) for call in kept[name]) for name in ("calls", "dropped"))
-    fields: Json = kept | {"usage": Usage(**kept["usage"]), "calls": calls, "dropped": dropped}
-    return Answer(**fields)
-
-
 def _error(error: ModelError) -> Json:
     told = {"kind": error.kind, "message": str(error), "hint": error.hint, "told": error.told}
     return {"error": told | {"usage": [asdict(each) for each in error.usage]}}
-
-
-def _raise(entry: Json) -> None:
-    if (kept := entry.get("error")) is not None:
-        usage = [Usage(**each) for each in kept["usage"]]
-        raise ModelError(kept["kind"], kept["message"], kept["hint"], usage=usage, told=kept["told"])

@@ -12,12 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from evals.cases import Case, CaseError, write
+from evals.bases import save
+from evals.cases import Case, CaseError
 from kb.suggest import suggest
 
 MAX_CASES = 100_000
-HERE = ".."
-"""A case's world as its file names it: the folder above `evals/`."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +51,6 @@ def generate(kind: str, n: int, seed: int, folder: Path, size: int = 0) -> Path:
         raise CaseError(f"There is no generator {kind!r}", suggest(kind, KINDS) or f"There are {', '.join(KINDS)}.")
     if not 1 <= n <= MAX_CASES:
         raise CaseError(f"{n} cases cannot be made", f"Ask for 1 to {MAX_CASES:,}.")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CaseError(f"{folder} is not an empty folder", "Name a new one.")
     make: Make = import_module(KINDS[kind][0]).make
-    save(make(n, seed, size), folder)
-    return folder
-
-
-def save(made: Made, folder: Path) -> None:
-    """Writes the files and the cases."""
-    for path, text in made.files.items():
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, "utf-8")
-    (folder / "evals").mkdir(parents=True, exist_ok=True)
-    write(folder / "evals" / "cases.jsonl", made.cases)
+    made = make(n, seed, size)
+    return save(made.files, made.cases, folder)

@@ -10,8 +10,9 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from evals.bases import HERE
 from evals.cases import Case, Expect, Turn
-from evals.generators import HERE, Made
+from evals.generators import Made
 from evals.generators.adventure import OPPOSITE, Command, Model
 from evals.generators.policies import CASES as OF_A_POLICY
 from evals.generators.policy import SIZE as CONDITIONS

@@ -8,8 +8,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from evals.bases import HERE
 from evals.cases import Case, Expect, Turn
-from evals.generators import HERE, Made
+from evals.generators import Made
 from evals.generators.adventure import Command, named
 from evals.generators.worlds import SIZE, pages, plan, solution
 from evals.mixed import WORDINGS, mistyped

@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from evals.bases import HERE
 from evals.cases import Case, Expect, Turn
-from evals.generators import HERE, Made
+from evals.generators import Made
 from evals.generators.policy import SIZE, STAFF_ONLY, Decision, Near, Policy, decide, near, policy, request
 from evals.generators.policy_pages import call, given, pages, reason
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 from collections import deque
 
+from evals.bases import HERE
 from evals.cases import Case, Expect, Turn
-from evals.generators import HERE, Made
+from evals.generators import Made
 from evals.generators.adventure import OPPOSITE, Command, Model, Plan, Thing, named
 
 SIZE = 8

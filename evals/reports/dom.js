@@ -49,7 +49,7 @@ function gathered(run) {
 }
 function why(row) {
   if (row.solved) return "";
-  const unmet = row.checks.filter((each) => !each.met).map((each) => `${each.what}: ${each.why ?? ""}`);
+  const unmet = row.checks.filter((each) => !each.met).map((each) => `${each.kind ?? ""} ${each.what ?? ""}: ${each.why ?? ""}`);
   return row.error || unmet.join("; ");
 }
 const share = (rows) => (rows?.length ? rows.filter((row) => row.solved).length / rows.length : null);

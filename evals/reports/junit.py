@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
 
-from evals.reports.page import summary_of
+from evals.reports.files import summary_of
 from evals.reports.texts import clean, decided, line
 from evals.results import RESULTS, TIMINGS, Row, read, replace_file
 from evals.summary import contender_of, grouped
@@ -92,7 +92,7 @@ def _failed(test: Xml.Element, kind: str, failed: Sequence[Row], epochs: int) ->
     row = failed[0]
     times = f"{len(failed)} of {epochs} epochs: " if epochs > 1 else ""
     element = Xml.SubElement(test, kind, message=line(times + row.why), type=line(_kind(row)))
-    said = [f"> {step['says']}\n{step.get('answer', '')}" for step in row.steps]
+    said = [f"> {step.get('says', '')}\n{step.get('answer', '')}" for step in row.steps]
     parts = [f"{row.at}", row.why, "\n".join(decided(row, MOST)), "\n".join(said)]
     element.text = clean("\n\n".join(part for part in parts if part), 10_000)
 

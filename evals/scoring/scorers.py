@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evals.attempts import Attempt
-from evals.cases import Case
+from evals.cases import Case, CaseError
 from evals.environment import Environment, differences
 from evals.scoring import Checked, Scorer
 from evals.scoring.citations import Citations
-from evals.scoring.moments import moments
+from evals.scoring.moments import Moment, moments
 
 
 class FinalState:
@@ -25,10 +25,7 @@ class FinalState:
                 held = at.holds(source, moment.after, attempt.player)
                 found.append(Checked("state", f"{source} {moment.name}", held.holds, held.why, held.lines))
             if moment.expect.state:
-                wanted = moment.before if moment.expect.state == "unchanged" else at.gold(case)
-                differ = differences(wanted, moment.after)
-                why = "; ".join(f"{d.id}.{d.field} is {d.other!r}, not {d.one!r}" for d in differ[:5])
-                found.append(Checked("state", f"{moment.expect.state} {moment.name}", not differ, why))
+                found.append(_state(case, moment, at))
         for source in case.never:
             broken = next((n for n, s in enumerate(attempt.states) if at.holds(source, s, attempt.player).holds), None)
             why = "" if broken is None else f"`{source}` holds after step {broken}"
@@ -37,6 +34,19 @@ class FinalState:
 
     def figures(self, case: Case, attempt: Attempt, at: Environment) -> dict[str, float]:
         return {}
+
+
+def _state(case: Case, moment: Moment, at: Environment) -> Checked:
+    """Whether the state is gold's, or unchanged. Where the rules no longer do what is gold, that is why it is not."""
+    what = f"{moment.expect.state} {moment.name}"
+    try:
+        wanted = moment.before if moment.expect.state == "unchanged" else at.gold(case)
+    except CaseError as error:
+        return Checked("state", what, False, str(error))
+    differ = differences(wanted, moment.after)
+    return Checked(
+        "state", what, not differ, "; ".join(f"{d.id}.{d.field} is {d.other!r}, not {d.one!r}" for d in differ[:5])
+    )
 
 
 class Referee:
@@ -51,17 +61,34 @@ class Referee:
                 is_so = status in ("refused", "not-understood", "question")
                 why = "" if is_so == expect.refused else f"it is {status}: {last.answer if last else ''}"
                 found.append(
-                    Checked("refused", f"{expect.refused} {moment.name}", not why, why, last.lines if last else ())
+                    Checked(
+                        "refused",
+                        f"{'' if expect.refused else 'not '}refused {moment.name}",
+                        not why,
+                        why,
+                        last.lines if last else (),
+                    )
                 )
             if expect.reason:
-                told = [each for step in moment.steps for each in (step.answer, step.reason, step.rule, *step.lines)]
+                told = [
+                    each
+                    for step in moment.steps
+                    for each in (step.answer, step.reason, step.rule, *filter(_speaks_against, step.lines))
+                ]
                 met = any(expect.reason.casefold() in each.casefold() for each in told)
                 why = "" if met else f"it says {last.answer if last else ''!r} by {last.rule if last else ''!r}"
-                found.append(Checked("reason", f"{expect.reason} {moment.name}", met, why, last.lines if last else ()))
+                found.append(
+                    Checked("reason", f"because of {expect.reason} {moment.name}", met, why, last.lines if last else ())
+                )
             if expect.question is not None:
                 met = (status == "question") == expect.question
                 found.append(
-                    Checked("question", f"{expect.question} {moment.name}", met, "" if met else f"it is {status}")
+                    Checked(
+                        "question",
+                        f"{'asks back' if expect.question else 'does not ask back'} {moment.name}",
+                        met,
+                        "" if met else f"it is {status}",
+                    )
                 )
         executed = [each for step in attempt.steps for each in step.executed]
         if executed:
@@ -70,7 +97,7 @@ class Referee:
 
     def figures(self, case: Case, attempt: Attempt, at: Environment) -> dict[str, float]:
         acted = [each for each in attempt.steps if each.status in ("done", "refused")]
-        done = sum(each.status == "done" for each in acted)
+        done = sum(each.status == "done" and not each.executed for each in acted)
         return {
             "steps": len(attempt.steps),
             "acted": len(acted),
@@ -78,6 +105,13 @@ class Referee:
             "illegal_attempted": sum(len(each.attempted) for each in attempt.steps),
             "illegal_executed": sum(len(each.executed) for each in attempt.steps),
         }
+
+
+def _speaks_against(line: str) -> bool:
+    """Whether a line of a trace can be why something is refused: not a condition that held, nor an exception that did not."""
+    return not (
+        (" condition: " in line and line.endswith("= True")) or (" unless: " in line and line.endswith("= False"))
+    )
 
 
 class Calls:

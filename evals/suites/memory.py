@@ -64,7 +64,9 @@ def _turns(told: str | dict[str, Any], world: str, drawn: Random) -> Iterator[Tu
         for number in range(told["times"]):
             yield Turn(f"{told['talk']}, {TALK[number % len(TALK)]}")
     else:
-        expect = {name: tuple(value) if isinstance(value, list) else value for name, value in told["expect"].items()}
+        expect: dict[str, Any] = dict(told["expect"])
+        for name in expect.keys() & {"check", "says", "silent"}:
+            expect[name] = tuple(expect[name])
         yield Turn(told["says"], Expect(**expect))
 
 

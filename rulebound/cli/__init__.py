@@ -15,6 +15,7 @@ import typer
 from rulebound.cli.access import keys_app, roles_app, teams_app
 from rulebound.cli.bases import kb_app
 from rulebound.cli.clients import mcp_app
+from rulebound.cli.evals import eval_app
 from rulebound.cli.local import local_app
 from rulebound.cli.operating import jobs_app, player_app, services_app
 from rulebound.cli.options import AtOption, PathArgument, WorldsArgument, finish, located
@@ -36,6 +37,7 @@ app.add_typer(player_app, name="player")
 app.add_typer(services_app, name="services")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(local_app, name="local")
+app.add_typer(eval_app, name="eval")
 
 
 def _version(wanted: bool) -> None:

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evals.contenders import contenders
-from evals.gate import Baseline, gate, lines
-
 from evals.cases import Case, CaseError
 from evals.comparing import compare
+from evals.contenders import contenders
+from evals.gate import Baseline, gate, lines
 from evals.limits import Limit
 from evals.reports import junit, page, terminal
 from evals.results import read
@@ -64,7 +63,15 @@ async def _run(wanted: Wanted, suites: Sequence[Suite], out: Path, record: Path 
     limit = Limit(wanted.max_calls, wanted.max_cost)
     models = wanted.models or ["none"]
     async with contenders(
-        solvers, models, settings, out, seed=wanted.seed, limit=limit, record=record, tape=tape
+        solvers,
+        models,
+        settings,
+        home=out,
+        seed=wanted.seed,
+        revision=wanted.at,
+        limit=limit,
+        record=record,
+        replay=tape,
     ) as them:
         with terminal.progress() as tell:
             await play(plan, out, them, tell, cache=settings.cache)
@@ -172,3 +179,19 @@ def generated(kind: str, count: int, seed: int, out: Path, size: int = 0) -> int
     folder = generate(kind, count, seed, out, size)
     print(f"{count} cases: rulebound eval run {folder}")
     return 0
+
+
+def imported(form: str, file: Path, out: Path, world: str, names: Sequence[str]) -> int:
+    """Takes cases in and tells what was left out; 1 where something was. Raises `CaseError`."""
+    from evals.importers import read as read_cases
+    from evals.importers import save
+
+    told = dict(each.split("=", 1) for each in names if "=" in each)
+    if len(told) < len(names):
+        raise CaseError("A name is not told twice as OURS=THEIRS", "Write `--name id=task_id`, each once.")
+    found = read_cases(form, file, world=world, names=told)
+    for each in found.problems:
+        print(each, file=sys.stderr)
+    folder = save(found, out)
+    print(f"{len(found.cases)} cases, {len(found.problems)} left out: rulebound eval run {folder}")
+    return 1 if found.problems else 0

@@ -27,7 +27,6 @@ def rows(contender: str, outcomes: dict[str, str], **more: object) -> list[Row]:
     return found
 
 
-@pytest.mark.requirement("4.42")
 def test_a_contender_at_two_commits_is_compared_case_by_case() -> None:
     before = rows("rules:none", {"a1": "++", "a2": "++", "b1": "++", "b2": "+-"})
     after = rows("rules:none", {"a1": "++", "a2": "--", "b1": "+-", "b2": "++"})

@@ -1,16 +1,22 @@
 """The suite's own truth: every section that is said to answer a question exists and holds the answer's key words."""
 
 from collections import Counter
+from functools import cache
 
 import re2
 
 from agents.knowledge_agent.words import telling
-from agents.worlds import Where, World
+from agents.worlds import Where, index_of, open_location
 from evals.scoring.citations import Pages
 from evals.suites import suite
 
 CASES = suite("knowledge").cases()
 ANSWERED = [each for each in CASES if each.tags["answer"] == "yes"]
+
+
+@cache
+def _pages(world: str) -> Pages:
+    return Pages(index_of(open_location(Where.of(world), None), None))
 
 
 def test_there_are_questions_of_every_kind_and_none_twice() -> None:
@@ -25,11 +31,10 @@ def test_there_are_questions_of_every_kind_and_none_twice() -> None:
 
 
 def test_every_section_exists_and_holds_the_key_words_of_its_answer() -> None:
-    places = {name: Pages(World.open(Where.of(name)).index) for name in {each.world for each in CASES}}
     for case in ANSWERED:
         expect = case.turns[0].expect
         wanted = expect.cites or expect.cites_any
-        texts = [places[case.world].section(*each.split("#", 1)) for each in wanted]
+        texts = [_pages(case.world).section(*each.split("#", 1)) for each in wanted]
         assert all(texts), f"{case.id}: one of {wanted} is not there"
         assert expect.says, case.id
         enough = any if expect.cites else all  # where one of several will do, each has it
@@ -38,9 +43,8 @@ def test_every_section_exists_and_holds_the_key_words_of_its_answer() -> None:
 
 
 def test_the_tags_say_what_the_questions_are() -> None:
-    places = {name: Pages(World.open(Where.of(name)).index) for name in {each.world for each in CASES}}
     for case in ANSWERED:
-        expect, pages = case.turns[0].expect, places[case.world]
+        expect, pages = case.turns[0].expect, _pages(case.world)
         assert case.tags["hops"] == str(len(expect.cites) or 1)
         cited = expect.cites or expect.cites_any
         there = set(pages.terms(" ".join([*cited, *(pages.section(*each.split("#", 1)) for each in cited)])))
