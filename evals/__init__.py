@@ -1,5 +1,5 @@
-"""Owns trying the system: players that play by themselves. It must not know transports."""
+"""Owns trying the system: cases and who plays them, scores, comparisons, players that play by themselves.
 
-from evals.players import HostilePlayer, Player, RandomPlayer, mangled
-
-__all__ = ["HostilePlayer", "Player", "RandomPlayer", "mangled"]
+Each module is imported by its own name: pytest loads `evals.pytest_plugin` wherever Rulebound is installed, and must not load more.
+It must not know transports.
+"""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from agents.worlds import Where, World, chosen, open_location
 from evals.attempts import lines_of
-from evals.cases import Case, CaseError
+from evals.cases import Case, CaseError, moment
 from kb.check import Checked, check
 from kb.compiler.effects import compile_block
 from kb.compiler.scope import Asked, page_scope
@@ -80,7 +80,11 @@ class Environment:
 
     def inputs(self, case: Case, number: int) -> Inputs:
         """What the turn with this number depends on besides state and line; the same for everybody who plays it."""
-        return Inputs(self.session.rulebook.settings.begins, case.seed * 1_000 + number)
+        turn = case.turns[number] if number < len(case.turns) else None
+        begins, seed = self.session.rulebook.settings.begins, case.seed * 1_000 + number
+        if turn is None:
+            return Inputs(begins, seed)
+        return Inputs(moment(turn.now) or begins, seed if turn.seed is None else turn.seed)
 
     def begin(self, case: Case) -> Begun:
         """The state in which a case begins, after its `given` and `setup`. Raises `CaseError`."""
@@ -103,7 +107,9 @@ class Environment:
     def _played(self, case: Case, lines: Sequence[str], begun: Begun, what: str) -> Begun:
         state, dialogue = begun
         for number, line in enumerate(lines):
-            said = self.session.say(state, PLAYER, line, dialogue, self.inputs(case, number))
+            # Only a turn's own inputs were recorded.
+            inputs = self.inputs(case if what == "gold" else replace(case, turns=()), number)
+            said = self.session.say(state, PLAYER, line, dialogue, inputs)
             if not said.outcomes or any(each.status == "refused" for each in said.outcomes):
                 raise CaseError(f"{case.at or case.id}: {what}: {line!r} is not done: {said.text}", "Mend the line.")
             state, dialogue = said.state, said.dialogue

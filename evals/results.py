@@ -66,7 +66,11 @@ class Row:
         """Why it is not solved, in a line; empty: it is."""
         if self.solved:
             return ""
-        unmet = [f"{each['what']}: {each.get('why', '')}" for each in self.checks if not each["met"]]
+        unmet = [
+            f"{each.get('kind', '')} {each.get('what', '')}: {each.get('why', '')}"
+            for each in self.checks
+            if not each["met"]
+        ]
         return self.error or "; ".join(unmet)
 
     def line(self) -> str:
@@ -104,7 +108,7 @@ def _rows(file: Path) -> Iterable[Row]:
             data = json.loads(line)
             check(data)
             yield Row.load(data)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ResultsError(f"{file}:{number}: this is no row: {error!r}") from None
 
 
@@ -120,7 +124,7 @@ def _checker() -> Callable[[Json], None]:
     def check(data: Json) -> None:
         row.validate_python(data)
         for each in data["steps"]:
-            step.validate_python({"says": "", "answer": "", **each})
+            step.validate_python({"says": "", "answer": "", "status": "done", **each})
         for each in data["checks"]:
             checked.validate_python({"kind": "", "what": "", **each})
 

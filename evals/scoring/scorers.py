@@ -97,7 +97,7 @@ class Referee:
 
     def figures(self, case: Case, attempt: Attempt, at: Environment) -> dict[str, float]:
         acted = [each for each in attempt.steps if each.status in ("done", "refused")]
-        done = sum(each.status == "done" for each in acted)
+        done = sum(each.status == "done" and not each.executed for each in acted)
         return {
             "steps": len(attempt.steps),
             "acted": len(acted),

@@ -63,6 +63,10 @@ SOLVERS: dict[str, tuple[str, str]] = {
         "for every message a model proposes effects, where a world is free",
     ),
     "agent": ("evals.solvers.agent", "the same model, prompt and loop as `bare`, behind the referee"),
+    "client": (
+        "evals.solvers.client",
+        "an MCP client from outside: plays gold, or a model does, on a server of its own",
+    ),
 }
 """By name: the module, whose `opened` (or what is named after a colon) it is, and what it does."""
 MODELLESS = frozenset({"rules", "expert", "random"})

@@ -172,7 +172,7 @@ async def sit(
     record = GameRecord(
         id=id,
         world=where.location,
-        seed=_seed(case),
+        seed=seed_of(case),
         commit=at.world.commit,
         version=0,
         hash=state.hash,
@@ -207,7 +207,7 @@ def _asker(case: Case) -> Principal:
     return Principal.of("evaluator", *roles, narrowed=frozenset({"kb:read", "game:play", "game:direct"}))
 
 
-def _seed(case: Case) -> int:
-    """The game's seed with which its turn n throws the same dice as turn n of everybody else who plays the case
+def seed_of(case: Case, version: int = 0) -> int:
+    """The game's seed with which its turn n after a version throws the same dice as turn n of everybody else who plays the case
     (`Environment.inputs`): `agents.turns.Turns.inputs`, solved for the seed."""
-    return (case.seed * 1_000 - 1) * UNDOING % MODULUS
+    return (case.seed * 1_000 - 1 - version) * UNDOING % MODULUS
