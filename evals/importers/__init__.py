@@ -26,7 +26,8 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}. {self.hint}".rstrip()
+        told = f"{self.where}: {self.message}. {self.hint}".rstrip()
+        return "".join(each if each.isprintable() else "\ufffd" for each in told)
 
 
 @dataclass(frozen=True)
