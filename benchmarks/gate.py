@@ -20,6 +20,10 @@ SPREADS = {"sure": (0.8, 0.2), "level": (1.0, 1.0), "hard": (0.3, 0.7)}
 """How likely cases are solved (beta distributions): most of them always, every chance alike, most of them never."""
 
 
+Change = Callable[[Sequence[float], random.Random], list[float]]
+"""What becomes of the chances of cases."""
+
+
 class Size(NamedTuple):
     """A sample: cases, their epochs when the baseline was written, and in the run that is judged."""
 
@@ -28,7 +32,7 @@ class Size(NamedTuple):
     epochs: int
 
 
-SIZES = (Size(250, 5, 5), Size(500, 5, 5), Size(300, 20, 5))
+SIZES = (Size(350, 5, 5), Size(600, 5, 5), Size(350, 20, 5))
 """Those that docs/evaluators/statistics.md tells of."""
 
 
@@ -70,9 +74,7 @@ def played(chances: Sequence[float], epochs: int, rng: random.Random) -> list[Ro
     ]
 
 
-def fails(
-    change: Callable[[Sequence[float], random.Random], list[float]], size: Size, spread: tuple[float, float], seed: int
-) -> bool:
+def fails(change: Change, size: Size, spread: tuple[float, float], seed: int) -> bool:
     """Whether the gate fails a run after `change` beside a baseline of before it."""
     rng = random.Random(seed)
     chances = [rng.betavariate(*spread) for _ in range(size.cases)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from evals.comparing import other
+from evals.reports.texts import line
 from evals.results import Row, replace_file
 from evals.statistics import ALONE, Tally, broke, corrected, dropped, fell, solved_share
 from evals.summary import contender_of, grouped, tallies
@@ -216,30 +217,24 @@ def lines(verdict: Verdict, most: int = 20) -> Iterator[str]:
     for each in verdict.judged:
         what = "worse than the baseline" if each.failed else "as good as the baseline"
         chance = "" if each.p is None else f", p = {each.p:.2g}"
-        yield clean(f"{each.contender}: {what}: {each.before:.1%} solved before, {each.after:.1%} now{chance}")
+        yield line(f"{each.contender}: {what}: {each.before:.1%} solved before, {each.after:.1%} now{chance}")
         if each.failed:
             for fallen in each.cases[:most]:
                 was, now = fallen.before, fallen.after
                 told = f"{was.solved} of {was.epochs} before, {now.solved} of {now.epochs} now"
-                note = "; the case was changed" * fallen.changed + "; may be chance" * (
-                    not each.certain and not fallen.broke
-                )
-                yield clean(f"  {fallen.case} ({told}{note}): {fallen.why}")
+                luck = not each.certain and not fallen.broke
+                note = "; the case was changed" * fallen.changed + "; may be chance" * luck
+                yield "  " + line(f"{fallen.case} ({told}{note}): {fallen.why}")
             if len(each.cases) > most:
                 yield f"  and {len(each.cases) - most} more"
         for name, cases in (("new", each.new), ("changed", each.changed), ("not played", each.removed)):
             if cases:
-                yield clean(f"  {name}: {', '.join(cases[:most])}{' …' if len(cases) > most else ''}")
+                yield "  " + line(f"{len(cases)} {name}: {', '.join(cases[:most])}{' …' if len(cases) > most else ''}")
         if each.failed and each.removed:
             yield "  if cases were removed on purpose, write the baseline anew"
     if verdict.missing:
-        yield clean(f"in the baseline, and not played: {', '.join(verdict.missing)}")
+        yield line(f"in the baseline, and not played: {', '.join(verdict.missing)}")
     if verdict.new:
-        yield clean(f"not in the baseline: {', '.join(verdict.new)}")
+        yield line(f"not in the baseline: {', '.join(verdict.new)}")
     if not verdict.judged:
         yield "nothing could be compared: the baseline and this run have no contender in common"
-
-
-def clean(line: str) -> str:
-    """A line of a terminal: what a player, a page or a model wrote must not move its cursor."""
-    return "".join(char if char.isprintable() else "�" if char != "\n" else " " for char in line)

@@ -17,16 +17,20 @@ from typing import Any, cast
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from agents.models.configuration import ConfigurationError
 from agents.worlds import Where, WorldError
 from evals.cases import Case, CaseError
+from evals.contenders import NONE, contenders
 from evals.environment import Environment, environments, where_of
-from evals.gate import Baseline, BaselineError, clean, gate, lines
+from evals.gate import Baseline, BaselineError, gate, lines
+from evals.reports.texts import clean
 from evals.results import Row
 from evals.running import played
-from evals.solvers import Needs, Solver, SolverError, opened
+from evals.solvers import MODELLESS, Solver, SolverError
 from evals.statistics import solved_share
 from evals.suites import Suite, suite
 from evals.summary import tallies
+from rulebound.settings import Settings
 
 MOST = 2_000
 """Characters of a text that a failure shows."""
@@ -50,7 +54,8 @@ class Cases:
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
         self._places: dict[Where, Environment] = {}
-        self._solvers: dict[str, Solver] = {}
+        self._contenders: dict[str, tuple[str, Solver]] = {}
+        """By the solver's name."""
         self._rows: list[Row] = []
         self._told: list[str] = []
 
@@ -78,22 +83,27 @@ class Cases:
             raise _usage(error) from None
         return found
 
-    def _open(self, cases: Sequence[Case], contenders: Sequence[str]) -> None:
+    def _open(self, cases: Sequence[Case], solvers: Sequence[str]) -> None:
         """Gets ready to play. Solvers are opened and closed in an event loop of their own."""
         self._places = environments(cases)
         self._portal = self._stack.enter_context(start_blocking_portal())
-        home = Path(self._stack.enter_context(TemporaryDirectory(prefix="rulebound-")))
-        for contender in contenders:
-            solver = opened(contender.partition(":")[0], Needs(None, home))
-            self._solvers[contender] = self._stack.enter_context(self._portal.wrap_async_context_manager(solver))
+        home, settings = self._stack.enter_context(TemporaryDirectory(prefix="rulebound-")), Settings.from_environment()
+        for solver in solvers:
+            opening = contenders([solver], [self._model], settings, home=Path(home))
+            opened = self._stack.enter_context(self._portal.wrap_async_context_manager(opening))
+            ((name, (playing, _)),) = opened.items()
+            self._contenders[solver] = name, playing
 
-    def play(self, case: Case, contender: str) -> list[Row]:
+    def plays(self, case: Case, solver: str) -> bool:
+        """Whether the contender can play it."""
+        return "rules" in case.by or not (self._model == NONE or solver in MODELLESS)
+
+    def play(self, case: Case, solver: str) -> list[Row]:
         """A row for each epoch."""
         assert self._portal is not None, "pytest runs its loop before its items"
-        at, solver = self._places[where_of(case)], self._solvers[contender]
+        at, (name, playing) = self._places[where_of(case)], self._contenders[solver]
         return [
-            self._portal.call(partial(played, contender, solver, case, at, epoch))
-            for epoch in range(1, self._epochs + 1)
+            self._portal.call(partial(played, name, playing, case, at, epoch)) for epoch in range(1, self._epochs + 1)
         ]
 
     # --- hooks
@@ -102,13 +112,9 @@ class Cases:
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """First, so that `-k` and other choices are made among the cases too."""
         for name, (own, cases) in self.suites.items():
+            solver = self._solver or own.solver
             parent: CaseSuite = CaseSuite.from_parent(
-                session,
-                name=name,
-                nodeid=name,
-                cases=cases,
-                by=self,
-                contender=f"{self._solver or own.solver}:{self._model}",
+                session, name=name, nodeid=name, cases=cases, by=self, solver=solver
             )
             items += session.genitems(parent)
 
@@ -119,8 +125,8 @@ class Cases:
         if session.config.option.collectonly or not wanted:
             return
         try:
-            self._open([item.case for item in wanted], list(dict.fromkeys(item.contender for item in wanted)))
-        except (CaseError, WorldError, SolverError) as error:
+            self._open([item.case for item in wanted], list(dict.fromkeys(item.solver for item in wanted)))
+        except (CaseError, WorldError, SolverError, ConfigurationError) as error:
             raise _usage(error) from None
 
     @pytest.hookimpl(wrapper=True)
@@ -172,8 +178,14 @@ class Cases:
 
     @cached_property
     def _unasked(self) -> set[str]:
-        """Cases of the suites that were left out of this session, as by `-k`."""
-        return {case.id for _, cases in self.suites.values() for case in cases} - {row.case for row in self._rows}
+        """Cases of the suites that could be played and were left out of this session, as by `-k`."""
+        able = {
+            case.id
+            for own, cases in self.suites.values()
+            for case in cases
+            if self.plays(case, self._solver or own.solver)
+        }
+        return able - {row.case for row in self._rows}
 
     def _gated(self, file: Path) -> bool:
         baseline = Baseline.read(file)
@@ -184,56 +196,47 @@ class Cases:
 
     def _written(self, file: Path) -> bool:
         """What it says of other contenders stays."""
-        if left := self._unasked - self._skipped:
+        if left := self._unasked:
             raise BaselineError(f"{file} is not written: {len(left)} cases were not played", "Play all of the suites.")
         before = Baseline.read(file) if file.exists() else Baseline({})
         Baseline({**before.contenders, **Baseline.of(self._rows).contenders}).write(file)
         self._told.append(f"{file} is written")
         return True
 
-    @property
-    def _skipped(self) -> set[str]:
-        """Cases that nobody plays without a model."""
-        return {case.id for _, cases in self.suites.values() for case in cases if not self.plays(case)}
-
-    def plays(self, case: Case) -> bool:
-        """Whether the contender can play it."""
-        return self._model != "none" or "rules" in case.by
-
 
 class CaseSuite(pytest.Collector):
     """A suite."""
 
-    def __init__(self, *, cases: Sequence[Case], by: Cases, contender: str, **more: Any):
+    def __init__(self, *, cases: Sequence[Case], by: Cases, solver: str, **more: Any):
         super().__init__(**more)
-        self.cases, self.by, self.contender = cases, by, contender
+        self.cases, self.by, self.solver = cases, by, solver
 
     def collect(self) -> Iterator[CaseItem]:
         for case in self.cases:
-            yield CaseItem.from_parent(self, name=clean(case.id), case=case, by=self.by, contender=self.contender)
+            yield CaseItem.from_parent(self, name=clean(case.id), case=case, by=self.by, solver=self.solver)
 
 
 class CaseItem(pytest.Item):
     """A case."""
 
-    def __init__(self, *, case: Case, by: Cases, contender: str, **more: Any):
+    def __init__(self, *, case: Case, by: Cases, solver: str, **more: Any):
         super().__init__(**more)
-        self.case, self.by, self.contender = case, by, contender
+        self.case, self.by, self.solver = case, by, solver
         self.rows: list[Row] = []
 
     def runtest(self) -> None:
-        if not self.by.plays(self.case):
+        if not self.by.plays(self.case, self.solver):
             pytest.skip("only a model can play it")
-        self.rows = self.by.play(self.case, self.contender)
+        self.rows = self.by.play(self.case, self.solver)
         failed = [row for row in self.rows if not row.solved]
         if failed and self.by.lenient:
-            pytest.xfail(clean(failed[0].why)[:MOST])
+            pytest.xfail(clean(failed[0].why))
         if failed:
             raise NotSolved
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, NotSolved):
-            return "\n".join(clean(line)[:MOST] for line in told(self.case, self.rows))
+            return "\n".join(clean(line, MOST) for line in told(self.case, self.rows))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
@@ -258,7 +261,7 @@ def told(case: Case, rows: Sequence[Row]) -> Iterator[str]:
         yield from (f"    {line}" for line in step.get("lines", ()))
 
 
-def _usage(error: CaseError | WorldError | SolverError) -> pytest.UsageError:
+def _usage(error: CaseError | WorldError | SolverError | ConfigurationError) -> pytest.UsageError:
     from kb.report import text
 
     problems = text(error.problems) if isinstance(error, WorldError) else ""

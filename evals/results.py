@@ -124,7 +124,7 @@ def _checker() -> Callable[[Json], None]:
     def check(data: Json) -> None:
         row.validate_python(data)
         for each in data["steps"]:
-            step.validate_python({"says": "", "answer": "", **each})
+            step.validate_python({"says": "", "answer": "", "status": "done", **each})
         for each in data["checks"]:
             checked.validate_python({"kind": "", "what": "", **each})
 

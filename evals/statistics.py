@@ -141,7 +141,9 @@ def dropped(before: Sequence[Tally], after: Sequence[Tally]) -> float:
         return solved * unit // now.epochs - (was.solved + now.solved - solved) * unit // was.epochs
 
     found = sum(weight(was, now, now.solved) for was, now in pairs)
-    sums = _sum({weight(was, now, n): p for n, p in _dealt(was, now).items()} for was, now in pairs)
+    # A case that was solved always, or never, leaves nothing to chance: it adds 0 however it is dealt.
+    open_ = [(was, now) for was, now in pairs if 0 < was.solved + now.solved < was.epochs + now.epochs]
+    sums = _sum({weight(was, now, n): p for n, p in _dealt(was, now).items()} for was, now in open_)
     return min(1.0, sum(chance for at, chance in sums.items() if at <= found))
 
 

@@ -47,7 +47,6 @@ fill(byId("contenders").querySelector(".scroll"), table(
   }),
 ));
 if (now.left_out?.length) {
-  byId("left-out").hidden = false;
   byId("left-out").textContent = `${plural(now.left_out.length, "case")} that only a model can play ${now.left_out.length === 1 ? "was" : "were"} left out where there is none.`;
 }
 

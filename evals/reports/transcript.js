@@ -65,18 +65,19 @@ function checked(checks) {
 const lines = (told) => make("ul", { class: "lines" }, told.map((each) => text(each, "li")));
 
 function turn(step, other) {
+  const status = step.status ?? "done";
   const facts = [["Route", step.route], ["Tier", step.tier], ["Rule", step.rule], ["Why", step.reason], ["Understood as", step.actions?.join("; ")], ["Cites", step.citations?.join(", ")]].filter(([, value]) => value);
   const listing = (label, all, one, given) => (all?.length ? make("div", given, make("h4", null, label), make("ul", { class: "lines" }, all.map(one))) : null);
-  return make("li", { class: `turn ${step.status}` },
+  return make("li", { class: `turn ${status}` },
     make("p", { class: "says" }, make("span", { class: "quiet" }, step.by === "solver" ? "Solver: " : "User: "), text(step.says ?? "", "span")),
     text(step.answer ?? "", "p", { class: "answer" }),
-    make("p", { class: "status" }, make("span", { class: "chip" }, `${{ done: "✓", answered: "✓", question: "?", refused: "✗", failed: "✗" }[step.status] ?? "?"} ${step.status}`), other ? make("span", { class: "chip differs" }, "≠ differs here") : null),
+    make("p", { class: "status" }, make("span", { class: "chip" }, `${{ done: "✓", answered: "✓", question: "?", refused: "✗", failed: "✗" }[status] ?? "?"} ${status}`), other ? make("span", { class: "chip differs" }, "≠ differs here") : null),
     facts.length ? make("dl", null, facts.flatMap(([name, value]) => [make("dt", null, name), text(value, "dd")])) : null,
     listing("Changes outside the rules, made", step.executed, (each) => text(each, "li"), { class: "note" }),
     listing("Changes outside the rules, tried", step.attempted, (each) => text(each, "li"), { class: "note" }),
     step.models?.length ? models(step.models) : null,
     folded(`${plural(step.changes?.length ?? 0, "change")}`, step.changes, (all) => make("ul", { class: "lines" }, all.map((each) => text(`${each.id}.${each.field}: ${JSON.stringify(each.before)} → ${JSON.stringify(each.after)}`, "li")))),
-    folded(`Trace: ${plural(step.lines?.length ?? 0, "line")} of the rules`, step.lines, lines, step.status === "refused"));
+    folded(`Trace: ${plural(step.lines?.length ?? 0, "line")} of the rules`, step.lines, lines, status === "refused"));
 }
 /** Closed until asked for, and made only then. */
 function folded(label, all, inside, opened = false) {

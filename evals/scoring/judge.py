@@ -35,6 +35,9 @@ SCHEMA: Json = {
     "additionalProperties": False,
 }  # fmt: skip
 
+_MARKS = re.compile(r"</?data[^>]*>")
+"""Some models copy the marks with the words."""
+
 
 class Opinion(NamedTuple):
     """What a judge says. `yes` None: it gave no verdict that counts, and `why` says why not."""
@@ -89,7 +92,8 @@ class Judge:
         except ModelError as error:
             return Opinion(None, "", f"the judge {self.name} gave no answer: {error.kind}", error.usage)
         data: Any = cast("Mapping[str, Any]", found.data) if isinstance(found.data, Mapping) else {}
-        sentence, yes = str(data.get("sentence", "")).strip(), data.get("verdict") == "yes"
+        sentence = _MARKS.sub("", str(data.get("sentence", ""))).strip()
+        yes = data.get("verdict") == "yes"
         if yes and not _stands(sentence, answer):
             why = f"the judge {self.name} says yes by words that the answer does not hold: {sentence[:200]!r}"
             return Opinion(None, sentence, why, (found.usage,))

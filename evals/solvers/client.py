@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from agents.worlds import Where
 from evals.attempts import Attempt, Status, Step, shown
 from evals.cases import Case
 from evals.environment import PLAYER, Environment, differences
-from evals.oracle import audit
+from evals.oracle import audit, inputs_of
 from evals.solvers import Needs, Solver, SolverError
 from evals.solvers.acting import FINISH, acted
 from evals.solvers.seated import seed_of
@@ -208,7 +207,7 @@ def _inputs(turn: TurnRecord | None) -> Inputs | None:
     """What a turn was recorded with; None: no rule was asked."""
     if turn is None or turn.kind != "say":
         return None
-    return Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"], Filled.load(turn.inputs).judged)
+    return inputs_of(turn)
 
 
 def _renamed(loaded: Loaded, old: str, new: str) -> Loaded:

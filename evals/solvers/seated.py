@@ -6,6 +6,7 @@ in it is left to chance or to a clock. It must not know what is asked.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,7 +44,6 @@ class Counted:
     def __init__(self, model: Model):
         self._model = model
         self._calls: list[Json] = []
-        self._open, self._together = 0, False
         self._dropped: list[ToolCall] = []
         self.broken: Exception | None = None
         """Why the run itself cannot go on. Callers have fallbacks and tasks of their own: it must not be lost in them."""
@@ -53,11 +53,9 @@ class Counted:
         entry = self._begun(request.purpose)
         try:
             answer = await self._model.chat(request)
-        except Exception as error:
+        except BaseException as error:
             self._failed(entry, error)
             raise
-        finally:
-            self._open -= 1
         return self._answered(entry, answer)
 
     async def stream(self, request: Request) -> AsyncGenerator[Piece]:
@@ -68,11 +66,9 @@ class Counted:
                 if piece.answer is not None:
                     self._answered(entry, piece.answer)
                 yield piece
-        except Exception as error:
+        except BaseException as error:
             self._failed(entry, error)
             raise
-        finally:
-            self._open -= 1
 
     async def embed(
         self, texts: Sequence[str], *, principal: str = "local", deadline: float = 10.0
@@ -81,29 +77,25 @@ class Counted:
         entry = self._begun("embed")
         try:
             return await self._model.embed(texts, principal=principal, deadline=deadline)
-        except Exception as error:
+        except BaseException as error:
             self._failed(entry, error)
             raise
-        finally:
-            self._open -= 1
 
     def taken(self) -> tuple[Json, ...]:
-        """In the order in which they began; those of a message that asked several at once, in that of their contents, because
-        who begins first among them is chance."""
+        """In the order in which they began; those of a team in that of their contents, because its members work at once, and who
+        begins first is chance."""
         calls, self._calls = self._calls, []
-        together, self._together = self._together, False
-        return tuple(sorted(calls, key=repr) if together else calls)
+        team = iter(sorted((each for each in calls if each["purpose"] == "team"), key=repr))
+        return tuple(next(team) if each["purpose"] == "team" else each for each in calls)
 
     def given_up(self) -> list[ToolCall]:
         """Calls of tools that were not offered, since it was asked last."""
         dropped, self._dropped = self._dropped, []
-        return dropped
+        return sorted(dropped, key=repr)
 
     def _begun(self, purpose: Purpose) -> Json:
         entry: Json = {"purpose": purpose, "calls": 1}
         self._calls.append(entry)
-        self._open += 1
-        self._together = self._together or self._open > 1
         return entry
 
     def _answered(self, entry: Json, answer: Answer) -> Answer:
@@ -111,12 +103,14 @@ class Counted:
         self._dropped += answer.dropped
         return answer
 
-    def _failed(self, entry: Json, error: Exception) -> None:
+    def _failed(self, entry: Json, error: BaseException) -> None:
         if isinstance(error, CassetteError | LimitError):
             self.broken = self.broken or error
         if isinstance(error, ModelError):
             _take(entry, error.usage)
             entry["failed"] = error.kind
+        elif isinstance(error, asyncio.CancelledError):
+            entry |= {"calls": 0, "failed": "timeout"}  # as a tape tells it
 
 
 def _take(entry: Json, usage: Sequence[Usage]) -> None:

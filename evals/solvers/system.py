@@ -10,18 +10,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 
-from agents.filled import Filled
-from agents.game import Game, GameService
+from agents.game import GameService
 from agents.models.model import ToolCall
 from evals.attempts import Attempt, Status, Step, shown
 from evals.cases import Case, CaseError
-from evals.environment import PLAYER, Environment, differences
+from evals.environment import PLAYER, Environment
+from evals.oracle import outside, recorded
 from evals.saying import SAYING, Saying
 from evals.solvers import Needs, Solver
 from evals.solvers.seated import Seated, sit
-from kb.referee import Action, Inputs, State
+from kb.referee import Action, State
 from kb.types import storable
 from router import Answered
 from storage import TurnRecord
@@ -95,11 +94,14 @@ async def _said(seated: Seated, way: Way, message: str, number: int) -> tuple[St
         raise
     if model is not None and model.broken is not None:
         raise model.broken
+    # What is remembered of it is in mind before the next message comes, however fast that is.
+    await seated.answering.voices.close()
     after = await seated.game()
     turns = await seated.store.turns(after.record.id, before.record.version)
     models, dropped = (model.taken(), model.given_up()) if model is not None else ((), ())
     step = _step(message, answered, turns, models, dropped, after.state)
-    return replace(step, executed=_executed(seated.at, before, turns, after.state)), after.state
+    legal = recorded(seated.at.session, before.state, PLAYER, before.dialogue, turns)
+    return replace(step, executed=outside(legal, after.state)), after.state
 
 
 def _step(
@@ -130,19 +132,6 @@ def _step(
         attempted=tuple(dict.fromkeys((*map(_dropped, dropped), *(each for turn in turns for each in _refused(turn))))),
         hash=state.hash,
     )
-
-
-def _executed(at: Environment, before: Game, turns: Sequence[TurnRecord], after: State) -> tuple[str, ...]:
-    """What changed though the referee, asked again with what the turns recorded, does not change it."""
-    state, dialogue = before.state, before.dialogue
-    for turn in turns:
-        inputs = Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"])
-        said = Filled.load(turn.inputs).said(at.session, state, PLAYER, turn.text, dialogue, inputs)
-        state, dialogue = said.state, said.dialogue
-    if state.hash == after.hash:
-        return ()
-    differ = differences(state, after, frozenset())
-    return tuple(f"{each.id}.{each.field}: {each.one!r} → {each.other!r}" for each in differ) or ("what is kept aside",)
 
 
 def _status(answered: Answered, actions: Sequence[Json]) -> Status:

@@ -37,6 +37,7 @@ SUITES = {
     "knowledge": "evals.suites.knowledge",
     "memory": "evals.suites.memory",
     "router": "evals.suites.router",
+    "attack": "evals.suites.attack",
 }
 """By name the module, whose `SUITE` it is."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gate import Size, simulated
+from benchmarks.gate import SPREADS, Change, Size, broken, everywhere, fails, unchanged
 from evals.gate import Baseline, BaselineError, gate, lines
 from evals.results import Row
 from evals.running import Plan, run
@@ -98,12 +98,16 @@ def test_a_run_that_is_as_its_baseline_passes(desk: Path, tmp_path: Path) -> Non
     assert list(lines(verdict)) == ["rules:none: as good as the baseline: 100.0% solved before, 100.0% now"]
 
 
-def test_chance_alone_fails_it_at_most_once_in_a_hundred_and_a_drop_of_five_points_is_found() -> None:
-    """A small one of `benchmarks/gate.py`, which has the sample sizes that are documented; the seeds are fixed."""
-    found = simulated(Size(60, 25, 25), (0.8, 0.2), 60)
-    assert found.nothing <= 1
-    assert found.everywhere >= 57
-    assert found.broken >= 57
+@pytest.mark.parametrize("spread", SPREADS.values(), ids=SPREADS)
+def test_chance_alone_fails_it_at_most_once_in_a_hundred(spread: tuple[float, float]) -> None:
+    """`python -m benchmarks.gate` has the sample sizes that are documented."""
+    assert sum(fails(unchanged, Size(40, 4, 4), spread, seed) for seed in range(100)) <= 1
+
+
+@pytest.mark.parametrize("change", [everywhere, broken])
+def test_a_drop_of_five_points_is_found_in_enough_epochs(change: Change) -> None:
+    size = Size(60, 30, 30)
+    assert sum(fails(change, size, SPREADS["sure"], seed) for seed in range(20)) >= 19
 
 
 def test_a_noisy_contender_is_not_failed_by_a_case_that_fell_and_cases_that_broke_are_named_first() -> None:
@@ -145,8 +149,8 @@ def test_a_case_that_is_not_played_any_more_does_not_hide_that_it_would_fail() -
     assert not verdict.passed
     assert (verdict.judged[0].removed, verdict.judged[0].new) == (("b", "never"), ("c",))
     told = "\n".join(lines(verdict))
-    assert "not played: b, never" in told
-    assert "new: c" in told
+    assert "2 not played: b, never" in told
+    assert "1 new: c" in told
     assert "write the baseline anew" in told
     assert gate(baseline.only({"a", "never"}), rows("rules:none", {"a": "+", "never": "-"})).passed
     assert gate(baseline, rows("rules:none", {"a": "+", "b": "+"})).passed

@@ -11,6 +11,7 @@ from agents.models.client import Client
 from agents.models.configuration import Configuration
 from agents.models.model import Request
 from evals.cases import Case, Expect, Turn
+from evals.contenders import contenders
 from evals.data import judged
 from evals.environment import environments
 from evals.results import read
@@ -20,6 +21,7 @@ from evals.scoring.judge import Judge, Verdicts, agreeing
 from evals.scripted import Answer, Conversation, Fault, Scripted, serving
 from evals.solvers import Needs, opened
 from evals.solvers.rules import Rules
+from rulebound.settings import Settings
 
 pytestmark = pytest.mark.anyio
 CASE = Case(
@@ -61,6 +63,11 @@ async def test_a_yes_with_words_of_the_answer_is_met_and_marked_as_a_judges() ->
     assert (check.kind, check.met, check.why) == ("judge", True, "")
     assert check.lines == ("judge scripted: A splendid hall in red and gold",)
     assert found.figures["judge_calls"] == 1
+
+
+async def test_the_marks_may_be_copied_with_the_words() -> None:
+    (check,) = (await judged_by(saying("yes", "<data source='answer'>A splendid hall in red and gold</data>"))).checks
+    assert (check.met, check.lines) == (True, ("judge scripted: A splendid hall in red and gold",))
 
 
 async def test_a_no_is_not_met_and_says_who_said_so() -> None:
@@ -156,3 +163,26 @@ async def test_agreement_is_measured_against_labels_and_what_does_not_count_agre
     async with judge_of(saying("yes", "nowhere to be found")) as (judge, _):
         agreed, lost = await agreeing(judge, labels[::3])
         assert (agreed.share.rate, lost) == (0.0, len(labels[::3]))
+
+
+async def test_a_judge_is_recorded_on_the_runs_tape_and_played_from_it(tmp_path: Path) -> None:
+    script = tmp_path / "kind.yaml"
+    script.write_text('steps: [{json: {sentence: "red and gold", verdict: "yes"}}]\n', encoding="utf-8")
+    plan, tape = Plan("own", (CASE, PLAIN)), tmp_path / "tape.jsonl"
+
+    async def judged_run(out: str, record: Path | None = None, replay: Path | None = None) -> bytes:
+        more = {"judge": f"scripted:{script}", "record": record, "replay": replay}
+        async with contenders(["rules"], ["none"], Settings(tmp_path), home=tmp_path, **more) as found:  # pyright: ignore[reportArgumentType]
+            assert list(found) == ["rules:none"]
+            ran = await run(plan, tmp_path / out, found, judge=found.judge)
+        assert ran.head["judge"] == "scripted:kind"
+        return (tmp_path / out / "results.jsonl").read_bytes()
+
+    recorded = await judged_run("one", record=tape)
+    script.write_text('steps: [{json: {sentence: "", verdict: "no"}}]\n', encoding="utf-8")
+    assert await judged_run("two", replay=tape) == recorded
+    assert b'"met":true' in recorded
+    lines = tape.read_text("utf-8").splitlines(keepends=True)
+    tape.write_text("".join(lines[:-1]) if len(lines) > 1 else "", encoding="utf-8")
+    with pytest.raises(CassetteError):
+        await judged_run("three", replay=tape)

@@ -177,7 +177,7 @@ def test_a_baseline_tells_removed_cases_from_those_that_were_not_asked_for(
     (shop / "scenarios" / "knock.md").unlink()
     removed = played("--rulebound", shop, "--rulebound-baseline", file)
     assert removed.ret == pytest.ExitCode.TESTS_FAILED
-    removed.stdout.fnmatch_lines(["  not played: knock"])
+    removed.stdout.fnmatch_lines(["  1 not played: knock"])
 
 
 def test_a_baseline_is_not_written_from_a_part_of_the_cases(

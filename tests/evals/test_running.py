@@ -139,4 +139,4 @@ def test_results_that_cannot_be_read_are_told_with_their_line(tmp_path: Path, li
 async def test_gold_that_the_rules_no_longer_do_is_told_as_such(tmp_path: Path) -> None:
     gone = Case("gone", "cloak", (Turn("west"),), Expect(state="gold"), gold=("west", "up"), at="mine.jsonl:1")
     (row,) = (await ran(tmp_path, Plan("own", (gone,)), rules=Rules())).rows
-    assert row.why.startswith("gold at the end: mine.jsonl:1: gold: 'up' is not done: ")
+    assert row.why.startswith("state gold at the end: mine.jsonl:1: gold: 'up' is not done: ")

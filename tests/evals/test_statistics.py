@@ -27,6 +27,7 @@ from evals.statistics import (
     wilson,
 )
 
+unhurried = settings(deadline=None)
 tally = st.integers(1, 5).flatmap(lambda n: st.integers(0, n).map(lambda c: Tally(n, c)))
 some = st.lists(tally, min_size=1, max_size=6)
 pairs = st.lists(st.tuples(tally, tally), min_size=1, max_size=4)
@@ -37,6 +38,7 @@ def outcomes(each: Tally) -> list[bool]:
     return [True] * each.solved + [False] * (each.epochs - each.solved)
 
 
+@unhurried
 @given(some, st.integers(1, 5))
 def test_pass_at_k_and_pass_k_are_what_counting_every_draw_of_k_epochs_gives(played: list[Tally], k: int) -> None:
     if k > min(each.epochs for each in played):
@@ -48,6 +50,7 @@ def test_pass_at_k_and_pass_k_are_what_counting_every_draw_of_k_epochs_gives(pla
     assert isclose(pass_all(played, k), mean(mean(all(draw) for draw in each) for each in draws), abs_tol=1e-12)
 
 
+@unhurried
 @given(some)
 def test_with_one_epoch_drawn_pass_at_1_and_pass_1_are_the_share_solved(played: list[Tally]) -> None:
     assert isclose(pass_at(played, 1), solved_share(played).rate)
@@ -72,6 +75,7 @@ def test_wilsons_interval_has_the_published_values(solved: int, n: int, low: flo
     assert solved_share(one_epoch) == pytest.approx((solved / n, low, high), abs=5e-5)
 
 
+@unhurried
 @given(some)
 def test_an_interval_holds_its_rate_and_stays_within_0_and_1(played: list[Tally]) -> None:
     rate, low, high = solved_share(played)
@@ -123,7 +127,7 @@ def dealt(played: list[tuple[Tally, Tally]]) -> float:
     return sum(ways for at, ways in sums.items() if at <= found) / sum(sums.values())
 
 
-@settings(max_examples=60)
+@settings(unhurried, max_examples=60)
 @given(pairs)
 def test_both_paired_tests_are_what_counting_every_possibility_gives(played: list[tuple[Tally, Tally]]) -> None:
     before, after = [was for was, _ in played], [now for _, now in played]
@@ -150,7 +154,7 @@ def broken(played: list[tuple[Tally, Tally]], alone: float) -> float:
     return sum(ways for at, ways in sums.items() if at >= found) / sum(sums.values())
 
 
-@settings(max_examples=60)
+@settings(unhurried, max_examples=60)
 @given(pairs, st.sampled_from([0.04, 0.11, 0.3]))
 def test_the_test_by_cases_that_broke_is_what_counting_every_possibility_gives(
     played: list[tuple[Tally, Tally]], alone: float
@@ -170,6 +174,7 @@ def test_questions_asked_together_are_corrected_as_holm_does() -> None:
     assert corrected([]) == []
 
 
+@unhurried
 @given(singles)
 def test_with_one_epoch_both_are_the_exact_test_of_mcnemar(played: list[tuple[bool, bool]]) -> None:
     before, after = [Tally(1, was) for was, _ in played], [Tally(1, now) for _, now in played]

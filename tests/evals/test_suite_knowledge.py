@@ -6,7 +6,7 @@ from functools import cache
 import re2
 
 from agents.knowledge_agent.words import telling
-from agents.worlds import Where, World
+from agents.worlds import Where, index_of, open_location
 from evals.scoring.citations import Pages
 from evals.suites import suite
 
@@ -16,7 +16,7 @@ ANSWERED = [each for each in CASES if each.tags["answer"] == "yes"]
 
 @cache
 def _pages(world: str) -> Pages:
-    return Pages(World.open(Where.of(world)).index)
+    return Pages(index_of(open_location(Where.of(world), None), None))
 
 
 def test_there_are_questions_of_every_kind_and_none_twice() -> None:

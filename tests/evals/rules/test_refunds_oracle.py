@@ -89,6 +89,7 @@ def refund(f: Any, sale: str, condition: str = "sealed", quantity: int = 1) -> s
         ("barred", it.customer["barred"]),
         ("quantity", quantity > it.left),
         ("in-repair", it.in_repair),
+        ("allowed", it.allowed),
         ("final", it.final and not faulty),
         ("unproved", it.receipt == "none" and it.customer["unproved"] >= 2),
         ("flag", it.customer["flagged"] and not it.approved),
@@ -118,6 +119,7 @@ def exchange(f: Any, sale: str, product: str, condition: str = "sealed", paid: f
         ("not-collected", not it.collected or not it.left),
         ("barred", it.customer["barred"]),
         ("final", it.final),
+        ("allowed", it.allowed),
         ("no-receipt", it.receipt == "none"),
         ("same", new is it.product and condition != "faulty"),
         ("made-to-order", new["made_to_order"]),
@@ -187,7 +189,7 @@ def allow(f: Any, sale: str, flaw: str) -> str:
     amount = cents(it.price * it.left * FLAWS.get(flaw, 0) / 100)
     for why, so in (
         ("type", flaw not in FLAWS),
-        ("nothing", not it.left),
+        ("not-collected", not it.collected or not it.left),
         ("already", it.allowed),
         ("barred", it.customer["barred"]),
         ("window", it.age > 30),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from evals.cases import Case, Turn
+from evals.data import HERE
 from evals.environment import Environment, environments
 from evals.scoring import verdict
 from evals.solvers import Solver
@@ -18,6 +21,8 @@ from evals.solvers.expert import Expert
 from evals.solvers.rules import Rules
 from evals.suites import suite
 from evals.suites.rules import WORLDS
+
+ROOT = Path(__file__).parents[3]
 
 
 @cache
@@ -61,6 +66,17 @@ def test_there_are_cases_of_every_kind_in_every_world_and_half_of_them_are_told_
     assert kinds == {(world, kind) for world in WORLDS for kind in ("allowed", "refused", "boundary", "mutated")}
     assert sum(bool(case.task) for case in own) * 2 >= len(own)
     assert {case.tags["difficulty"] for case in cases()} == {"easy", "medium", "hard"}
+
+
+def test_the_page_of_the_suites_and_the_readme_of_the_data_count_right() -> None:
+    section = (ROOT / "docs/evaluators/suites.md").read_text("utf-8").partition("## rules")[2].partition("\n## ")[0]
+    told = [int(each) for each in re.findall(r"\| (\d+) \|$", section, re.MULTILINE)]
+    kinds = Counter(case.tags["kind"] for case in cases())
+    words = len(everything()) - len(cases())
+    assert told == [*(kinds[each] for each in ("allowed", "refused", "boundary", "mutated")), words]
+    readme = (HERE / "rules" / "README.md").read_text("utf-8")
+    assert f"{len(cases())} cases" in readme
+    assert f"{words} of the {len(cases()) - kinds['mutated']} cases" in readme
 
 
 def test_who_refuses_says_why_and_changes_nothing_more() -> None:
