@@ -193,5 +193,6 @@ def imported(form: str, file: Path, out: Path, world: str, names: Sequence[str])
     for each in found.problems:
         print(each, file=sys.stderr)
     folder = save(found, out)
-    print(f"{len(found.cases)} cases, {len(found.problems)} left out: rulebound eval run {folder}")
-    return 1 if found.problems else 0
+    lost = sum(each.lost for each in found.problems)
+    print(f"{len(found.cases)} cases, {lost} left out: rulebound eval run {folder}")
+    return 1 if lost else 0
