@@ -20,7 +20,7 @@ PATIENCE = 240.0
 
 
 @pytest.mark.requirement("0.34")
-def test_inspect_eval_plays_a_suite_against_its_mock_model_and_its_viewer_has_the_log(tmp_path: Path) -> None:
+def test_inspect_eval_plays_a_world_against_its_mock_model_and_its_viewer_has_the_log(tmp_path: Path) -> None:
     if not any(each.name == "rulebound" for each in entry_points(group="inspect_ai")):
         pytest.skip("Rulebound was installed here before it had the extra: install it again")
     logs = tmp_path / "logs"
@@ -31,8 +31,8 @@ def test_inspect_eval_plays_a_suite_against_its_mock_model_and_its_viewer_has_th
         "XDG_CACHE_HOME": str(tmp_path),
     }
     surroundings.pop("TIKTOKEN_CACHE_DIR", None)
-    command = [sys.executable, "-m", "inspect_ai", "eval", "rulebound/play", "--model", "mockllm/model"]
-    told = ["--sample-id", "ferry/a-song,cloak/step-01", "--display", "plain", "--log-dir", str(logs)]
+    command = [sys.executable, "-m", "inspect_ai", "eval", "rulebound/cases", "-T", "of=ferry"]
+    told = ["--model", "mockllm/model", "--display", "plain", "--log-dir", str(logs)]
     ran = subprocess.run(
         [*command, *told], cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
