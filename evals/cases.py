@@ -301,4 +301,6 @@ def fingerprint(cases: Sequence[Case]) -> str:
 
 def _parts(value: Any) -> dict[str, Any]:
     """As `dataclasses.asdict`, which would copy all that is in it."""
-    return dict(value) if isinstance(value, Mapping) else {name: getattr(value, name) for name in value.__slots__}
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    return {name: getattr(value, name) for name in value.__slots__}
