@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -295,5 +295,12 @@ def fingerprint(cases: Sequence[Case]) -> str:
     """The same for the same cases: a hash of all that can change a result; another checkout of a world is the same world."""
     import hashlib
 
-    told = [{**asdict(each), "at": "", "world": each.world.rpartition("/")[2]} for each in cases]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=dict).encode()).hexdigest()[:16]
+    told = [replace(each, at="", world=each.world.rpartition("/")[2]) for each in cases]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=_parts).encode()).hexdigest()[:16]
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    """As `dataclasses.asdict`, which would copy all that is in it."""
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    return {name: getattr(value, name) for name in value.__slots__}
