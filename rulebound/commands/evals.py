@@ -41,6 +41,7 @@ class Wanted:
     at: str | None
     max_calls: int | None
     max_cost: float | None
+    judge: str | None = None
 
 
 def run(wanted: Wanted, *, record: bool = False, tape: Path | None = None, as_json: bool = False) -> int:
@@ -72,9 +73,10 @@ async def _run(wanted: Wanted, suites: Sequence[Suite], out: Path, record: Path 
         limit=limit,
         record=record,
         replay=tape,
+        judge=wanted.judge or "",
     ) as them:
         with terminal.progress() as tell:
-            await play(plan, out, them, tell, cache=settings.cache)
+            await play(plan, out, them, tell, cache=settings.cache, judge=them.judge)
 
 
 def _plan(wanted: Wanted, suites: Sequence[Suite]) -> Plan:
