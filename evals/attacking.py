@@ -11,17 +11,15 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Protocol
 
-from agents.filled import Filled
 from agents.game import Game, GameService
 from agents.worlds import Where
 from evals.data import messages
 from evals.lies import INJECTED, LIES, LINES, STRANGE, Knows, Liar
 from evals.mixed import WORDINGS
-from evals.oracle import ENUMERATED, listed, replayed
-from kb.referee import Action, Inputs
+from evals.oracle import ENUMERATED, inputs_of, listed, replayed
+from kb.referee import Action
 from kb.view import legal
 from storage import Store, TurnRecord
 
@@ -193,7 +191,7 @@ class Attack:
         that is listed, or one with a hole that only the player can fill (`say <text>`, `dice for <n>`)."""
         session, state = before.world.session, before.state
         actions = [Action(each["action"], each["values"], each["text"]) for each in turn.outcome["actions"]]
-        outcomes = replayed(session, state, before.player, actions, _inputs(turn))
+        outcomes = replayed(session, state, before.player, actions, inputs_of(turn))
         for action, outcome in zip(actions, outcomes, strict=True):
             if outcome.status == "done" and not listed(session, state, before.player, action):
                 return False
@@ -218,12 +216,7 @@ class Attack:
         )()
 
 
-def _inputs(turn: TurnRecord) -> Inputs:
-    judged = Filled.load(turn.inputs).judged
-    return Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"], judged)
-
-
 def _led(before: Game, line: str, turn: TurnRecord) -> str:
     """The hash of the state to which a line leads by the rules alone."""
-    said = before.world.session.say(before.state, before.player, line, before.dialogue, _inputs(turn))
+    said = before.world.session.say(before.state, before.player, line, before.dialogue, inputs_of(turn))
     return said.state.hash

@@ -69,6 +69,8 @@ class Attempt:
     player: str = "player"
     extra: Mapping[str, float] = field(default_factory=dict[str, float])
     """More figures, by name."""
+    aimless: bool = False
+    """It did not try to solve the case: only what must never be is looked at."""
 
     @property
     def final(self) -> State:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
@@ -82,6 +83,10 @@ class Turn:
 
     says: str
     expect: Expect = _NOTHING
+    seed: int | None = None
+    """What chance is drawn from, as it was recorded; None: the case's."""
+    now: str = ""
+    """The moment (RFC 3339), as it was recorded; empty: when the world begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Case | Turn | Expect):
         told = {each.name: getattr(value, each.name) for each in fields(value)}
         bare = {each.name: each.default for each in fields(value)}
-        if isinstance(value, Turn) and not value.expect:
+        if isinstance(value, Turn) and value == Turn(value.says):
             return value.says
         return {name: _plain(part) for name, part in told.items() if part != bare[name] and (part or part is False)}
     if isinstance(value, tuple):
@@ -193,9 +198,33 @@ def from_data(row: Mapping[str, Any], at: str) -> Case:
             raise CaseError(f"{at}: {name}: {value[:80]!r} is no name", hint)
     if not case.id or not case.world:
         raise CaseError(f"{at}: {'id' if not case.id else 'world'} is empty")
+    for turn in case.turns:
+        try:
+            moment(turn.now)
+        except ValueError:
+            raise CaseError(f"{at}: turns: {turn.now[:80]!r} is no moment", "Write 2026-01-31T18:00:00Z.") from None
     if not 0 < case.steps <= 1_000 or abs(case.seed) >= 2**53:
         raise CaseError(f"{at}: {'seed' if 0 < case.steps <= 1_000 else 'steps'} is out of range", "1 to 1,000 steps.")
     return replace(case, at=at)
+
+
+def moment(text: str) -> datetime | None:
+    """The moment that a turn names; None for none. Raises `ValueError`."""
+    if not text:
+        return None
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _names(kind: type[Any], before: str = "") -> dict[str, str]:
+    return {f"{before}{each.name}": "many" if each.type.startswith("tuple") else "one" for each in fields(kind)}
+
+
+NAMES = {
+    **{name: many for name, many in _names(Case).items() if name not in ("expect", "at", "scenario")},
+    **_names(Expect, "expect."),
+}
+"""What can be told of a case (`id`, `turns`, `expect.reason`), and whether it holds one value or many."""
 
 
 @cache

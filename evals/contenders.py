@@ -16,6 +16,7 @@ from agents.models.cassette import Recording, Replaying, Tape
 from agents.models.model import Model
 from evals.limits import Limit, Limited, Spending
 from evals.running import PLAYING
+from evals.scoring.judge import Judge
 from evals.solvers import MODELLESS, Needs, Solver, SolverError, opened
 from kb.suggest import suggest
 from rulebound.settings import Settings
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 NONE, SCRIPTED = "none", "scripted:"
 SHIPPED = ("knowing", "liar")
 """Models that ship: one that is told what is right, and one that lies (`evals.shipped`)."""
+
+
+class Contenders(dict[str, tuple[Solver, bool]]):
+    """By name the solver, and whether it has a model."""
+
+    judge: Judge | None = None
+    """Who is asked what cases leave to a judge; its calls are counted and kept on the tape as all others."""
 
 
 @asynccontextmanager
@@ -40,7 +48,8 @@ async def contenders(
     limit: Limit | None = None,
     record: Path | None = None,
     replay: Path | None = None,
-) -> AsyncGenerator[dict[str, tuple[Solver, bool]]]:
+    judge: str = "",
+) -> AsyncGenerator[Contenders]:
     """For `evals.running.run`. A model is `none`, a provider's name, `liar`, `knowing` or `scripted:FILE`. `record`: calls are kept on
     that tape, and what is on it already is not asked again; `replay`: they are answered from it alone, and no model is configured.
 
@@ -50,6 +59,13 @@ async def contenders(
         tape = stack.enter_context(Tape.recording(record)) if record is not None else None
         played = Tape.load(replay) if replay is not None else None
         spending = Spending(limit or Limit())
+
+        async def ready(name: str) -> Model:
+            if played is not None:
+                return Replaying(played, PLAYING.get)
+            model: Model = Limited(await stack.enter_async_context(_opened(name, settings, seed)), spending)
+            return model if tape is None else Recording(model, tape, PLAYING.get)
+
         asked: dict[str, Model | None] = {NONE: None}
         for name in models:
             label = _label(name)
@@ -59,12 +75,10 @@ async def contenders(
                 raise SolverError(
                     f"Two models are called {label!r}", "Name each once; scripts by different file names."
                 )
-            if played is not None:
-                asked[label] = Replaying(played, PLAYING.get)
-                continue
-            model: Model = Limited(await stack.enter_async_context(_opened(name, settings, seed)), spending)
-            asked[label] = model if tape is None else Recording(model, tape, PLAYING.get)
-        found: dict[str, tuple[Solver, bool]] = {}
+            asked[label] = await ready(name)
+        found = Contenders()
+        if judge:
+            found.judge = Judge(asked.get(_label(judge)) or await ready(judge), _label(judge))
         for solver in solvers:
             for name in map(_label, models) if solver not in MODELLESS else (NONE,):
                 needs = Needs(asked[name], home, seed, revision)

@@ -11,9 +11,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice, product
 from typing import Any, NamedTuple
 
+from agents.filled import Filled
 from evals.attempts import Attempt
 from evals.cases import Case
 from evals.environment import PASSING, Environment, differences
@@ -24,6 +26,7 @@ from kb.session import Session
 from kb.types import Bool, Choice, Int, Number, Ref
 from kb.understand import Dialogue
 from kb.view import Offer, offers
+from storage import TurnRecord
 
 ENUMERATED = 2_000
 MAX_FILLED = 3_000
@@ -275,23 +278,48 @@ def listed(session: Session, state: State, player: str, action: Action) -> bool:
     return False
 
 
-def audit(attempt: Attempt, case: Case, at: Environment, inputs: Callable[[int], Inputs] | None = None) -> Attempt:
+def audit(
+    attempt: Attempt, case: Case, at: Environment, inputs: Callable[[int], Inputs | None] | None = None
+) -> Attempt:
     """The attempt with `executed` measured: each step that changed something is replayed by the pure referee, and what it does not
-    do is a change that no rule allows. `inputs`: those of a step; None: those that every solver has."""
+    do is a change that no rule allows. `inputs` gives those of a step (None: it was no turn of the rules, as an undo is none); without
+    it they are those that every solver has."""
     steps = list(attempt.steps)
     for number, step in enumerate(steps[: len(attempt.states) - 1]):
         before, after = attempt.states[number : number + 2]
         state = before
         if after.hash != before.hash:
             given = inputs(number) if inputs else at.inputs(case, number)
+            if given is None:
+                continue
             actions = [_read(at.session, each) for each in step.actions]
             for outcome in replayed(at.session, before, attempt.player, actions, given):
                 state = outcome.state
-        executed = [f"{each.id}.{each.field}: {each.other!r}, not {each.one!r}" for each in differences(state, after)]
-        if not executed and state.hash != after.hash:
-            executed = ["turns, time or bookkeeping are not those of the rules"]
-        steps[number] = replace(step, executed=tuple(executed))
+        steps[number] = replace(step, executed=outside(state, after))
     return replace(attempt, steps=tuple(steps))
+
+
+def recorded(session: Session, before: State, player: str, dialogue: Dialogue, turns: Sequence[TurnRecord]) -> State:
+    """Where stored turns lead by the rules alone, with what was recorded of models, chance and the clock."""
+    state = before
+    for turn in turns:
+        filled = Filled.load(turn.inputs)
+        said = filled.said(session, state, player, turn.text, dialogue, inputs_of(turn))
+        state, dialogue = said.state, said.dialogue
+    return state
+
+
+def inputs_of(turn: TurnRecord) -> Inputs:
+    """What a turn was recorded with."""
+    return Inputs(datetime.fromisoformat(turn.inputs["now"]), turn.inputs["seed"], Filled.load(turn.inputs).judged)
+
+
+def outside(legal: State, after: State) -> tuple[str, ...]:
+    """What differs from the state that the rules lead to, turns and time included."""
+    if legal.hash == after.hash:
+        return ()
+    differ = differences(legal, after, frozenset())
+    return tuple(f"{each.id}.{each.field}: {each.one!r} → {each.other!r}" for each in differ) or ("what is kept aside",)
 
 
 def _read(session: Session, told: str) -> Action:

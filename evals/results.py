@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,13 +65,18 @@ class Row:
         """Why it is not solved, in a line; empty: it is."""
         if self.solved:
             return ""
-        unmet = [f"{each['what']}: {each.get('why', '')}" for each in self.checks if not each["met"]]
+        unmet = [
+            f"{each.get('kind', '')} {each.get('what', '')}: {each.get('why', '')}"
+            for each in self.checks
+            if not each["met"]
+        ]
         return self.error or "; ".join(unmet)
 
     def line(self) -> str:
         """As JSON, keys in order."""
         told = {name: getattr(self, name) for name in self.__slots__}  # `asdict` would copy every step
-        return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        line = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return line.encode("utf-8", "backslashreplace").decode()  # half a character is written as JSON does
 
     @staticmethod
     def load(data: Json) -> Row:
@@ -103,7 +107,7 @@ def _rows(file: Path) -> Iterable[Row]:
             data = json.loads(line)
             check(data)
             yield Row.load(data)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ResultsError(f"{file}:{number}: this is no row: {error!r}") from None
 
 
@@ -119,7 +123,7 @@ def _checker() -> Callable[[Json], None]:
     def check(data: Json) -> None:
         row.validate_python(data)
         for each in data["steps"]:
-            step.validate_python({"says": "", "answer": "", **each})
+            step.validate_python({"says": "", "answer": "", "status": "done", **each})
         for each in data["checks"]:
             checked.validate_python({"kind": "", "what": "", **each})
 
@@ -133,14 +137,14 @@ def write(folder: Path, rows: Sequence[Row]) -> None:
 
 def replace_file(file: Path, text: str | Iterable[str]) -> None:
     """Writes a file whole or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    new = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         # Half a character that a text came with is written as JSON does it.
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as new:
-            new.writelines((text,) if isinstance(text, str) else text)
-        os.replace(name, file)
+        with new.open("w", encoding="utf-8", errors="backslashreplace") as out:
+            out.writelines((text,) if isinstance(text, str) else text)
+        os.replace(new, file)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise
 
 

@@ -20,7 +20,8 @@ from evals.cases import Case, CaseError, fingerprint
 from evals.environment import Environment, environments, where_of
 from evals.limits import LimitError
 from evals.results import TIMINGS, Journal, Row, replace_file, write
-from evals.scoring import verdict
+from evals.scoring import to_judge, verdict
+from evals.scoring.judge import Judge, Verdicts
 from evals.solvers import Solver
 from evals.summary import write_summary
 from storage.records import Json
@@ -66,7 +67,7 @@ class Ran:
     head: Json
     rows: tuple[Row, ...]
     left_out: tuple[str, ...]
-    """Ids of cases that only a model can play, where a contender has none."""
+    """Ids of cases that only a model can play, where a contender has none, or judge, where nobody judges."""
     seconds: float
 
 
@@ -81,16 +82,17 @@ async def run(
     tell: Tell = lambda row, done, of: None,
     *,
     cache: Path | None = None,
+    judge: Judge | None = None,
 ) -> Ran:
-    """Plays everything; a contender is a solver, and whether it has a model. Raises `CaseError`, `WorldError`, `ResultsError`,
-    `CassetteError` where a cassette has no answer, and `LimitError` where the run has spent what it may: it can be resumed then."""
+    """Plays everything; a contender is a solver, and whether it has a model. Without a `judge` cases that need one are left out.
+    Raises `CaseError`, `WorldError`, `ResultsError`, `CassetteError` where a cassette has no answer, and `LimitError` where the run has spent what it may: it can be resumed then."""
     begin = time.perf_counter()
     places = environments(plan.cases, revision=plan.revision, cache=cache)
     commits = {each.world.where.location.rpartition("/")[2]: each.commit for each in places.values()}
-    head = plan.head(list(contenders), commits)
+    head = plan.head(list(contenders), commits) | ({"judge": judge.name} if judge is not None else {})
     journal = Journal(folder, head)
     try:
-        left_out = await _played(plan, places, contenders, journal, tell)
+        left_out = await _played(plan, places, contenders, journal, tell, judge)
     except BaseException:
         journal.close()
         raise
@@ -113,12 +115,13 @@ async def _played(
     contenders: Mapping[str, tuple[Solver, bool]],
     journal: Journal,
     tell: Tell,
+    judge: Judge | None,
 ) -> list[str]:
     left_out: list[str] = []
     todo: list[tuple[str, Solver, Case, int]] = []
     for name, (solver, with_model) in contenders.items():
         for case in plan.cases:
-            if not with_model and "rules" not in case.by:
+            if (not with_model and "rules" not in case.by) or (judge is None and to_judge(case)):
                 left_out.append(case.id)
                 continue
             todo += [(name, solver, case, epoch) for epoch in range(1, plan.epochs + 1)]
@@ -128,7 +131,7 @@ async def _played(
         for name, solver, case, epoch in waiting:
             begin = time.perf_counter()
             at = places[where_of(case, plan.revision)]
-            row = await played(name, solver, case, at, epoch)
+            row = await played(name, solver, case, at, epoch, judge)
             journal.add(row, time.perf_counter() - begin)
             tell(row, len(journal.rows), total)
 
@@ -145,7 +148,16 @@ def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error  # pyright: ignore[reportUnknownArgumentType]
 
 
-async def played(name: str, solver: Solver, case: Case, at: Environment, epoch: int) -> Row:
+async def _judged(judge: Judge, case: Case, attempt: Attempt, who: str) -> Verdicts:
+    """What a judge finds; cassettes keep its calls apart from the contender's."""
+    token = PLAYING.set(f"judge/{case.id}/{who}")
+    try:
+        return await judge.judged(case, attempt)
+    finally:
+        PLAYING.reset(token)
+
+
+async def played(name: str, solver: Solver, case: Case, at: Environment, epoch: int, judge: Judge | None = None) -> Row:
     """One case played by one contender, and scored. Raises `CassetteError` and `LimitError` alone."""
     token = PLAYING.set(f"{name}/{case.id}/{epoch}")
     try:
@@ -163,7 +175,8 @@ async def played(name: str, solver: Solver, case: Case, at: Environment, epoch: 
         attempt = Attempt((), (), error=f"{type(error).__name__}: {error}")
     finally:
         PLAYING.reset(token)
-    found = verdict(case, attempt, at)
+    judged = None if judge is None or not attempt.states else await _judged(judge, case, attempt, f"{name}/{epoch}")
+    found = verdict(case, attempt, at, judged=judged)
     return Row(
         case.id,
         epoch,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from evals.cases import Case
+from evals.cases import Case, Expect
 from evals.environment import Environment
 from kb.referee import State
 from kb.understand import Dialogue
@@ -27,14 +27,14 @@ class Saying:
     @property
     def gold(self) -> str:
         """The command that it means; "": none is told for it."""
-        if len(self.case.gold) == len(self.case.turns):
+        if len(self.case.gold) == len(self.case.turns) > self.number:
             return self.case.gold[self.number]
         return self.case.gold[0] if self.case.gold and self.number == 0 else ""
 
     @property
     def route(self) -> str:
         """The route that is right (`router.Route`)."""
-        expect = self.case.turns[self.number].expect
+        expect = self.case.turns[self.number].expect if self.number < len(self.case.turns) else Expect()
         told = expect.route or (self.case.expect.route if len(self.case.turns) == 1 else ())
         if told:
             return told[0]

@@ -88,8 +88,12 @@ def _knowing(conversation: Conversation) -> Scripted:
 
 def _lying(seed: int) -> Decide:
     def lie(conversation: Conversation) -> Scripted:
-        # The same attempt is told the same lies, however many play at once.
-        told, drawn = _told(conversation), Random(f"{seed}\0{conversation}")
+        # The same attempt is told the same lies, however many play at once: ids of calls depend on that.
+        told, said = _told(conversation), conversation.messages
+        calls = [[(each.tool, each.arguments) for each in message.calls] for message in said]
+        results = [[(each.tool, each.text) for each in message.results] for message in said]
+        heard = (conversation.system, conversation.tools, [message.text for message in said], calls, results)
+        drawn = Random(f"{seed}\0{heard}")
         liar = Liar(drawn.getrandbits(63))
         liar.kind, liar.knows = drawn.choice(LIES), Knows(told["legal"])
         return liar(conversation)

@@ -462,7 +462,8 @@ class Router:
             if words is not None:
                 reason = f"it is a question, and pages answer it{why}"
                 return Answered(words.text, "knowledge", "rules", reason, words.citations)
-        if label.route == "direct":
+        # A single word that nobody knows ("xyzzy") is rather a command that fails than small talk.
+        if label.route == "direct" and (label.probability >= SURE or " " in ask.message.strip() or not ask.handle):
             return Answered(
                 talk.small_talk(ask.message, ask.world), "direct", "rules", f"it asks for a word, not for a deed{why}"
             )

@@ -6,6 +6,8 @@ therefore it stands here and not in `evals`. It must not know how any of it work
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,14 +22,20 @@ from inspect_ai.util import span
 from inspect_ai.viewer import ViewerConfig
 
 from evals.inspecting import telling
-from evals.inspecting.models import Ours, client
+from evals.inspecting.models import Ours, OverInspect, client
 from evals.inspecting.stage import stage_of, staged
+from evals.patience import Patient
 from evals.running import played
 from evals.solvers import Needs, opened
 from evals.suites import SUITES
 
 NO_MODEL = "none/none"
 """What Inspect calls a model where `--model none` is said."""
+
+if (_litellm := importlib.util.find_spec("litellm")) is not None and _litellm.origin:
+    # Inspect's mock model counts tokens by a table that would be fetched from the Internet; litellm brings it along.
+    tables = Path(_litellm.origin).parent / "litellm_core_utils" / "tokenizers"
+    os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(tables))
 
 
 @modelapi(name="rulebound")
@@ -37,12 +45,13 @@ def rulebound() -> type[ModelAPI]:
 
 
 @task
-def cases(of: str, solver: str = "", revision: str | None = None, seed: int = 0) -> Task:
-    """The cases of a world, a folder or a `.jsonl` file (or a suite by its name), played by `solver`."""
+def cases(of: str, solver: str = "", revision: str | None = None, seed: int = 0, patience: float = 1.0) -> Task:
+    """The cases of a world, a folder or a `.jsonl` file (or a suite by its name), played by `solver`; models are waited for
+    `patience` times as long as players would."""
     stage = staged(of, revision, with_model=str(get_model()) != NO_MODEL)
     return Task(
         dataset=stage.dataset(),
-        solver=contender(solver or stage.solver, seed),
+        solver=contender(solver or stage.solver, seed, patience),
         scorer=[solved(), figures()],
         name=stage.name,
         viewer=ViewerConfig(trust_content=False),  # it holds what players and pages say
@@ -51,8 +60,8 @@ def cases(of: str, solver: str = "", revision: str | None = None, seed: int = 0)
 
 
 def _suite(name: str) -> Callable[..., Task]:
-    def made(solver: str = "", revision: str | None = None, seed: int = 0) -> Task:
-        return cases(name, solver, revision, seed)
+    def made(solver: str = "", revision: str | None = None, seed: int = 0, patience: float = 1.0) -> Task:
+        return cases(name, solver, revision, seed, patience)
 
     return task(name=name)(made)
 
@@ -62,16 +71,17 @@ for _name in SUITES:
 
 
 @solver
-def contender(name: str = "system", seed: int = 0) -> Solver:
+def contender(name: str = "system", seed: int = 0, patience: float = 1.0) -> Solver:
     """Plays a case as one of our solvers does, with the model that Inspect was told of."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         stage, case = stage_of(state)
-        model, over = (None, None) if str(get_model()) == NO_MODEL else client(get_model())
+        asked = get_model()
+        over = None if str(asked) == NO_MODEL else OverInspect(asked)
+        model = None if over is None else Patient(client(over), patience)
         with tempfile.TemporaryDirectory() as home:
-            needs = Needs(model, Path(home), seed, stage.revision)
-            async with opened(name, needs) as plays:
-                row = await played(f"{name}:{state.model}", plays, case, stage.place(case), state.epoch)
+            async with opened(name, Needs(model, Path(home), seed, stage.revision)) as plays:
+                row = await played(f"{name}:{asked if over else 'none'}", plays, case, stage.place(case), state.epoch)
         state.store.set(telling.KEPT, asdict(row))
         state.messages = telling.messages(row)
         state.output.completion = row.steps[-1].get("answer", "") if row.steps else row.error

@@ -159,7 +159,8 @@ def _candidates(text: str) -> Iterator[str]:
 
 
 def loaded(text: str) -> Any:
-    """JSON without NaN, halves of characters, NUL, or nesting that others would not survive. Raises ValueError."""
+    """JSON without NaN, integers of more than 64 bits, halves of characters, NUL, or nesting that others would not survive. Raises
+    ValueError."""
 
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is no JSON")
@@ -179,6 +180,8 @@ def _holds(value: Any, depth: int) -> bool:
         return "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
     if isinstance(value, float):
         return math.isfinite(value)
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**64  # what else is stored as JSON or MessagePack breaks its store
     if not isinstance(value, (dict, list)):
         return True
     if depth == 0:

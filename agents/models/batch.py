@@ -114,6 +114,10 @@ class Batching:
                 for each, share in shares:
                     _refuse(each, ModelError(error.kind, str(error), error.hint, usage=share))
             return
+        except Exception as error:  # a cassette's, say: whoever asked is told
+            for each in questions:
+                _refuse(each, error)
+            return
         again: list[Coroutine[Any, Any, None]] = []
         for number, (each, share) in enumerate(zip(questions, _shares([answer.usage], len(questions)), strict=True), 1):
             given = cast(Json, answer.data).get(str(number))
@@ -132,6 +136,8 @@ class Batching:
             answer = await self._model.chat(question.request)
         except ModelError as error:
             _refuse(question, ModelError(error.kind, str(error), error.hint, usage=(*before, *error.usage)))
+        except Exception as error:
+            _refuse(question, error)
         except BaseException:
             question.answer.cancel()
             raise
@@ -179,7 +185,7 @@ def _apart(request: Request, given: Any, usage: Usage) -> Answer | None:
     return Answer("", usage, data=given)
 
 
-def _refuse(question: _Question, error: ModelError) -> None:
+def _refuse(question: _Question, error: Exception) -> None:
     if not question.answer.done():
         question.answer.set_exception(error)
 

@@ -23,7 +23,7 @@ from agents.models.course import Course
 from agents.models.endpoint import Endpoint, Payer
 from agents.models.metrics import Measures
 from agents.models.model import Answer, Message, ModelError, Piece, Request, Usage, total
-from agents.models.wire import Heard, body
+from agents.models.wire import Heard, body, cleaned
 from storage.ledger import Ledger, MemoryLedger
 from storage.records import Json
 
@@ -130,7 +130,7 @@ class Client:
             course = Course((name,), until, spent, self._chance)
             while True:
                 endpoint, heard = self._endpoints[name], Heard(0)
-                asked: Json = {"model": endpoint.provider.model, "input": list(texts)}
+                asked: Json = {"model": endpoint.provider.model, "input": [cleaned(each) for each in texts]}
                 try:
                     async with endpoint.trying(asked, _payer(request), course.limit, heard, spent) as end:
                         async with asyncio.timeout_at(end):

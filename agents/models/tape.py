@@ -43,11 +43,12 @@ def key(form: str, asked: Json) -> str:
 
 def text(value: Any) -> str:
     """As it is kept: in the order in which it is, because that of an answer may stand in the next prompt."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    said = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return said.encode("utf-8", "backslashreplace").decode()  # half a character is written as JSON does
 
 
 def _hash(of: str) -> str:
-    return hashlib.sha256(of.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(of.encode()).hexdigest()
 
 
 class Tape:
@@ -74,7 +75,7 @@ class Tape:
     def recording(file: Path) -> Generator[Tape]:
         """One that is recorded, and gone on with where it was begun before. Where this ends well the tape is whole, in an order that
         does not depend on who was faster; else it can be gone on with. Raises `CassetteError`."""
-        tape, head = Tape(file), _encoded(_line({"cassette": VERSION}))
+        tape, head = Tape(file), _line({"cassette": VERSION}).encode()
         file.parent.mkdir(parents=True, exist_ok=True)
         data = _bytes(file) if file.exists() else b""
         if head.startswith(data):
@@ -91,7 +92,7 @@ class Tape:
         assert self._out is not None, "it is recorded"
         self.entries[place] = entry
         self._used.add(place)
-        self._out.write(_encoded(_line({**place._asdict(), **entry})))
+        self._out.write(_line({**place._asdict(), **entry}).encode())
         self._out.flush()
 
     def use(self, place: Place) -> Json | None:
@@ -106,8 +107,8 @@ class Tape:
         lines = [_line({"cassette": VERSION}), *(_line({**each._asdict(), **self.entries[each]}) for each in kept)]
         descriptor, name = tempfile.mkstemp(dir=self.file.parent, prefix=f".{self.file.name}.")
         try:
-            with open(descriptor, "wb") as new:
-                new.writelines(map(_encoded, (*lines, _end(lines))))
+            with open(descriptor, "w", encoding="utf-8", newline="\n") as new:
+                new.writelines((*lines, _end(lines)))
             os.replace(name, self.file)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -117,7 +118,7 @@ class Tape:
         """Takes all exchanges in. How many bytes they are, and whether the end is there."""
         good, read = 0, list[str]()
         for number, raw in enumerate(data.splitlines(keepends=True), 1):
-            line = raw.decode("utf-8", "surrogatepass") if _is_text(raw) else ""
+            line = raw.decode("utf-8", "replace")
             entry = self._entry(line, number)
             if "end" in entry:
                 if line != _end(read) or good + len(raw) != len(data):
@@ -158,18 +159,6 @@ def _bytes(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise CassetteError(f"{file}: {error.strerror}") from None
-
-
-def _is_text(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _encoded(line: str) -> bytes:
-    return line.encode("utf-8", "surrogatepass")
 
 
 def _line(entry: Json) -> str:

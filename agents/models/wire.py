@@ -97,9 +97,10 @@ def _strict(schema: Any) -> bool:
 
 
 def _message(message: Message) -> Json:
-    made: Json = {"role": message.role, "content": message.text}
+    text = cleaned(message.text)  # players send halves of characters too
+    made: Json = {"role": message.role, "content": text}
     if message.calls:
-        made["content"] = message.text or None
+        made["content"] = text or None
         made["tool_calls"] = [
             {
                 "id": call.id,

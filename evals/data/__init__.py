@@ -1,6 +1,6 @@
 """Owns data that judges: labelled messages and phrases of free speech for the router, sentences with their lines for scorers.
 
-`messages()`, `phrases()`, `supported()`; what they are is in README.md beside them. It must not know what is judged by them.
+`messages()`, `phrases()`, `supported()`, `judged()`; what they are is in README.md beside them. It must not know what is judged by them.
 """
 
 from __future__ import annotations
@@ -54,6 +54,16 @@ class Supported:
     supported: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An answer to what was said, a question about it, and whether yes is right."""
+
+    question: str
+    said: str
+    answer: str
+    yes: bool
+
+
 def messages() -> tuple[Labelled, ...]:
     """The 500 labelled messages."""
     return tuple(Labelled(**row) for row in _rows("router_messages.jsonl"))
@@ -68,6 +78,11 @@ def supported() -> tuple[Supported, ...]:
     """The 90 sentences by which the check of citations is measured."""
     rows = _rows("support.jsonl")
     return tuple(Supported(row["world"], tuple(row["cites"]), row["says"], row["supported"]) for row in rows)
+
+
+def judged() -> tuple[Judged, ...]:
+    """The 74 answers by which judges are measured."""
+    return tuple(Judged(**row) for row in _rows("judged.jsonl"))
 
 
 def _phrase(row: dict[str, Any]) -> Phrase:

@@ -1,6 +1,6 @@
 """Owns models both ways: Inspect's as what our client asks, and ours as a provider of Inspect's (`--model rulebound/NAME`).
 
-`client(get_model())` is a `Model` whose calls Inspect logs, caches and limits; `Ours` is made by Inspect. It must not know cases.
+`client(OverInspect(get_model()))` is a `Model` whose calls Inspect logs, caches and limits; `Ours` is made by Inspect. It must not know cases.
 """
 
 from __future__ import annotations
@@ -24,19 +24,21 @@ from rulebound.settings import Settings
 from storage.records import Json
 
 NAME = "inspect"
+LONGEST = 3600.0
+"""Seconds for one try: a request's own deadline is shorter."""
 
 
 class OverInspect:
     """An `Adapter` over a model of Inspect's. `stopped`: a limit of Inspect's that was reached, which ends the sample."""
 
     def __init__(self, model: Asked):
-        self._model = model
+        self.model = model
         self.stopped: LimitExceededError | None = None
 
     async def chat(self, body: Json) -> Json:
         """A whole answer. Raises `Failure`, and `LimitExceededError` as it comes."""
         try:
-            said = await self._model.generate(
+            said = await self.model.generate(
                 wire.messages(body), wire.tools(body), wire.choice(body), wire.config(body)
             )
         except LimitExceededError as error:
@@ -61,19 +63,19 @@ class OverInspect:
         """Inspect closes its models."""
 
 
-def client(model: Asked) -> tuple[Client, OverInspect]:
-    """What asks a model of Inspect's as ours are asked: the same prompts, checks, repairs and deadlines."""
-    over = OverInspect(model)
-    own = model.api.provider if isinstance(model.api, Ours) else None
+def client(over: OverInspect) -> Client:
+    """What asks a model of Inspect's as ours are asked: the same prompts, checks and repairs."""
+    own = over.model.api.provider if isinstance(over.model.api, Ours) else Provider("", "")
     provider = Provider(
         NAME,
-        str(model),
-        prices=own.prices if own else None,
-        timeout=600.0,  # a request's own deadline is shorter
-        schema=own.schema if own else True,
-        grammar=own.grammar if own else False,
+        str(over.model),
+        prices=own.prices,
+        concurrency=own.concurrency,
+        timeout=LONGEST,
+        schema=own.schema,
+        grammar=own.grammar,
     )
-    return Client(Configuration({NAME: provider}, (NAME,)), carry=lambda _: over), over
+    return Client(Configuration({NAME: provider}, (NAME,)), carry=lambda _: over)
 
 
 class Ours(ModelAPI):

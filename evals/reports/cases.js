@@ -27,7 +27,7 @@ const firstFailed = (id) => Math.max(0, attempts(id).findIndex(({ row, when }) =
 
 const body = make("tbody");
 const heads = ["case", ...names].map((name, index) => make("th", { scope: "col", class: index ? "mark" : null },
-  make("button", { type: "button", class: "sort", onclick: () => sorted(name, index) }, index ? name : "Case")));
+  make("button", { type: "button", class: "sort", onclick: () => sorted(name) }, index ? name.split(/(?<=:)/).flatMap((part) => [part, make("wbr")]) : "Case")));
 const matrix = make("table", { class: "matrix" }, make("thead", null, make("tr", null, heads)), body);
 fill(byId("cases").querySelector(".scroll"), matrix);
 
@@ -36,7 +36,7 @@ function sorted(by) {
   if (sorting.by !== by) sorting = { by, down: false };
   else sorting = sorting.down ? { by: "", down: false } : { by, down: true };
   heads.forEach((head, index) => {
-    const mine = sorting.by === ["case", ...names][index] && (index === 0) === (sorting.by === "case");
+    const mine = sorting.by === ["case", ...names][index];
     if (mine) head.setAttribute("aria-sort", sorting.down ? "descending" : "ascending");
     else head.removeAttribute("aria-sort");
   });
@@ -58,8 +58,8 @@ function list() {
   byId("shown").textContent = `${listed.length.toLocaleString("en")} of ${plural(order.length, "case")}`;
   lazily(body, listed, (id) => make("tr", null,
     make("th", { scope: "row" }, make("button", { type: "button", class: "link", onclick: () => show(id, firstFailed(id)) }, id),
-      now.cases[id].task ? make("span", { class: "quiet task" }, now.cases[id].task.slice(0, 160)) : null,
-      cases.get(id).why ? make("span", { class: "reason" }, cases.get(id).why.slice(0, 240)) : null),
+      now.cases[id].task ? make("span", { class: "quiet task" }, now.cases[id].task.slice(0, 500)) : null,
+      cases.get(id).why ? make("span", { class: "reason" }, cases.get(id).why.slice(0, 500)) : null),
     names.map((name) => cellTo(id, name))));
 }
 byId("filter").addEventListener("input", list);
@@ -72,10 +72,11 @@ function compared() {
   section.hidden = false;
   const signed = (share) => `${share > 0 ? "+" : ""}${(100 * share).toFixed(1)}`;
   const chance = (delta) => `${delta.p < 0.05 ? "more than chance" : "may be chance"} (${delta.p < 1e-4 ? "p < 0.0001" : `p = ${delta.p.toPrecision(2)}`})`;
-  fill(section.querySelector("ul"), data.comparison.comparisons.map(({ before, after, solved, lost, won, changed }) => make("li", null,
+  fill(section.querySelector("ul"), data.comparison.comparisons.map(({ before, after, solved, lost, won, changed, only_before, only_after }) => make("li", null,
     make("b", null, before === after ? after : `${before} → ${after}`),
     `: ${percent(solved.before)} → ${percent(solved.after)}, ${signed(solved.difference)} points (${signed(solved.low)} to ${signed(solved.high)}), ${chance(solved)}; ${lost.length} lost, ${won.length} won of ${plural(solved.cases, "case")}`,
-    changed.length ? `; ${plural(changed.length, "case")} written anew between the runs and left out` : "")));
+    [[changed, "written anew between the runs"], [only_before, "only before"], [only_after, "only now"]].filter(([ids]) => ids.length).map(([ids, which]) => `; ${plural(ids.length, "case")} ${which}`))),
+    [["before", data.comparison.only_before], ["now", data.comparison.only_after]].filter(([, only]) => only.length).map(([which, only]) => make("li", null, `Only ${which}: ${only.join(", ")}`)));
   const rows = ["lost", "won"].flatMap((turn) => data.comparison.comparisons.flatMap((one) => one[turn].map((each) => ({ ...each, turn, was: one.before, is: one.after }))));
   const made = table([["Case"], ["Contender"], ["Before"], ["Now"], [""]], []);
   lazily(made.tBodies[0], rows, (each) => {
@@ -87,7 +88,7 @@ function compared() {
       show(each.case, all.indexOf(worst(old)), all.indexOf(worst(recent)));
     };
     return make("tr", null,
-      make("th", { scope: "row" }, make("button", { type: "button", class: "link", onclick: beside }, each.case), each.why ? make("span", { class: "reason" }, each.why.slice(0, 240)) : null),
+      make("th", { scope: "row" }, make("button", { type: "button", class: "link", onclick: beside }, each.case), each.why ? make("span", { class: "reason" }, each.why.slice(0, 500)) : null),
       [each.is, told(old), told(recent)].map((cell) => make("td", { class: "whole" }, cell)), make("td", { class: "whole" }, each.turn === "lost" ? "✗ lost" : "✓ won"));
   });
   fill(section.querySelector(".scroll"), rows.length ? made : make("p", null, "Each case was solved as often as before."));

@@ -47,38 +47,37 @@ fill(byId("contenders").querySelector(".scroll"), table(
   }),
 ));
 if (now.left_out?.length) {
-  byId("left-out").hidden = false;
   byId("left-out").textContent = `${plural(now.left_out.length, "case")} that only a model can play ${now.left_out.length === 1 ? "was" : "were"} left out where there is none.`;
 }
 
-/** Points with their intervals; where nothing costs anything, side by side. */
+/** Points with their intervals over what an attempt costs: dollars, or where nothing has a price tokens, or else side by side. */
 function plot() {
-  const [width, height, left, right, top, bottom] = [720, 320, 52, 150, 16, 44];
-  const points = names.map((name) => ({ name, told: now.contenders[name].solved, cost: figure(now.contenders[name], "cost") })).filter((each) => each.told);
-  const most = Math.max(...points.map((each) => each.cost), 0);
-  const x = (each, index) => left + (width - left - right) * (most ? each.cost / (most * 1.05) : (index + 0.5) / points.length);
+  const [width, height, left, right, top, bottom] = [720, 270, 52, 150, 16, 44];
+  const contenders = names.map((name) => ({ name, ...now.contenders[name] }));
+  const axes = [["Cost a case, US dollars", (each) => figure(each, "cost"), money], ["Tokens a case; nothing has a price", tokens, number]];
+  const [title, spent, written] = axes.find(([, of]) => contenders.some(of)) ?? ["Nothing was asked of a model: side by side", null];
+  const most = spent && Math.max(...contenders.map(spent)) * 1.05;
+  const x = (part) => left + (width - left - right) * part;
   const y = (rate) => top + (height - top - bottom) * (1 - rate);
   const label = (at, down, words, given = {}) => make("text", { x: at, y: down, ...given }, words);
+  const line = (x1, y1, x2, y2) => make("line", { class: "whisker", x1, y1, x2, y2 });
   const grid = [0, 0.25, 0.5, 0.75, 1].map((rate) => make("g", null,
     make("line", { class: "track", x1: left, x2: width - right, y1: y(rate), y2: y(rate) }), label(left - 8, y(rate) + 4, `${100 * rate}%`, { "text-anchor": "end" })));
-  const ticks = most ? [0, 0.5, 1].map((part) => label(x({ cost: most * part }), height - bottom + 20, money(most * part), { "text-anchor": "middle" })) : [];
-  let last = Infinity;
-  const drawn = points.map((each, index) => ({ ...each, at: x(each, index), down: y(each.told.rate) })).sort((a, b) => b.down - a.down || a.at - b.at);
-  const marks = drawn.map((each) => {
-    const level = Math.min(each.down, most ? last - 15 : Infinity);
-    last = level;
+  const ticks = spent ? [0, 0.5, 1].map((part) => label(x(part / 1.05), height - bottom + 20, written((part * most) / 1.05), { "text-anchor": "middle" })) : [];
+  const points = contenders.map((each, index) => ({ ...each, at: x(spent ? spent(each) / most : (index + 0.5) / contenders.length), down: y(each.solved.rate) }));
+  const labels = [];
+  const marks = points.sort((a, b) => b.down - a.down || a.at - b.at).map(({ name, solved, at, down }) => {
+    const over = labels.filter((each) => Math.abs(each.at - at) < 200).map((each) => each.level - 15); // else they lie on one another
+    const level = Math.min(down, ...(spent ? over : []));
+    labels.push({ at, level });
     return make("g", null,
-      make("title", null, `${each.name}: ${percent(each.told.rate)} solved, ${money(each.cost)} a case`),
-      make("line", { class: "whisker", x1: each.at, x2: each.at, y1: y(each.told.high), y2: y(each.told.low) }),
-      [each.told.low, each.told.high].map((end) => make("line", { class: "whisker", x1: each.at - 5, x2: each.at + 5, y1: y(end), y2: y(end) })),
-      make("circle", { class: "point", cx: each.at, cy: each.down, r: 5 }),
-      label(each.at + 11, level + 4, each.name.length > 26 ? `${each.name.slice(0, 25)}…` : each.name));
+      line(at, y(solved.high), at, y(solved.low)), [solved.low, solved.high].map((end) => line(at - 5, y(end), at + 5, y(end))),
+      make("circle", { class: "point", cx: at, cy: down, r: 5 }), label(at + 11, level + 4, name.length > 26 ? `${name.slice(0, 25)}…` : name));
   });
-  const said = points.map((each) => `${each.name} ${percent(each.told.rate)} at ${money(each.cost)}`).join("; ");
+  const said = contenders.map((each) => `${each.name} ${percent(each.solved.rate)}${spent ? ` at ${written(spent(each))}` : ""}`).join("; ");
   return [
-    make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Share solved against cost a case: ${said}` }, grid, ticks, marks,
-      label(left, height - 6, most ? "Cost a case, US dollars" : "Nothing has a cost: side by side", { class: "axis" })),
-    make("figcaption", { class: "quiet" }, "Share of attempts solved, with its 95% interval. Better is higher and further left."),
+    make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Share solved. ${title}: ${said}` }, grid, ticks, marks, label(left, height - 6, title, { class: "axis" })),
+    make("figcaption", { class: "quiet" }, `Share of attempts solved, with its 95% interval. Better is higher${spent ? " and further left" : ""}.`),
   ];
 }
 fill(byId("plot").querySelector("figure"), plot());
@@ -86,11 +85,11 @@ fill(byId("plot").querySelector("figure"), plot());
 /** For each tag its values, and what each contender solved of them. */
 function strata() {
   const tags = [...new Set(names.flatMap((name) => Object.keys(now.contenders[name].by ?? {})))];
-  return tags.map((tag) => {
-    const values = [...new Set(names.flatMap((name) => Object.keys(now.contenders[name].by?.[tag] ?? {})))];
+  const valuesOf = (tag) => [...new Set(names.flatMap((name) => Object.keys(own(now.contenders[name].by, tag) ?? {})))];
+  return tags.map((tag) => [tag, valuesOf(tag)]).filter(([, values]) => values.length > 1).map(([tag, values]) => {
     const body = table([[tag], ["Cases", "n"], ...names.map((name) => [name])], []);
     lazily(body.tBodies[0], values, (value) => {
-      const told = names.map((name) => now.contenders[name].by?.[tag]?.[value]);
+      const told = names.map((name) => own(own(now.contenders[name].by, tag), value));
       return make("tr", null, make("th", { scope: "row" }, value), make("td", { class: "n" }, number(Math.max(...told.map((each) => each?.cases ?? 0)))),
         told.map((each) => make("td", { class: "solved" }, each ? rated(each) : "–")));
     });
@@ -99,5 +98,6 @@ function strata() {
   });
 }
 const stratified = strata();
+byId("strata").classList.toggle("crowded", names.length > 3);
 byId("strata").hidden = !stratified.length;
 fill(byId("strata").querySelector("div"), stratified);

@@ -11,7 +11,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,40 +26,67 @@ SCRIPTS = ("dom.js", "figures.js", "transcript.js", "cases.js")
 """In the order in which they run, as one."""
 
 
-def report(folder: Path, *, against: Path | None = None) -> Path:
+ROOM = 100_000_000
+"""Characters of transcripts that a page holds, as browsers open it in seconds; those that failed come first, and it says what is not there."""
+
+
+def report(folder: Path, *, against: Path | None = None, room: int = ROOM) -> Path:
     """Writes the page of a run that is over, with what differs from another where one is given; its path. Raises `ResultsError`."""
-    steps: dict[str, int] = {}
     rows = read(folder)
-    told: Json = {"now": _run(folder, rows, steps), "before": None, "comparison": None}
-    if against:
-        others = read(against)
-        told |= {"before": _run(against, others, steps), "comparison": compare(others, rows).as_data()}
-    told["steps"] = [json.loads(step) for step in steps]
+    others = read(against) if against else []
+    transcripts = _Transcripts(room)
+    steps = {id(row): transcripts.add(row) for row in sorted([*rows, *others], key=lambda row: row.solved)}
+    told: Json = {
+        "now": _run(folder, rows, steps),
+        "before": _run(against, others, steps) if against else None,
+        "comparison": compare(others, rows).as_data() if against else None,
+        "steps": transcripts.steps,
+    }
     file = folder / REPORT
-    replace_file(file, document(f"{told['now']['run'].get('suite', '')}: results", told))
+    replace_file(file, document(f"{told['now']['run']['suite']}: results", told))
     return file
 
 
-def _run(folder: Path, rows: Sequence[Row], steps: dict[str, int]) -> Json:
-    """A run as the page's script takes it: what its cases are, once; steps by their number, because many are alike."""
+class _Transcripts:
+    """The steps of all rows, each once, because many are alike."""
+
+    def __init__(self, room: int):
+        self.steps: list[Json] = []
+        self._numbers: dict[str, int] = {}
+        self._room = room
+
+    def add(self, row: Row) -> list[int] | None:
+        """The numbers of its steps; None: there is no room."""
+        new = {text: step for step in row.steps if (text := _json(step)) not in self._numbers}
+        size = sum(map(len, new))
+        if size > self._room:
+            return None
+        self._room -= size
+        for text, step in new.items():
+            self._numbers[text] = len(self.steps)
+            self.steps.append(step)
+        return [self._numbers[_json(step)] for step in row.steps]
+
+
+def _run(folder: Path, rows: Sequence[Row], steps: Mapping[int, list[int] | None]) -> Json:
+    """A run as the page's script takes it: what its cases are, once."""
     return {
         **summary_of(folder),
         "cases": {row.case: {"world": row.world, "task": row.task, "tags": row.tags, "at": row.at} for row in rows},
-        "rows": [_row(row, steps) for row in rows],
+        "rows": [
+            {
+                "case": row.case,
+                "contender": row.contender,
+                "epoch": row.epoch,
+                "solved": row.solved,
+                "error": row.error,
+                "checks": row.checks,
+                "figures": {name: value for name, value in row.figures.items() if value},
+                "steps": steps[id(row)],
+            }
+            for row in rows
+        ],
     }
-
-
-def _row(row: Row, steps: dict[str, int]) -> Json:
-    told: Json = {
-        "case": row.case,
-        "contender": row.contender,
-        "epoch": row.epoch,
-        "solved": row.solved,
-        "error": row.error,
-        "checks": row.checks,
-        "figures": {name: value for name, value in row.figures.items() if value},
-    }
-    return {**told, "steps": [steps.setdefault(_json(step), len(steps)) for step in row.steps]}
 
 
 def _json(value: Any) -> str:

@@ -6,6 +6,7 @@ row. It must not know how figures are computed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -45,7 +46,7 @@ def show(summary: Json, rows: Sequence[Row] = (), on: Console | None = None, *, 
     on.print(f"{line(head['suite'])}: {head['cases']} cases, epochs {epochs}, seed {head['seed']}", style="bold")
     _figures(on, {name: contenders[name] for name in names}, epochs)
     if left_out := summary.get("left_out"):
-        on.print(f"{len(left_out)} cases that only a model can play were left out where there is none.")
+        on.print(f"Left out where there is no model: {len(left_out)}, which only a model can play")
     for tag in dict.fromkeys(tag for name in names for tag in contenders[name]["by"]):
         _stratum(on, tag, {name: contenders[name]["by"].get(tag, {}) for name in names}, most)
     deciding = {(row.contender, row.case): row for row in reversed(rows) if not row.solved}
@@ -54,43 +55,43 @@ def show(summary: Json, rows: Sequence[Row] = (), on: Console | None = None, *, 
 
 
 def _figures(on: Console, contenders: dict[str, Json], epochs: int) -> None:
-    many = [f"pass@{epochs}", f"pass^{epochs}"] if epochs > 1 else []
-    table = _table(
-        on, "Contender", "Cases", "Solved (95%)", *many, "Illegal tried", "done", "Calls", "Tokens", "Cost", "In all"
-    )
+    """Two tables, that each fits a terminal of 80 columns."""
+    kinds = {f"pass@{epochs}": "pass_at", f"pass^{epochs}": "pass_all"} if epochs > 1 else {}
+    quality = _table(on, "Contender", "Cases", "Solved (95%)", *kinds)
+    cost = _table(on, "Contender", "Illegal (done)", "Calls", "Tokens", "Cost", "In all")
     for name, told in contenders.items():
-        figures = told["figures"]
-
-        def figure(name: str, part: str = "mean", figures: Json = figures) -> float:
-            return figures.get(name, {}).get(part, 0)
-
-        passes = [percent(told[kind].get(str(epochs))) for kind in ("pass_at", "pass_all")] if many else []
-        table.add_row(
+        passes = (percent(told[kind].get(str(epochs))) for kind in kinds.values())
+        quality.add_row(_text(name), number(told["cases"]), interval(told["solved"]), *passes)
+        means = defaultdict[str, float](float, {each: figure["mean"] for each, figure in told["figures"].items()})
+        sums = defaultdict[str, float](float, {each: figure["sum"] for each, figure in told["figures"].items()})
+        cost.add_row(
             _text(name),
-            number(told["cases"]),
-            interval(told["solved"]),
-            *passes,
-            number(figure("illegal_attempted", "sum")),
-            number(figure("illegal_executed", "sum")),
-            number(figure("calls")),
-            number(figure("input_tokens") + figure("output_tokens")),
-            money(figure("cost")),
-            money(figure("cost", "sum")),
+            f"{number(sums['illegal_attempted'])} ({number(sums['illegal_executed'])})",
+            number(means["calls"]),
+            number(means["input_tokens"] + means["output_tokens"]),
+            money(means["cost"]),
+            money(sums["cost"]),
         )
-    on.print(table)
+    on.print(quality)
+    on.print(cost)
 
 
 def _stratum(on: Console, tag: str, told: dict[str, dict[str, Json]], most: int) -> None:
     values = list(dict.fromkeys(value for own in told.values() for value in own))
     if len(values) < 2:
         return
-    table = _table(on, line(f"By {tag}", 60), "Cases", *(line(name, 60) for name in told))
+    wide = len(told) < 3 or not on.is_terminal
+    table = _table(on, f"By {tag}", "Cases", *told)
     for value in values[:most]:
         own = [each.get(value) for each in told.values()]
         cases = max(each["cases"] for each in own if each)
-        table.add_row(_text(value), number(cases), *(interval(each) if each else "-" for each in own))
+        table.add_row(_text(value), number(cases), *(_rated(each, wide) for each in own))
     on.print(table)
     _more(on, len(values) - most)
+
+
+def _rated(told: Json | None, wide: bool) -> str:
+    return "-" if told is None else interval(told) if wide else percent(told["rate"])
 
 
 def _failed(
@@ -137,7 +138,7 @@ def _compared(on: Console, told: Comparison, most: int) -> None:
             on.print(_text(f"{what} {each.case} {_turned(each)}: {each.why}", 2))
         _more(on, len(turned) - most)
     if told.changed:
-        on.print(f"  {len(told.changed)} cases were written anew between the runs and are not compared.")
+        on.print(f"  written anew between the runs and not compared: {len(told.changed)}")
 
 
 def _delta(told: Delta) -> str:
@@ -193,9 +194,8 @@ def _table(on: Console, first: str, *others: str) -> Table:
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD if on.is_terminal else None, pad_edge=False, header_style="bold")
-    table.add_column(_text(first), overflow="fold")
-    for each in others:
-        table.add_column(_text(each), justify="right")
+    for each in (first, *others):
+        table.add_column(_text(each), justify="left" if each is first else "right", overflow="fold")
     return table
 
 

@@ -38,13 +38,16 @@ function show(id, one = 0, other = -1) {
 
 function shown(side, beside) {
   const { row } = side;
-  const spent = ["calls", "input_tokens", "output_tokens"].filter((name) => row.figures[name]).map((name) => `${number(row.figures[name])} ${name.replace("_", " ")}`);
+  const spent = ["calls", "input_tokens", "output_tokens"].filter((name) => row.figures[name]).map((name) => `${name.replace("_", " ")}: ${number(row.figures[name])}`);
   return make("section", { "aria-label": called(side) },
     make("h3", null, sign(row.solved, row.solved ? "solved" : "not solved"), ` · ${[side.when, row.contender].filter(Boolean).join(" · ")}`),
-    spent.length || row.figures.cost ? make("p", { class: "quiet" }, [...spent, money(row.figures.cost ?? 0)].join(" · ")) : null,
+    spent.length || row.figures.cost ? make("p", { class: "quiet" }, [...spent, `cost: ${money(row.figures.cost ?? 0)}`].join(" · ")) : null,
     row.error ? make("p", { class: "note" }, make("b", null, "It broke: "), text(row.error, "span")) : null,
     checked(row.checks),
-    make("ol", { class: "turns" }, row.steps.map((step, index) => turn(data.steps[step], beside && differs(data.steps[step], data.steps[beside.row.steps[index]])))));
+    folded("All figures", Object.entries(row.figures), (all) => make("ul", { class: "lines" }, all.map(([name, value]) => make("li", null, `${name}: ${number(value)}`)))),
+    row.steps
+      ? make("ol", { class: "turns" }, row.steps.map((step, index) => turn(data.steps[step], beside && differs(data.steps[step], data.steps[beside.row.steps?.[index]]))))
+      : make("p", { class: "note" }, "This page has no room for the transcript; results.jsonl beside it has it."));
 }
 const differs = (step, other) => !other || ["says", "answer", "status", "hash"].some((name) => step[name] !== other[name]);
 const sign = (good, word) => make("span", { class: `sign ${good ? "all" : "no"}` }, make("span", { "aria-hidden": "true" }, good ? "✓" : "✗"), ` ${word}`);
@@ -62,18 +65,19 @@ function checked(checks) {
 const lines = (told) => make("ul", { class: "lines" }, told.map((each) => text(each, "li")));
 
 function turn(step, other) {
+  const status = step.status ?? "done";
   const facts = [["Route", step.route], ["Tier", step.tier], ["Rule", step.rule], ["Why", step.reason], ["Understood as", step.actions?.join("; ")], ["Cites", step.citations?.join(", ")]].filter(([, value]) => value);
   const listing = (label, all, one, given) => (all?.length ? make("div", given, make("h4", null, label), make("ul", { class: "lines" }, all.map(one))) : null);
-  return make("li", { class: `turn ${step.status}` },
+  return make("li", { class: `turn ${status}` },
     make("p", { class: "says" }, make("span", { class: "quiet" }, step.by === "solver" ? "Solver: " : "User: "), text(step.says ?? "", "span")),
     text(step.answer ?? "", "p", { class: "answer" }),
-    make("p", { class: "status" }, make("span", { class: "chip" }, `${{ done: "✓", answered: "✓", question: "?", refused: "✗", failed: "✗" }[step.status] ?? "?"} ${step.status}`), other ? make("span", { class: "chip differs" }, "≠ differs here") : null),
+    make("p", { class: "status" }, make("span", { class: "chip" }, `${{ done: "✓", answered: "✓", question: "?", refused: "✗", failed: "✗" }[status] ?? "?"} ${status}`), other ? make("span", { class: "chip differs" }, "≠ differs here") : null),
     facts.length ? make("dl", null, facts.flatMap(([name, value]) => [make("dt", null, name), text(value, "dd")])) : null,
     listing("Changes outside the rules, made", step.executed, (each) => text(each, "li"), { class: "note" }),
     listing("Changes outside the rules, tried", step.attempted, (each) => text(each, "li"), { class: "note" }),
     step.models?.length ? models(step.models) : null,
     folded(`${plural(step.changes?.length ?? 0, "change")}`, step.changes, (all) => make("ul", { class: "lines" }, all.map((each) => text(`${each.id}.${each.field}: ${JSON.stringify(each.before)} → ${JSON.stringify(each.after)}`, "li")))),
-    folded(`Trace: ${plural(step.lines?.length ?? 0, "line")} of the rules`, step.lines, lines, step.status === "refused"));
+    folded(`Trace: ${plural(step.lines?.length ?? 0, "line")} of the rules`, step.lines, lines, status === "refused"));
 }
 /** Closed until asked for, and made only then. */
 function folded(label, all, inside, opened = false) {

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from evals.attempts import Attempt
 from evals.cases import Case
 from evals.environment import Environment
 from storage.records import Json
+
+if TYPE_CHECKING:
+    from evals.scoring.judge import Verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,19 @@ class Scorer(Protocol):
     def figures(self, case: Case, attempt: Attempt, at: Environment) -> dict[str, float]: ...
 
 
-def verdict(case: Case, attempt: Attempt, at: Environment, scorers: Sequence[Scorer] | None = None) -> Verdict:
-    """What all scorers find."""
+def to_judge(case: Case) -> list[str]:
+    """What of a case only a model can judge."""
+    return [each.judge for each in (*(turn.expect for turn in case.turns), case.expect) if each.judge]
+
+
+def verdict(
+    case: Case,
+    attempt: Attempt,
+    at: Environment,
+    scorers: Sequence[Scorer] | None = None,
+    judged: Verdicts | None = None,
+) -> Verdict:
+    """What all scorers find, and what a judge has found already. What no judge was asked about is not met."""
     from evals.scoring.scorers import SCORERS
 
     if not attempt.states:
@@ -59,5 +73,10 @@ def verdict(case: Case, attempt: Attempt, at: Environment, scorers: Sequence[Sco
     for scorer in scorers or SCORERS:
         checks += scorer.expectations(case, attempt, at)
         figures |= scorer.figures(case, attempt, at)
+    if judged is not None:
+        checks += judged.checks
+        figures |= judged.figures
+    else:
+        checks += [Checked("judge", each, False, "no judge was asked") for each in to_judge(case)]
     solved = not attempt.error and all(each.met for each in checks)
     return Verdict(solved, tuple(checks), figures | dict(attempt.extra), attempt.error)

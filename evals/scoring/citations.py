@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from agents.knowledge_agent.words import EMPTY, negated, numbers
 from evals.attempts import Attempt, Step
@@ -23,6 +24,8 @@ RECALL = 0.7
 """The share of a sentence's words that one line of the evidence, with what it stands under, must have."""
 ORDER = 0.7
 """The share of those words that must stand there in the same order: "paper wraps rock" is not "rock wraps paper"."""
+MOST, LONGEST = 200, 2_000
+"""Sentences of an answer that are looked at, and characters of each."""
 CHANCE = 4
 """Words of which the same stand in many lines."""
 _CITED = re.compile(r"(?P<path>[^#\n]+)#(?P<heading>.*):(?P<line>\d{1,9})(?:@(?P<commit>[\w-]+))?")
@@ -193,10 +196,10 @@ def _groups(lines: Iterable[str]) -> Iterator[str]:
 
 
 def sentences(answer: str) -> list[str]:
-    """What is said in an answer, piece by piece, without the lines that only cite."""
+    """What is said in an answer, piece by piece, without the lines that only cite; the first `MOST` pieces."""
     told = (group for group in _groups(each for each in answer.split("\n") if Cited.of(each) is None))
     parts = (part.strip() for group in told for part in ([group] if group.startswith("|") else _END.split(group)))
-    return [part for part in parts if re.search(r"\w", part)]
+    return list(islice((part[:LONGEST] for part in parts if re.search(r"\w", part)), MOST))
 
 
 def borne_out(sentence: str, evidence: Sequence[str], terms: Callable[[str], list[str]]) -> bool:

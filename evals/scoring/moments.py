@@ -30,7 +30,9 @@ class Moment:
 
 
 def moments(case: Case, attempt: Attempt) -> Iterator[Moment]:
-    """Each turn that was played, then the whole."""
+    """Each turn that was played, then the whole; of an aimless attempt nothing."""
+    if attempt.aimless:
+        return
     begin = 0
     for turn, end in zip(case.turns, attempt.turns, strict=False):
         if turn.expect:

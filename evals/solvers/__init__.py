@@ -50,10 +50,26 @@ SOLVERS: dict[str, tuple[str, str]] = {
     "expert": ("evals.solvers.expert", "plays each case's gold commands"),
     "system": ("evals.solvers.system", "the router as it is, with a model or without"),
     "bare": ("evals.solvers.bare", "a model with tools on the state, the rules as pages, and no referee"),
+    "random": ("evals.solvers.chance", "a legal player by chance: what a case comes to without understanding"),
+    "fuzz": ("evals.solvers.fuzz", "a hostile player against the system: only what must never be counts"),
+    "path-speech": ("evals.solvers.paths:speech", "every message is read by the model's one call"),
+    "path-direct": ("evals.solvers.paths:direct", "every message is answered in the model's own words"),
+    "path-knowledge": ("evals.solvers.paths:knowledge", "every message is a question to the pages, for a decision"),
+    "path-validate": ("evals.solvers.paths:validate", "every message is a statement that the pages bear out or not"),
+    "path-synthesise": ("evals.solvers.paths:synthesise", "every message is a subject that pages tell of"),
+    "path-team": ("evals.solvers.paths:team", "every message is work for a team"),
+    "path-freeform": (
+        "evals.solvers.paths:freeform",
+        "for every message a model proposes effects, where a world is free",
+    ),
     "agent": ("evals.solvers.agent", "the same model, prompt and loop as `bare`, behind the referee"),
+    "client": (
+        "evals.solvers.client",
+        "an MCP client from outside: plays gold, or a model does, on a server of its own",
+    ),
 }
-"""By name: the module, whose `opened` it is, and what it does."""
-MODELLESS = frozenset({"rules", "expert", "random", "fuzz"})
+"""By name: the module, whose `opened` (or what is named after a colon) it is, and what it does."""
+MODELLESS = frozenset({"rules", "expert", "random"})
 """Those that ask no model."""
 
 
@@ -62,6 +78,7 @@ async def opened(name: str, needs: Needs) -> AsyncGenerator[Solver]:
     """A solver, ready. Raises `SolverError`."""
     if name not in SOLVERS:
         raise SolverError(f"There is no solver {name!r}", suggest(name, SOLVERS) or f"There are {', '.join(SOLVERS)}.")
-    open_: Open = import_module(SOLVERS[name][0]).opened
+    module, _, attribute = SOLVERS[name][0].partition(":")
+    open_: Open = getattr(import_module(module), attribute or "opened")
     async with open_(needs) as solver:
         yield solver

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Protocol
 
 from agents.models import MARKED, Answer, Marked, Message, Model, ModelError, Request, Tool, ToolCall, Usage
@@ -69,7 +68,7 @@ class Hands(Protocol):
         """The user says this."""
         ...
 
-    def does(self, call: ToolCall) -> tuple[Step, str]:
+    async def does(self, call: ToolCall) -> tuple[Step, str]:
         """What comes of a call, and what the model is told of it. Raises nothing."""
         ...
 
@@ -78,10 +77,10 @@ class Hands(Protocol):
         ...
 
 
-async def acted(case: Case, at: Environment, model: Model, hands: Hands, order: str, pages: int = PAGES) -> Attempt:
+async def acted(case: Case, model: Model, hands: Hands, system: str) -> Attempt:
     """Plays a case: its turns as a user says them, or else its task. It is over when the model has finished with the last, or has
     made as many calls of tools as the case has steps."""
-    messages = [Message("system", prompt(at, order, pages))]
+    messages = [Message("system", system)]
     steps: list[Step] = []
     states = [hands.state]
     turns: list[int] = []
@@ -103,9 +102,12 @@ async def acted(case: Case, at: Environment, model: Model, hands: Hands, order: 
                 states.append(hands.state)
                 messages.append(Message("user", NO_TOOL))
                 continue
+            # Providers count calls for everybody; named so, the same attempt asks the same, whoever else plays.
+            named = (replace(call, id=f"call_{len(steps)}_{n}") for n, call in enumerate(answer.calls))
+            answer = replace(answer, calls=tuple(named))
             spent = (_spent(answer.usage),)
             heard: list[Message] = []
-            for step, message in islice(_steps(line, answer, hands), case.steps - len(steps)):
+            async for step, message in _steps(line, answer, hands, case.steps - len(steps)):
                 steps.append(replace(step, models=spent))
                 states.append(hands.state)
                 heard += [message] if message is not None else []
@@ -120,19 +122,19 @@ async def acted(case: Case, at: Environment, model: Model, hands: Hands, order: 
     return hands.ended(Attempt(tuple(steps), tuple(states), tuple(turns), error, PLAYER))
 
 
-def _steps(line: str, answer: Answer, hands: Hands) -> Iterator[tuple[Step, Message | None]]:
-    """What comes of an answer, as it comes, and what the model hears of it: its calls, up to the one that finishes; or its words
-    alone, which finish too."""
-    for call in answer.dropped:
+async def _steps(line: str, answer: Answer, hands: Hands, left: int) -> AsyncGenerator[tuple[Step, Message | None]]:
+    """What comes of an answer, as it comes, and what the model hears of it: its first calls, up to the one that finishes; or its
+    words alone, which finish too."""
+    for call in answer.dropped[:left]:
         wish = f"{call.name}: no tool that is offered"
         yield Step(call.name, NO_TOOL, "refused", "solver", attempted=(wish,)), Message("user", NO_TOOL)
-    for call in answer.calls:
+    for call in answer.calls[: max(0, left - len(answer.dropped))]:
         if call.name == FINISH.name:
             outcome, text = str(call.arguments.get("outcome")), str(call.arguments.get("text", ""))
             step = Step(FINISH.name, text, _ENDED.get(outcome, "answered"), "solver")
             yield step, Message("tool", "The user reads it.", call_id=call.id)
             return
-        step, told = hands.does(call)
+        step, told = await hands.does(call)
         yield step, Message("tool", str(Marked(_clipped(told), call.name)), call_id=call.id)
     if not answer.calls and not answer.dropped:
         yield Step(line, answer.text, "answered"), None
@@ -148,7 +150,7 @@ def _clipped(text: str) -> str:
 
 
 def prompt(at: Environment, order: str, pages: int) -> str:
-    """The rules as their pages tell them, then what is to be done with them."""
+    """The rules as their pages tell them, at most so many characters, then what is to be done with them."""
     told, left = list[str](), pages
     for path, text in sorted(_pages(at).items(), key=lambda each: (each[0].startswith("shared/"), each[0])):
         if len(text) <= left:

@@ -15,7 +15,7 @@ from evals.cases import Case
 from evals.environment import PLAYER, Environment
 from evals.oracle import audit
 from evals.solvers import Needs, Solver, SolverError
-from evals.solvers.acting import FINISH, PAGES, WORDS, acted, function
+from evals.solvers.acting import FINISH, PAGES, WORDS, acted, function, prompt
 from kb.view import legal, templates, view
 
 ORDER = """You act for the user in this world. A referee, which knows the rules, decides what happens; you choose what is done.
@@ -50,7 +50,7 @@ class Player:
     def hears(self, line: str) -> None:
         """Nothing changes by it."""
 
-    def does(self, call: ToolCall) -> tuple[Step, str]:
+    async def does(self, call: ToolCall) -> tuple[Step, str]:
         """A look, or a command that the referee does or refuses."""
         if call.name == "look":
             told = self.seen()
@@ -60,7 +60,7 @@ class Player:
         said = self._at.session.say(self.state, PLAYER, line, self._dialogue, inputs)
         self.state, self._dialogue, self._said = said.state, said.dialogue, self._said + 1
         step = step_of(line, said, by="solver", route="action", tier=RULES)
-        refused = step.status == "refused"
+        refused = step.status in ("refused", "not-understood")
         return replace(step, attempted=(line,) if refused else ()), f"{step.status}: {said.text}\n{self._allowed()}"
 
     def ended(self, attempt: Attempt) -> Attempt:
@@ -81,7 +81,7 @@ class Agent:
         self._model, self._pages = model, pages
 
     async def solve(self, case: Case, at: Environment, epoch: int) -> Attempt:
-        return await acted(case, at, self._model, Player(case, at), ORDER, self._pages)
+        return await acted(case, self._model, Player(case, at), prompt(at, ORDER, self._pages))
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from evals.cases import Case
 from evals.environment import PLAYER, Environment, differences
 from evals.oracle import Follower
 from evals.solvers import Needs, Solver, SolverError
-from evals.solvers.acting import FINISH, PAGES, WORDS, acted, function
+from evals.solvers.acting import FINISH, PAGES, WORDS, acted, function, prompt
 from kb.expressions.frame import EvaluationError
 from kb.referee import Refused, State, Turn
 from kb.referee.shape import HIDDEN, TEMPLATE
@@ -29,8 +29,10 @@ ORDER = """You run this world. It is kept as data, which you change with your to
 Do what the user asks for exactly as the pages have it: look at what you need, check every condition, then write every change that the rule
 makes, to the thing itself and to others, and finish. What the pages do not allow, or not now, you do not do: change nothing and finish with
 `refused` and the reason. Call one tool at a time. Ids and fields are those that `look` shows."""
-ID = {**WORDS, "description": "An id, as `look` shows it."}
-VALUE = {"description": "In the form that `look` shows."}
+MOST = 100
+"""Ids that a tool's schema names."""
+KINDS = ("string", "number", "boolean", "array", "object")
+VALUE: Json = {"anyOf": [{"type": each} for each in KINDS], "description": "In the form that `look` shows."}
 
 
 class Data:
@@ -40,11 +42,17 @@ class Data:
         state = at.begin(case).state
         self._at, self._case = at, case
         self._follower = Follower(at, PLAYER, state, partial(at.inputs, case))
-        self.tools = _tools([*at.session.rulebook.templates, *at.session.rulebook.kinds])
 
     @property
     def state(self) -> State:
         return self._follower.state
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """Generic ones, for the things that there are."""
+        ids = list(self.state.rows)
+        named: Json = {**WORDS, "enum": ids} if len(ids) <= MOST else WORDS
+        return _tools(named, [*self.state.shape.rulebook.templates, *self.state.shape.rulebook.kinds])
 
     def seen(self) -> str:
         """The player, and what is where they are."""
@@ -59,7 +67,7 @@ class Data:
         self._follower.rest()
         self._follower.said = (line, *self._case.gold)
 
-    def does(self, call: ToolCall) -> tuple[Step, str]:
+    async def does(self, call: ToolCall) -> tuple[Step, str]:
         """A look, or a write that is judged."""
         says = f"{call.name} {json.dumps(call.arguments, ensure_ascii=False, default=str)}"
         try:
@@ -106,15 +114,14 @@ class Data:
         return f"{id} ({row['kind']}): {json.dumps(fields, ensure_ascii=False, default=str)}"
 
 
-def _tools(templates: list[str]) -> tuple[Tool, ...]:
-    """Generic ones."""
-    made: Json = {"type": "string", "enum": templates}
+def _tools(id: Json, templates: list[str]) -> tuple[Tool, ...]:
+    made: Json = {**WORDS, "enum": templates}
     return (
-        function("look", "All fields of a thing; without an id, the ids of all things by kind.", (), id=ID),
-        function("set", "Sets a field of a thing.", ("id", "field", "value"), id=ID, field=WORDS, value=VALUE),
-        function("move", "Puts a thing, or the player, into another thing or a place.", ("id", "to"), id=ID, to=ID),
-        function("create", "Makes a new thing from a page or kind; gives its id.", ("template",), template=made, to=ID),
-        function("remove", "Removes a thing.", ("id",), id=ID),
+        function("look", "All fields of a thing; without an id, the ids of all things by kind.", (), id=id),
+        function("set", "Sets a field of a thing.", ("id", "field", "value"), id=id, field=WORDS, value=VALUE),
+        function("move", "Puts a thing, or the player, into another thing or a place.", ("id", "to"), id=id, to=id),
+        function("create", "Makes a new thing from a page or kind; gives its id.", ("template",), template=made, to=id),
+        function("remove", "Removes a thing.", ("id",), id=id),
         FINISH,
     )
 
@@ -175,7 +182,7 @@ class Bare:
         self._model, self._pages = model, pages
 
     async def solve(self, case: Case, at: Environment, epoch: int) -> Attempt:
-        return await acted(case, at, self._model, Data(case, at), ORDER, self._pages)
+        return await acted(case, self._model, Data(case, at), prompt(at, ORDER, self._pages))
 
 
 @asynccontextmanager

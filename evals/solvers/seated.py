@@ -6,8 +6,10 @@ in it is left to chance or to a clock. It must not know what is asked.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -23,7 +25,6 @@ from evals.cases import Case
 from evals.environment import PLAYER, Environment
 from evals.limits import LimitError
 from evals.solvers import Needs
-from kb import library
 from kb.referee import parts
 from router.cache import AnswerCache
 from rulebound.answering import Answering
@@ -43,7 +44,6 @@ class Counted:
     def __init__(self, model: Model):
         self._model = model
         self._calls: list[Json] = []
-        self._open, self._together = 0, False
         self._dropped: list[ToolCall] = []
         self.broken: Exception | None = None
         """Why the run itself cannot go on. Callers have fallbacks and tasks of their own: it must not be lost in them."""
@@ -53,11 +53,9 @@ class Counted:
         entry = self._begun(request.purpose)
         try:
             answer = await self._model.chat(request)
-        except Exception as error:
+        except BaseException as error:
             self._failed(entry, error)
             raise
-        finally:
-            self._open -= 1
         return self._answered(entry, answer)
 
     async def stream(self, request: Request) -> AsyncGenerator[Piece]:
@@ -68,11 +66,9 @@ class Counted:
                 if piece.answer is not None:
                     self._answered(entry, piece.answer)
                 yield piece
-        except Exception as error:
+        except BaseException as error:
             self._failed(entry, error)
             raise
-        finally:
-            self._open -= 1
 
     async def embed(
         self, texts: Sequence[str], *, principal: str = "local", deadline: float = 10.0
@@ -81,29 +77,25 @@ class Counted:
         entry = self._begun("embed")
         try:
             return await self._model.embed(texts, principal=principal, deadline=deadline)
-        except Exception as error:
+        except BaseException as error:
             self._failed(entry, error)
             raise
-        finally:
-            self._open -= 1
 
     def taken(self) -> tuple[Json, ...]:
-        """In the order in which they began; those of a message that asked several at once, in that of their contents, because
-        who begins first among them is chance."""
+        """In the order in which they began; those of a team in that of their contents, because its members work at once, and who
+        begins first is chance."""
         calls, self._calls = self._calls, []
-        together, self._together = self._together, False
-        return tuple(sorted(calls, key=repr) if together else calls)
+        team = iter(sorted((each for each in calls if each["purpose"] == "team"), key=repr))
+        return tuple(next(team) if each["purpose"] == "team" else each for each in calls)
 
     def given_up(self) -> list[ToolCall]:
         """Calls of tools that were not offered, since it was asked last."""
         dropped, self._dropped = self._dropped, []
-        return dropped
+        return sorted(dropped, key=repr)
 
     def _begun(self, purpose: Purpose) -> Json:
         entry: Json = {"purpose": purpose, "calls": 1}
         self._calls.append(entry)
-        self._open += 1
-        self._together = self._together or self._open > 1
         return entry
 
     def _answered(self, entry: Json, answer: Answer) -> Answer:
@@ -111,12 +103,14 @@ class Counted:
         self._dropped += answer.dropped
         return answer
 
-    def _failed(self, entry: Json, error: Exception) -> None:
+    def _failed(self, entry: Json, error: BaseException) -> None:
         if isinstance(error, CassetteError | LimitError):
             self.broken = self.broken or error
         if isinstance(error, ModelError):
             _take(entry, error.usage)
             entry["failed"] = error.kind
+        elif isinstance(error, asyncio.CancelledError):
+            entry |= {"calls": 0, "failed": "timeout"}  # as a tape tells it
 
 
 def _take(entry: Json, usage: Sequence[Usage]) -> None:
@@ -141,6 +135,10 @@ class Seated:
     knowledge: KnowledgeService
     model: Counted | None
 
+    def now(self) -> datetime:
+        """The time, which does not pass."""
+        return self.at.session.rulebook.settings.begins
+
     async def game(self) -> Game:
         """As it stands."""
         return await self.games.game(self.handle, self.asker.id)
@@ -156,18 +154,25 @@ class Seated:
         return {**about, "persona": self.case.persona, "key": key}
 
 
-async def sit(case: Case, at: Environment, epoch: int, needs: Needs) -> Seated:
+def drawn(case: Case, epoch: int, seed: int) -> Random:
+    """All that is by chance in an attempt. `seed` is the run's."""
+    return Random(f"{case.id}\0{epoch}\0{seed}")
+
+
+async def sit(
+    case: Case, at: Environment, epoch: int, needs: Needs, services: type[GameService] = GameService
+) -> Seated:
     """A seat in a new game at the case's beginning. Raises `CaseError`."""
     state, dialogue = at.begin(case)
-    drawn = Random(f"{case.id}\0{epoch}\0{needs.seed}")
-    handle, id, player = (f"{drawn.getrandbits(128):032x}" for _ in range(3))
+    chance = drawn(case, epoch, needs.seed)
+    handle, id, player = (f"{chance.getrandbits(128):032x}" for _ in range(3))
     where, begins = at.world.where, at.session.rulebook.settings.begins
     asker = _asker(case)
     seat = Seat(handle, id, player, PLAYER, asker.id, "you", case.role)
     record = GameRecord(
         id=id,
         world=where.location,
-        seed=_seed(case),
+        seed=seed_of(case),
         commit=at.world.commit,
         version=0,
         hash=state.hash,
@@ -181,7 +186,7 @@ async def sit(case: Case, at: Environment, epoch: int, needs: Needs) -> Seated:
     await store.commit(Commit(record, NEW, whole(held), (), (seat,)))
     model = None if needs.model is None else Counted(needs.model)
     # As `rulebound.app.build` composes it, over the world that is open here.
-    games = GameService(
+    games = services(
         store,
         lambda _: at.world,
         now=lambda: begins,
@@ -190,8 +195,8 @@ async def sit(case: Case, at: Environment, epoch: int, needs: Needs) -> Seated:
         judging=None if model is None else Judging(Batching(model)),
     )
     answering = Answering(model, store, games, lambda _: at.world, MemoryCheckpoints(), now=lambda: begins)
-    answering.cache = AnswerCache(store.expiring, model, chance=drawn.random)
-    fixed = {} if where.location in library.worlds() else {at.session.rulebook.settings.id: where.location}
+    answering.cache = AnswerCache(store.expiring, model, chance=chance.random)
+    fixed = {at.session.rulebook.settings.id: where.location}
     knowledge = KnowledgeService(MemorySpaces(), fixed, home=needs.home, cache=needs.home / "cache")
     return Seated(case, at, asker, handle, store, games, answering, knowledge, model)
 
@@ -202,7 +207,7 @@ def _asker(case: Case) -> Principal:
     return Principal.of("evaluator", *roles, narrowed=frozenset({"kb:read", "game:play", "game:direct"}))
 
 
-def _seed(case: Case) -> int:
-    """The game's seed with which its turn n throws the same dice as turn n of everybody else who plays the case
+def seed_of(case: Case, version: int = 0) -> int:
+    """The game's seed with which its turn n after a version throws the same dice as turn n of everybody else who plays the case
     (`Environment.inputs`): `agents.turns.Turns.inputs`, solved for the seed."""
-    return (case.seed * 1_000 - 1) * UNDOING % MODULUS
+    return (case.seed * 1_000 - 1 - version) * UNDOING % MODULUS

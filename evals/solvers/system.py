@@ -7,17 +7,21 @@ of its own, as it were (`evals.solvers.seated`). It must not know scorers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
+from agents.game import GameService
 from agents.models.model import ToolCall
 from evals.attempts import Attempt, Status, Step, shown
 from evals.cases import Case, CaseError
 from evals.environment import PLAYER, Environment
+from evals.oracle import outside, recorded
 from evals.saying import SAYING, Saying
 from evals.solvers import Needs, Solver
 from evals.solvers.seated import Seated, sit
 from kb.referee import Action, State
+from kb.types import storable
 from router import Answered
 from storage import TurnRecord
 from storage.records import Json
@@ -39,20 +43,24 @@ def by_router(seated: Seated) -> Way:
 class System:
     """A solver whose messages go a way."""
 
-    def __init__(self, needs: Needs, way: Callable[[Seated], Way] = by_router):
-        self._needs, self._way = needs, way
+    def __init__(self, needs: Needs, way: Callable[[Seated], Way] = by_router, games: type[GameService] = GameService):
+        self._needs, self._way, self._games = needs, way, games
         self._closing: set[asyncio.Task[None]] = set()
+
+    def lines(self, case: Case, at: Environment, epoch: int) -> Iterable[str]:
+        """What is said, one after the other; a task in one."""
+        return [turn.says for turn in case.turns] or [case.task]
 
     async def solve(self, case: Case, at: Environment, epoch: int) -> Attempt:
         """Raises `CaseError`, and `CassetteError` or `LimitError` where the run itself cannot go on."""
-        seated = await sit(case, at, epoch, self._needs)
+        seated = await sit(case, at, epoch, self._needs, self._games)
         way = self._way(seated)
         states: list[State] = [(await seated.game()).state]
         steps: list[Step] = []
         error = ""
         try:
-            for number, turn in enumerate(case.turns):
-                step, state = await _said(seated, way, turn.says, number)
+            for number, line in enumerate(self.lines(case, at, epoch)):
+                step, state = await _said(seated, way, line, number)
                 steps.append(step)
                 states.append(state)
         except CaseError:
@@ -66,7 +74,8 @@ class System:
             task = asyncio.create_task(seated.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
-        return Attempt(tuple(steps), tuple(states), tuple(range(1, len(steps) + 1)), error, PLAYER)
+        turns = tuple(range(1, min(len(steps), len(case.turns)) + 1))
+        return Attempt(tuple(steps), tuple(states), turns, error, PLAYER)
 
     async def close(self) -> None:
         """Ends what attempts left."""
@@ -85,10 +94,14 @@ async def _said(seated: Seated, way: Way, message: str, number: int) -> tuple[St
         raise
     if model is not None and model.broken is not None:
         raise model.broken
+    # What is remembered of it is in mind before the next message comes, however fast that is.
+    await seated.answering.voices.close()
     after = await seated.game()
     turns = await seated.store.turns(after.record.id, before.record.version)
     models, dropped = (model.taken(), model.given_up()) if model is not None else ((), ())
-    return _step(message, answered, turns, models, dropped, after.state), after.state
+    step = _step(message, answered, turns, models, dropped, after.state)
+    legal = recorded(seated.at.session, before.state, PLAYER, before.dialogue, turns)
+    return replace(step, executed=outside(legal, after.state)), after.state
 
 
 def _step(
@@ -104,7 +117,7 @@ def _step(
     last: Json = actions[-1] if actions else {}
     status = _status(answered, actions)
     return Step(
-        message,
+        storable(message),
         answered.text,
         status,
         actions=tuple(map(_shown, actions)),

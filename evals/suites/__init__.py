@@ -33,9 +33,11 @@ class Suite:
 
 SUITES = {
     "play": "evals.suites.play",
+    "rules": "evals.suites.rules",
     "knowledge": "evals.suites.knowledge",
     "memory": "evals.suites.memory",
     "router": "evals.suites.router",
+    "attack": "evals.suites.attack",
 }
 """By name the module, whose `SUITE` it is."""
 
@@ -54,7 +56,8 @@ def suite(name: str, revision: str | None = None) -> Suite:
 
 
 def _of(where: Where) -> list[Case]:
-    """Scenario pages, and files in `evals/` beside them."""
+    """Scenario pages, and files in `evals/` beside them; a folder without pages holds such files alone."""
     folder = Path(where.path)
     files = sorted((folder / "evals").glob("*.jsonl")) if folder.is_dir() else []
-    return [*scenarios_of(where), *(case for file in files for case in read(file))]
+    alone = files and next(folder.rglob("*.md"), None) is None
+    return [*([] if alone else scenarios_of(where)), *(case for file in files for case in read(file))]

@@ -168,8 +168,29 @@ def generate(
     count: Annotated[int, typer.Argument(metavar="N", min=1, help="How many cases.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder: a knowledge base with cases.")],
     seed: SeedOption = 0,
+    size: Annotated[int, typer.Option(min=0, help="Of each world or policy; 0: as is usual.")] = 0,
 ) -> None:
     """Make cases whose answers are known: run them by `eval run DIR`."""
     from rulebound.commands.evals import generated
 
-    finish(generated(kind, count, seed, out))
+    finish(generated(kind, count, seed, out, size))
+
+
+@eval_app.command(name="import")
+def import_(
+    form: Annotated[str, typer.Argument(metavar="FORM", help="jsonl, csv, database or transcript.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="A new folder: cases, and a knowledge base where there was none.")
+    ],
+    world: Annotated[
+        str, typer.Option(metavar="WORLD|PATH", help="What they are played in, where the file does not say.")
+    ] = "",
+    name: Annotated[
+        Optional[list[str]], typer.Option(metavar="OURS=THEIRS", help="What the file calls a field; again for more.")
+    ] = None,
+) -> None:
+    """Take in cases of another form. Exit 1: something was left out, and this is what and why."""
+    from rulebound.commands.evals import imported
+
+    finish(imported(form, file, out, world, name or []))

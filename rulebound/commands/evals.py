@@ -169,7 +169,7 @@ def gated(folder: Path, baseline: Path, *, write: bool = False) -> int:
     verdict = gate(Baseline.read(baseline), rows)
     for each in lines(verdict):
         print(each)
-    return 1 if verdict.failed else 0
+    return 0 if verdict.passed else 1
 
 
 def generated(kind: str, count: int, seed: int, out: Path, size: int = 0) -> int:
@@ -179,3 +179,19 @@ def generated(kind: str, count: int, seed: int, out: Path, size: int = 0) -> int
     folder = generate(kind, count, seed, out, size)
     print(f"{count} cases: rulebound eval run {folder}")
     return 0
+
+
+def imported(form: str, file: Path, out: Path, world: str, names: Sequence[str]) -> int:
+    """Takes cases in and tells what was left out; 1 where something was. Raises `CaseError`."""
+    from evals.importers import read as read_cases
+    from evals.importers import save
+
+    told = dict(each.split("=", 1) for each in names if "=" in each)
+    if len(told) < len(names):
+        raise CaseError("A name is not told twice as OURS=THEIRS", "Write `--name id=task_id`, each once.")
+    found = read_cases(form, file, world=world, names=told)
+    for each in found.problems:
+        print(each, file=sys.stderr)
+    folder = save(found, out)
+    print(f"{len(found.cases)} cases, {len(found.problems)} left out: rulebound eval run {folder}")
+    return 1 if found.problems else 0

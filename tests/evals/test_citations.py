@@ -1,7 +1,5 @@
 """What an answer's citations are worth is found out from the pages, not from the answer."""
 
-from pathlib import Path
-
 import pytest
 
 from evals.attempts import Attempt, Step
@@ -126,12 +124,19 @@ def test_the_check_of_support_agrees_with_the_labels_as_the_docs_say() -> None:
 
 
 def _world(name: str):
-    from agents.worlds import Where, World
+    from agents.worlds import Where, index_of, open_location
 
-    return World.open(Where.of(name)).index
+    return index_of(open_location(Where.of(name), None), None)
 
 
-def test_a_hostile_answer_is_checked_in_bounded_time(inns: Environment, tmp_path: Path) -> None:
-    answer = "The pages " + "say " * 20_000 + "# " * 5_000 + "|" * 5_000
-    _, figures, _ = scored(inns, answer, RENT, RENT, *[f"{'#' * 300}:{n}" for n in range(50)])
-    assert figures["citations_exist"] == 2
+@pytest.mark.parametrize(
+    "citation", ["\0#a:1", "\ud800#\ud800:1", "a" * 99_999, "#" * 999 + ":1", f"{RENT}99999999", "a#b:٣"]
+)
+def test_a_hostile_citation_leads_nowhere(inns: Environment, citation: str) -> None:
+    assert scored(inns, "Twelve.", citation)[0] == {("citations", False)}
+
+
+def test_of_an_answer_without_end_only_so_much_is_looked_at(inns: Environment) -> None:
+    answer = "The best room costs twelve. " * 5_000 + "say " * 20_000 + "\n|" * 5_000
+    _, figures, _ = scored(inns, answer, RENT, RENT)
+    assert (figures["citations_exist"], figures["sentences"]) == (2, 200)

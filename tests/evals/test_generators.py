@@ -66,7 +66,6 @@ def test_random_worlds_of_every_size_have_a_solution_that_a_model_of_the_pages_c
             assert model.where[drawn.treasure] == drawn.altar
 
 
-@pytest.mark.requirement("0.18")
 def test_random_worlds_are_solved_by_their_solution(tmp_path: Path) -> None:
     folder = generate("worlds", 4, 3, tmp_path / "kb")
     rows = played(folder, tmp_path, "expert", "rules")
@@ -82,7 +81,6 @@ def test_a_world_whose_door_lost_its_key_is_not_solved(tmp_path: Path) -> None:
     assert len(unsolved(played(folder, tmp_path, "expert"))) == 1
 
 
-@pytest.mark.requirement("0.18")
 def test_the_oracle_and_the_rules_agree_on_made_up_policies(tmp_path: Path) -> None:
     folder = generate("policies", 250, 11, tmp_path / "kb")
     rows = played(folder, tmp_path, "rules")
@@ -115,7 +113,6 @@ def test_facts_lie_at_and_beside_the_thresholds() -> None:
     assert set(ORDERS) >= {"<", "<=", ">", ">="}
 
 
-@pytest.mark.requirement("0.18")
 def test_actions_that_were_changed_are_refused_and_change_nothing(tmp_path: Path) -> None:
     folder = generate("mutations", 120, 4, tmp_path / "kb")
     rows = played(folder, tmp_path, "rules")

@@ -49,7 +49,7 @@ async def test_each_case_is_played_as_often_as_there_are_epochs_by_each_contende
     assert [n for _, n, _ in told] == list(range(1, 13))
     assert {all_ for _, _, all_ in told} == {12}
     assert [row.solved for row in done.rows[:6]] == [True, True, True, True, False, False]
-    assert done.rows[4].why == "room == bar at the end: `room == bar` does not hold"
+    assert done.rows[4].why == "state room == bar at the end: `room == bar` does not hold"
     assert [row.line() for row in read(tmp_path)] == [row.line() for row in done.rows]
 
 
@@ -139,4 +139,4 @@ def test_results_that_cannot_be_read_are_told_with_their_line(tmp_path: Path, li
 async def test_gold_that_the_rules_no_longer_do_is_told_as_such(tmp_path: Path) -> None:
     gone = Case("gone", "cloak", (Turn("west"),), Expect(state="gold"), gold=("west", "up"), at="mine.jsonl:1")
     (row,) = (await ran(tmp_path, Plan("own", (gone,)), rules=Rules())).rows
-    assert row.why.startswith("gold at the end: mine.jsonl:1: gold: 'up' is not done: ")
+    assert row.why.startswith("state gold at the end: mine.jsonl:1: gold: 'up' is not done: ")

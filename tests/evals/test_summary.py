@@ -56,7 +56,7 @@ def test_results_are_told_apart_by_world_and_by_tag() -> None:
 def test_a_case_that_failed_is_told_with_its_epochs_and_why() -> None:
     told = summarise(HEAD, ROWS)["contenders"]
     assert told["rules:none"]["failed"] == [
-        {"case": "b", "epochs_failed": [1], "why": "me.gold = 3 at the end: it is 2"}
+        {"case": "b", "epochs_failed": [1], "why": "state me.gold = 3 at the end: it is 2"}
     ]
     assert told["bare:tiny"]["failed"] == [{"case": "a", "epochs_failed": [1], "why": "the model did not answer"}]
     assert told["bare:tiny"]["errors"] == 1

@@ -1,9 +1,12 @@
 """The system as it is plays cases: each in a process of its own, from the case's beginning, and the same each time."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agents.game import GameService, Reply
 from agents.worlds import Where
 from evals.attempts import Attempt
 from evals.cases import Case, Expect, Turn
@@ -91,3 +94,41 @@ async def test_attempts_leak_nothing_to_one_another(tmp_path: Path) -> None:
         attempts = [await playing.solve(case, at, epoch) for epoch in (1, 2)]
     assert attempts[0].steps == attempts[1].steps
     assert verdict(case, attempts[1], at).solved
+
+
+async def test_a_change_that_the_referee_did_not_make_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case("c", "cloak", (Turn("west"), Turn("look")))
+    act = GameService.act
+
+    async def cheats(self: GameService, handle: str, principal: str, text: str = "", **options: Any) -> Reply:
+        reply = await act(self, handle, principal, text, **options)
+        world, held = await self._turns.held((await self.game(handle, principal)).record.id, False)  # pyright: ignore[reportPrivateUsage]
+        turn = world.session.referee.frame(held.state, "player")
+        turn.write("player", "score", 2, "cheat", checked=True)
+        self._turns.keep(replace(held, state=turn.finish()))  # pyright: ignore[reportPrivateUsage]
+        return reply
+
+    monkeypatch.setattr(GameService, "act", cheats)
+    attempt = await played(case, tmp_path)
+    assert attempt.steps[0].executed == ("player.score: 0 → 2",)
+
+
+async def test_by_chance_a_task_is_played_until_it_is_done_and_the_same_each_time(tmp_path: Path) -> None:
+    task = Case("t", "cloak", task="go west", expect=Expect(check=("player.location == 'cloakroom'",)), steps=50)
+    one, other = await played(task, tmp_path, "random"), await played(task, tmp_path, "random")
+    assert one.steps == other.steps
+    assert one.final.rows["player"]["location"] == "cloakroom"
+    assert [each.rows["player"]["location"] for each in one.states].count("cloakroom") == 1
+    said = await played(Case("s", "cloak", (Turn("west"), Turn("look"))), tmp_path, "random")
+    assert (len(said.steps), said.turns) == (2, (1, 2))
+    assert all(each.status == "done" for each in said.steps)
+
+
+async def test_a_hostile_player_counts_by_what_must_never_be_alone(tmp_path: Path) -> None:
+    case = Case("h", "cloak", (Turn("west", Expect(refused=True)),), Expect(check=("player.score == 2",)), steps=40)
+    at = environments([case, replace(case, id="n", never=("player.score == 0",))])[where_of(case)]
+    async with opened("fuzz", Needs(None, tmp_path)) as playing:
+        attempt = await playing.solve(case, at, 1)
+    assert (len(attempt.steps), attempt.error) == (40, "")
+    assert verdict(case, attempt, at).solved
+    assert not verdict(replace(case, never=("player.score == 0",)), attempt, at).solved

@@ -144,7 +144,16 @@ async def test_refusals_and_limits_do_not_open_the_breaker(stack: AsyncExitStack
 
 
 @pytest.mark.parametrize(
-    "said", ["not json", '{"yes": 3}', '{"no": true}', "[1]", '{"yes": NaN}', '{"yes": true, "a": "\\u0000"}']
+    "said",
+    [
+        "not json",
+        '{"yes": 3}',
+        '{"no": true}',
+        "[1]",
+        '{"yes": NaN}',
+        '{"yes": true, "a": "\\u0000"}',
+        '{"yes": true, "a": 18446744073709551616}',
+    ],
 )
 async def test_what_is_no_answer_is_asked_for_once_more_and_then_an_error(
     stack: AsyncExitStack, serve: Serve, said: str

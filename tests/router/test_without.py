@@ -165,3 +165,10 @@ async def test_a_courtesy_takes_no_call(table: Any):
         told = await t.say("thank you")
         assert (told.route, told.tier, told.model_calls, t.asked) == ("direct", "rules", 0, 0)
         assert told.text
+
+
+async def test_a_single_word_that_nobody_knows_is_answered_by_the_rules(table: Any):
+    async with table(world="west-of-house") as t:
+        told = await t.say("xyzzy")
+        assert "don't know how to" in told.text
+        assert (told.turn, told.model_calls) == (1, 0)

@@ -74,6 +74,15 @@ def test_the_lending_policy_has_twenty_five_rules_and_tables() -> None:
     assert len([rule for rule in rulebook.rules.values() if not rule.own]) + len(rulebook.tables) >= 25
 
 
+@pytest.mark.parametrize("name", ["refund-desk", "tournament"])
+def test_a_policy_has_an_example_on_every_rule_and_table_and_a_dozen_scenarios_with_refusals(name: str) -> None:
+    (rulebook,) = checked(name).rulebooks.values()
+    assert [each.id for each in (*rulebook.rules.values(), *rulebook.tables.values()) if not each.examples] == []
+    assert len(rulebook.rules) + len(rulebook.tables) >= 25
+    assert len(rulebook.scenarios) >= 12
+    assert sum(any(turn.refused for turn in each.turns) for each in rulebook.scenarios) >= 12
+
+
 def test_the_tavern_has_six_people_and_eight_rooms() -> None:
     (rulebook,) = checked("tavern").rulebooks.values()
     assert len(rulebook.agents) >= 6

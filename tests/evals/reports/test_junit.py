@@ -28,7 +28,7 @@ def test_each_contender_is_a_suite_and_each_case_a_test_that_fails_with_why_and_
     assert case is not None
     assert (case.get("classname"), case.get("time")) == ("play.system:small", "0.750000")
     (failure,) = case
-    assert failure.get("message") == "2 of 2 epochs: lamp.location == player.id: it is hall"
+    assert failure.get("message") == "2 of 2 epochs: state lamp.location == player.id: it is hall"
     assert failure.get("type") == "state"
     for part in ("scenarios/lamp.md:2", *LINES, "> take lamp\nTaken."):
         assert part in (failure.text or "")

@@ -1,6 +1,8 @@
 """The page of a run, in a real browser from its file: what it shows, how it is used, and that hostile text stays text."""
 
+import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from evals.reports.page import report
 from evals.results import ResultsError
+from evals.summary import summarise, write_summary
 from tests.evals.reports.conftest import LINES, Browse, a_row, a_run, a_step
 
 TEXT = "document.body.innerText"
@@ -29,7 +32,7 @@ def test_the_page_shows_contenders_with_intervals_what_was_left_out_and_each_cas
     )
     assert "1 case that only a model can play was left out" in text
     assert told["cases"] == ["a", "b", "c", "d"]
-    assert "lamp.location == player.id: it is hall" in text
+    assert "state lamp.location == player.id: it is hall" in text
 
 
 def test_cases_are_filtered_by_text_tag_and_failure_and_sorted_by_a_contender(
@@ -117,11 +120,6 @@ def hostile(contender: str = f"rules:{EVIL}") -> list[Any]:
 
 def written(folder: Path, rows: list[Any], **more: Any) -> Path:
     """A run whose text no encoding can hold: it is escaped, as a program of another language would write it."""
-    import json
-    from dataclasses import asdict
-
-    from evals.summary import summarise
-
     folder.mkdir()
     name = rows[0].contender
     head = {
@@ -153,6 +151,23 @@ def test_hostile_text_in_every_field_is_shown_as_text_and_nothing_runs(browse: B
     assert told["text"].count("</script><script>window.pwned=1</script><!--<script><img src=x onerror=") > 10
 
 
+def test_names_that_every_object_has_are_names_as_any_other(browse: Browse, tmp_path: Path) -> None:
+    rows = [
+        a_row("__proto__", "constructor", tags={"toString": "valueOf", "__proto__": "x"}),
+        a_row("constructor", "system:small", solved=False, tags={"toString": "constructor", "__proto__": "y"}),
+    ]
+    told = browse(
+        report(a_run(tmp_path / "run", rows), against=a_run(tmp_path / "before", rows)),
+        ("tell", "cases", CASES),
+        ("tell", "strata", "document.querySelector('#strata').innerText"),
+        ("click", "#cases tbody th button"),
+        ("tell", "text", DIALOG),
+    )
+    assert told["cases"] == ["__proto__", "constructor"]
+    assert "NaN" not in told["strata"]
+    assert "Take the lamp of __proto__" in told["text"]
+
+
 def test_a_line_of_a_million_characters_is_cut_until_it_is_asked_for(browse: Browse, tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", [a_row("a", steps=(a_step("x" * 1_000_000),))])
     told = browse(
@@ -164,6 +179,22 @@ def test_a_line_of_a_million_characters_is_cut_until_it_is_asked_for(browse: Bro
     )
     assert told["cut"] < 5_000
     assert told["whole"] > 1_000_000
+
+
+def test_a_page_without_room_holds_the_transcripts_that_failed_and_says_which_are_elsewhere(
+    browse: Browse, tmp_path: Path
+) -> None:
+    long = (a_step("good " * 500),)
+    run = a_run(tmp_path / "run", [a_row("good", steps=long), a_row("bad", solved=False)])
+    told = browse(
+        report(run, room=1_000),
+        ("click", "#cases tbody tr:nth-child(2) th button"),
+        ("tell", "bad", DIALOG),
+        ("click", "#previous"),
+        ("tell", "good", DIALOG),
+    )
+    assert "User: take lamp" in told["bad"]
+    assert "no room for the transcript; results.jsonl beside it has it" in told["good"]
 
 
 def test_five_thousand_rows_come_a_piece_at_a_time_and_the_last_is_found(browse: Browse, tmp_path: Path) -> None:
@@ -211,6 +242,13 @@ def test_the_page_fits_a_phone_and_has_contrast_in_the_dark(
     assert told["wide"] <= 0
     assert told["contrast"] >= 4.5
     assert told["unnamed"] == 0
+
+
+def test_a_run_in_which_nothing_was_played_is_a_page_too(browse: Browse, two_contenders: Path) -> None:
+    (two_contenders / "results.jsonl").write_text("")
+    head = json.loads((two_contenders / "summary.json").read_text())["run"]
+    write_summary(two_contenders, head, [], ["a"])
+    assert "0 of 0 cases" in browse(report(two_contenders), ("tell", "text", TEXT))["text"]
 
 
 def test_the_same_results_give_the_same_bytes_and_nothing_in_them_is_from_elsewhere(two_contenders: Path) -> None:

@@ -1,8 +1,11 @@
 """A run, a comparison and a run that goes on, as a terminal or a file shows them."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from evals.comparing import compare
 from evals.reports import terminal
@@ -20,17 +23,39 @@ def shown(run: Path, **given: Any) -> str:
 def test_a_run_is_shown_by_contender_with_strata_and_what_failed_and_why(two_contenders: Path) -> None:
     lines = [" ".join(line.split()) for line in shown(two_contenders).splitlines()]
     assert lines[0] == "play: 5 cases, epochs 2, seed 0"
-    assert lines[1].startswith("Contender Cases Solved (95%) pass@2 pass^2 Illegal tried done Calls Tokens Cost In all")
-    assert lines[3] == "system:small 4 62.5% (22.2-90.7) 75.0% 50.0% 8 0 1 98 $0.002 $0.016"
+    assert lines[1] == "Contender Cases Solved (95%) pass@2 pass^2"
+    assert lines[3] == "system:small 4 62.5% (22.2-90.7) 75.0% 50.0%"
+    assert lines[4] == "Contender Illegal (done) Calls Tokens Cost In all"
+    assert lines[6] == "system:small 8 (0) 1 98 $0.002 $0.016"
     assert "phrase 2 100.0% (34.2-100.0) 25.0% (3.7-74.4)" in lines
-    at = lines.index("b (2 of 2 epochs): lamp.location == player.id: it is hall")
+    at = lines.index("b (2 of 2 epochs): state lamp.location == player.id: it is hall")
     assert lines[at - 1 : at + 3] == ["Not solved by system:small: 2", lines[at], *LINES]
 
 
 def test_where_it_is_no_terminal_it_is_plain_text_with_each_row_on_a_line(tmp_path: Path) -> None:
     text = shown(a_run(tmp_path / "run", [a_row("x" * 250, "system:" + "m" * 250, solved=False)]))
     assert text.isascii()
-    assert sum("m" * 250 in line for line in text.splitlines()) == 2
+    assert sum("m" * 250 in line for line in text.splitlines()) == 3
+
+
+def test_a_terminal_of_80_columns_holds_the_figures_of_long_names(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    out = io.StringIO()
+    rows = [
+        a_row(case, f"system:model-{n}-coder-1.5b", epoch, tags={"kind": case})
+        for n in range(5)
+        for case in "ab"
+        for epoch in (1, 2)
+    ]
+    run = a_run(tmp_path / "run", rows)
+    terminal.show(summary_of(run), on=Console(file=out, force_terminal=True, width=80, color_system=None))
+    text = out.getvalue()
+    assert text.count("system:model-3-coder-1.5b") == 2
+    assert "100.0% (34.2-100.0)   100.0%   100.0%" in text
+    assert "0 (0)" in text
+    assert re.search(r"^ a +1( +100\.0%){5}", text, re.MULTILINE)
+    assert "…" not in text
 
 
 def test_what_players_and_models_say_cannot_steer_the_terminal_or_pretend_to_be_markup(tmp_path: Path) -> None:
@@ -64,6 +89,21 @@ def test_a_comparison_tells_the_difference_its_chance_and_which_cases_turned(tmp
         ["won", "c1", "0/1", "->", "1/1:"],
     ]
     assert "  … 16 more in report.html" in rest
+
+
+def test_the_python_of_the_page_about_reports_does_what_it_says(
+    two_contenders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = Path(__file__).parents[3] / "docs/evaluators/reports.md"
+    (code,) = re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    two_contenders.rename(tmp_path / "play")
+    a_run(tmp_path / "before", [a_row("b", "system:small")])
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert {file.name for file in (tmp_path / "play").iterdir()} >= {"report.html", "junit.xml"}
+    told = capsys.readouterr().out
+    assert "Not solved by system:small: 2" in told
+    assert "system:small: 100.0% -> 0.0%" in told
 
 
 def test_a_run_that_goes_on_tells_each_tenth_of_the_way_where_there_is_no_terminal() -> None:
