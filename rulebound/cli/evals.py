@@ -50,7 +50,9 @@ CallsOption = Annotated[
 CostOption = Annotated[Optional[float], typer.Option("--max-cost", min=0, help="US dollars, at most; then it stops.")]
 JudgeOption = Annotated[
     Optional[str],
-    typer.Option("--judge", metavar="NAME", help="The model that is asked what nothing else can tell. [default: nobody]"),
+    typer.Option(
+        "--judge", metavar="NAME", help="The model that is asked what nothing else can tell. [default: nobody]"
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="What `eval run` left.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,10 @@ def test_ten_thousand_cases_are_read_and_written_as_they_were(tmp_path: Path) ->
     write(tmp_path / "c.jsonl", cases)
     found = read(tmp_path / "c.jsonl")
     assert [(each.id, each.turns, each.tags) for each in found] == [(each.id, each.turns, each.tags) for each in cases]
+
+
+def test_what_is_written_is_read_back_the_same(tmp_path: Path) -> None:
+    told = Expect(calls=0, refused=False, question=False, declines=False, check=("a == 1",))
+    case = Case("a", "cloak", (Turn("x", told), Turn("y")), told, never=("b",), tags={"kind": "k"}, seed=3)
+    write(tmp_path / "cases.jsonl", [case])
+    assert [replace(each, at="") for each in read(tmp_path / "cases.jsonl")] == [case]
