@@ -15,8 +15,8 @@ from kb.referee import Action, Outcome, State, TraceLine
 from kb.session import Said
 from storage.records import Json
 
-Status = Literal["done", "refused", "question", "not-understood", "answered", "failed"]
-"""`answered`: nothing was to be done. `failed`: the solver broke; why stands in `reason`."""
+Status = Literal["done", "refused", "question", "not-understood", "answered"]
+"""`answered`: nothing was to be done."""
 
 
 @dataclass(frozen=True, slots=True)

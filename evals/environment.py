@@ -7,6 +7,7 @@ It must not know solvers.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -218,7 +219,11 @@ def environments(
 ) -> dict[Where, Environment]:
     """The worlds of cases. Raises `CaseError`, and `agents.worlds.WorldError` where one cannot be played."""
     by: dict[Where, list[Case]] = {}
+    ids: dict[str, Case] = {}
     for case in cases:
+        if (other := ids.setdefault(case.id, case)) is not case:  # results are told apart by it
+            where = " and ".join(each.at or each.world for each in (other, case))
+            raise CaseError(f"Two cases have the id {case.id!r}: {where}", "Give one another id, or leave one out.")
         by.setdefault(where_of(case, revision), []).append(case)
     bases: dict[tuple[str, str | None], tuple[Source, Checked]] = {}
     found: dict[Where, Environment] = {}
@@ -240,8 +245,11 @@ def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:
     several = where.experience is None and not checked.errors and len(checked.rulebooks) > 1
     names = sorted(checked.rulebooks) if several else [where.experience]
     books = [(chosen(checked, name), name or "") for name in names]
-    return [
-        replace(of_scenario(each, where.location, name), tags={"world": book.settings.id, "kind": "scenario"})
-        for book, name in books
-        for each in book.scenarios
-    ]
+    ids = Counter(each.id for book, _ in books for each in book.scenarios)
+    found: list[Case] = []
+    for book, name in books:
+        for each in book.scenarios:
+            case = of_scenario(each, where.location, name)
+            id = f"{name}/{each.id}" if ids[each.id] > 1 else each.id  # experiences may share a page
+            found.append(replace(case, id=id, tags={"world": book.settings.id, "kind": "scenario"}))
+    return found

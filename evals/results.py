@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,28 @@ class Row:
 
     @staticmethod
     def load(data: Json) -> Row:
-        """From its line. Raises `TypeError` or `KeyError`."""
+        """From its line. Raises `ValueError`, `TypeError` or `KeyError`."""
         given: Any = {**data, "checks": tuple(data["checks"]), "steps": tuple(data["steps"])}
-        return Row(**given)
+        row, step, checked = _types()
+        for each in given["steps"]:
+            step.validate_python({"says": "", "answer": "", "status": "done", **each})
+        for each in given["checks"]:
+            checked.validate_python({"kind": "", "what": "", **each})
+        found = Row(**given)
+        if row.validate_python(data) != found:  # what was read for what it is not, as "false" for a yes
+            raise ValueError("a value is of another type")
+        return found
+
+
+@cache
+def _types() -> tuple[Any, Any, Any]:
+    """What checks a row, its steps and its checks."""
+    from pydantic import TypeAdapter  # for those who read files
+
+    from evals.attempts import Step
+    from evals.scoring import Checked
+
+    return TypeAdapter(Row), TypeAdapter(Step), TypeAdapter(Checked)
 
 
 def read(folder: Path) -> list[Row]:
@@ -99,35 +119,13 @@ def _rows(file: Path) -> Iterable[Row]:
         lines = file.read_text("utf-8").split("\n")  # a text in a row may hold other ends of lines
     except (OSError, UnicodeDecodeError) as error:
         raise ResultsError(f"{file}: {error}") from None
-    check = _checker()
     for number, line in enumerate(lines, 1):
         if not line:
             continue
         try:
-            data = json.loads(line)
-            check(data)
-            yield Row.load(data)
+            yield Row.load(json.loads(line))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ResultsError(f"{file}:{number}: this is no row: {error!r}") from None
-
-
-def _checker() -> Callable[[Json], None]:
-    """Raises `ValueError` or `KeyError` for what `Row` or its steps and checks cannot be."""
-    from pydantic import TypeAdapter  # for those who read files
-
-    from evals.attempts import Step
-    from evals.scoring import Checked
-
-    row, step, checked = TypeAdapter(Row), TypeAdapter(Step), TypeAdapter(Checked)
-
-    def check(data: Json) -> None:
-        row.validate_python(data)
-        for each in data["steps"]:
-            step.validate_python({"says": "", "answer": "", "status": "done", **each})
-        for each in data["checks"]:
-            checked.validate_python({"kind": "", "what": "", **each})
-
-    return check
 
 
 def write(folder: Path, rows: Sequence[Row]) -> None:
@@ -182,7 +180,7 @@ class Journal:
             try:
                 told: Json = json.loads(line) if line.endswith(b"\n") else {}
                 row, seconds = Row.load(told["row"]), float(told["seconds"])
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, RecursionError):
                 break
             self.rows[row.key] = row, seconds
             good += len(line)

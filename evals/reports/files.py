@@ -46,6 +46,8 @@ class Contender:
     """What is shown of one; there is more in the file."""
 
     cases: int
+    attempts: int
+    errors: int
     solved: Share
     pass_at: dict[str, float]
     pass_all: dict[str, float]

@@ -45,6 +45,10 @@ def show(summary: Json, rows: Sequence[Row] = (), on: Console | None = None, *, 
     epochs = head["epochs"]
     on.print(f"{line(head['suite'])}: {head['cases']} cases, epochs {epochs}, seed {head['seed']}", style="bold")
     _figures(on, {name: contenders[name] for name in names}, epochs)
+    for name in names:
+        if errors := contenders[name]["errors"]:
+            told = f"{number(errors)} of {number(contenders[name]['attempts'])} attempts broke, or had no answer of the model"
+            on.print(_text(f"{name}: {told}"), style="bold")
     if left_out := summary.get("left_out"):
         on.print(f"Left out where there is no model: {len(left_out)}, which only a model can play")
     for tag in dict.fromkeys(tag for name in names for tag in contenders[name]["by"]):

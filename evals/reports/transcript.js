@@ -71,7 +71,7 @@ function turn(step, other) {
   return make("li", { class: `turn ${status}` },
     make("p", { class: "says" }, make("span", { class: "quiet" }, step.by === "solver" ? "Solver: " : "User: "), text(step.says ?? "", "span")),
     text(step.answer ?? "", "p", { class: "answer" }),
-    make("p", { class: "status" }, make("span", { class: "chip" }, `${{ done: "✓", answered: "✓", question: "?", refused: "✗", failed: "✗" }[status] ?? "?"} ${status}`), other ? make("span", { class: "chip differs" }, "≠ differs here") : null),
+    make("p", { class: "status" }, make("span", { class: "chip" }, `${{ done: "✓", answered: "✓", question: "?", refused: "✗" }[status] ?? "?"} ${status}`), other ? make("span", { class: "chip differs" }, "≠ differs here") : null),
     facts.length ? make("dl", null, facts.flatMap(([name, value]) => [make("dt", null, name), text(value, "dd")])) : null,
     listing("Changes outside the rules, made", step.executed, (each) => text(each, "li"), { class: "note" }),
     listing("Changes outside the rules, tried", step.attempted, (each) => text(each, "li"), { class: "note" }),

@@ -35,7 +35,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A case is solved where it was played to the end and every expectation is met."""
+    """A case is solved where it was played to the end, a model that was asked answered, and every expectation is met."""
 
     solved: bool
     checks: tuple[Checked, ...]
@@ -78,5 +78,14 @@ def verdict(
         figures |= judged.figures
     else:
         checks += [Checked("judge", each, False, "no judge was asked") for each in to_judge(case)]
-    solved = not attempt.error and all(each.met for each in checks)
-    return Verdict(solved, tuple(checks), figures | dict(attempt.extra), attempt.error)
+    error = attempt.error or _unanswered(attempt)
+    solved = not error and all(each.met for each in checks)
+    return Verdict(solved, tuple(checks), figures | dict(attempt.extra), error)
+
+
+def _unanswered(attempt: Attempt) -> str:
+    """Why what came is nothing of the model's: it was asked and answered nothing, and a fallback spoke. An answer in a wrong form
+    (`invalid`) is one, and what embeds may be another model."""
+    calls = [each for step in attempt.steps for each in step.models if each.get("purpose") != "embed"]
+    failed = [each["failed"] for each in calls if each.get("failed", "invalid") != "invalid"]
+    return f"the model gave no answer: {failed[0]}" if calls and len(failed) == len(calls) else ""

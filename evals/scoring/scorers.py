@@ -153,6 +153,7 @@ class Calls:
         calls = [each for step in attempt.steps for each in step.models]
         return {
             "calls": sum(int(each.get("calls", 1)) for each in calls),
+            "failed_calls": sum("failed" in each for each in calls),
             "input_tokens": sum(each.get("input_tokens", 0) for each in calls),
             "output_tokens": sum(each.get("output_tokens", 0) for each in calls),
             "cost": round(sum(each.get("cost", 0.0) for each in calls), 9),

@@ -86,6 +86,8 @@ async def acted(case: Case, model: Model, hands: Hands, system: str) -> Attempt:
     turns: list[int] = []
     error = ""
     for line in [turn.says for turn in case.turns] or [case.task]:
+        if len(steps) >= case.steps:
+            error = error or f"all {case.steps} steps were taken before {line[:80]!r} was said"
         hands.hears(line)
         messages.append(Message("user", f"{Marked(line, 'the user')}\n{Marked(hands.seen(), 'the world')}"))
         over = False

@@ -24,11 +24,12 @@ def cases() -> list[Case]:
 
 def _both(line: Case) -> Iterator[Case]:
     """What a line says by command, and where it has a task, in words: they say all that is asked for in one message, so only the
-    end counts."""
+    end counts. What is refused must be refused there for the same reason: whoever does nothing has not refused."""
     yield replace(line, tags={**line.tags, "said": "command"})
     if line.task:
-        tags = {**line.tags, "said": "words"}
-        yield replace(line, id=f"{line.id}/told", turns=(Turn(line.task),), by=("model",), tags=tags)
+        tags, last = {**line.tags, "said": "words"}, line.turns[-1].expect
+        expect = replace(line.expect, refused=True, reason=last.reason) if last.refused else line.expect
+        yield replace(line, id=f"{line.id}/told", turns=(Turn(line.task),), by=("model",), expect=expect, tags=tags)
 
 
 SUITE = Suite(

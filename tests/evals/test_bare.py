@@ -192,6 +192,14 @@ async def test_a_model_that_does_not_answer_is_told_of_and_nothing_is_solved() -
     assert not found.solved
 
 
+async def test_what_was_never_said_because_no_steps_were_left_is_not_solved() -> None:
+    turns = (Turn("west"), Turn("Change nothing.", Expect(refused=False, question=False)))
+    case = Case("looping", "cloak", turns, steps=1)
+    _, found, _ = await solved("agent", case, call("look"))
+    assert not found.solved
+    assert found.error == "all 1 steps were taken before 'Change nothing.' was said"
+
+
 @pytest.mark.parametrize("solver", ["bare", "agent"])
 async def test_without_a_model_it_says_what_it_needs(solver: str) -> None:
     with pytest.raises(SolverError, match="needs a model"):

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from evals.cases import Case, CaseError, Expect, Turn, read, write
+from evals.environment import environments
 from evals.results import Row
 from evals.results import read as read_rows
 from evals.results import write as write_rows
+from evals.suites import suite
 
 GOOD: dict[str, Any] = {"id": "a", "world": "cloak", "turns": ["look"]}
 
@@ -126,3 +128,23 @@ def test_what_is_written_is_read_back_the_same(tmp_path: Path) -> None:
     case = Case("a", "cloak", (Turn("x", told), Turn("y")), told, never=("b",), tags={"kind": "k"}, seed=3)
     write(tmp_path / "cases.jsonl", [case])
     assert [replace(each, at="") for each in read(tmp_path / "cases.jsonl")] == [case]
+
+
+def test_two_cases_with_one_id_are_told_with_both_places_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "evals").mkdir()
+    for name in ("a", "b"):
+        line = '{"id": "hang", "world": "cloak", "turns": ["west"]}\n'
+        (tmp_path / "evals" / f"{name}.jsonl").write_text(line, "utf-8")
+    with pytest.raises(CaseError, match=r"the id 'hang': a\.jsonl:1 and b\.jsonl:1"):
+        environments(suite(str(tmp_path)).cases())
+
+
+def test_a_scenario_that_experiences_share_is_a_case_of_each(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.md").write_text(f"---\nexperience: {name}\nstart: hall\n---\n# {name}\n", "utf-8")
+    (tmp_path / "hall.md").write_text("---\nplace: hall\n---\n# Hall\nA hall.\n", "utf-8")
+    page = "---\nscenario: around\n---\n# Look around\n| Player says | Answer holds |\n|---|---|\n| look | Hall |\n"
+    (tmp_path / "around.md").write_text(page, "utf-8")
+    cases = suite(str(tmp_path)).cases()
+    assert sorted(each.id for each in cases) == ["one/around", "two/around"]
+    assert len(environments(cases)) == 2

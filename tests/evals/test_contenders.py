@@ -37,6 +37,7 @@ async def test_a_provider_is_asked_alone_and_nothing_is_taken_from_players_budge
         near_row, dead_row = ran.rows
         assert (near_row.contender, near_row.steps[0]["answer"]) == ("system:near", "Near.")
         assert (dead_row.contender, dead_row.steps[0]["models"][0]["failed"]) == ("system:dead", "unavailable")
+        assert (dead_row.solved, dead_row.error) == (False, "the model gave no answer: unavailable")
         assert not far.requests
         assert len(near.requests) == 1
 

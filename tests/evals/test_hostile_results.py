@@ -40,7 +40,7 @@ def test_a_case_may_hold_any_character(tmp_path: Path) -> None:
     "wrong",
     [[], {"case": 5}, {"checks": [1]}, {"checks": [{"what": "x"}]}, {"checks": [{"met": True, "lines": 1}]}, {"steps": {}},
      {"steps": [{"says": 1, "status": "done"}]}, {"steps": [{"says": "x", "status": "x"}]}, {"figures": {"cost": "much"}},
-     {"tags": []}, {"more": 1}],
+     {"tags": []}, {"more": 1}, {"solved": "false"}, {"epoch": "1"}, {"figures": {"cost": "1"}}, {"steps": [1]}],
 )  # fmt: skip
 def test_a_row_of_another_make_is_refused_with_its_line(tmp_path: Path, wrong: Any) -> None:
     good = json.loads(Row("a", 1, "rules:none", True).line())

@@ -132,6 +132,24 @@ def test_what_could_not_be_played_to_the_end_is_not_solved() -> None:
 
 
 @pytest.mark.parametrize(
+    ("failed", "solved"),
+    [
+        (["timeout"], False),
+        (["timeout", "unavailable"], False),
+        (["timeout", ""], True),
+        (["invalid"], True),
+        (["timeout", "invalid"], True),
+    ],
+)
+def test_what_a_fallback_said_for_a_model_that_never_answered_is_not_solved(failed: list[str], solved: bool) -> None:
+    calls = ({"purpose": "route", **({"failed": each} if each else {})} for each in failed)
+    found = told(Expect(route=("direct",)), replace(STEP, models=({"purpose": "embed"}, *calls)))
+    assert found.solved is solved
+    assert found.error == ("" if solved else f"the model gave no answer: {failed[0]}")
+    assert found.figures["failed_calls"] == sum(map(bool, failed))
+
+
+@pytest.mark.parametrize(
     ("lines", "solved"),
     [(("examine cloak",), True), (("look", "x cloak"), True), (("look",), False), (("examine me",), False)],
 )

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ def test_a_run_is_shown_by_contender_with_strata_and_what_failed_and_why(two_con
     assert "phrase 2 100.0% (34.2-100.0) 25.0% (3.7-74.4)" in lines
     at = lines.index("b (2 of 2 epochs): state lamp.location == player.id: it is hall")
     assert lines[at - 1 : at + 3] == ["Not solved by system:small: 2", lines[at], *LINES]
+
+
+def test_attempts_that_broke_are_counted(tmp_path: Path) -> None:
+    rows = [a_row("a"), replace(a_row("b", solved=False), error="the model gave no answer: timeout")]
+    text = shown(a_run(tmp_path / "run", rows))
+    assert f"{rows[0].contender}: 1 of 2 attempts broke, or had no answer of the model" in text
+    assert "b: the model gave no answer: timeout" in text
 
 
 def test_where_it_is_no_terminal_it_is_plain_text_with_each_row_on_a_line(tmp_path: Path) -> None:

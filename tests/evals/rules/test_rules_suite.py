@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from evals.attempts import Attempt
 from evals.cases import Case, Turn
 from evals.data import HERE
 from evals.environment import Environment, environments
@@ -19,6 +20,7 @@ from evals.scoring import verdict
 from evals.solvers import Solver
 from evals.solvers.expert import Expert
 from evals.solvers.rules import Rules
+from evals.solvers.rules import played as said
 from evals.suites import suite
 from evals.suites.rules import WORLDS
 
@@ -126,14 +128,20 @@ def test_the_rules_and_the_gold_commands_solve_every_case(solver: Solver) -> Non
     assert unsolved(solver, cases()) == {}
 
 
-def test_what_is_told_in_words_is_solved_by_its_gold_commands_and_only_allowed_things_are_not_solved_by_doing_nothing() -> (
-    None
-):
+def test_what_is_told_in_words_is_solved_by_its_commands_and_not_by_doing_nothing() -> None:
     told = [case for case in everything() if case.tags["said"] == "words"]
-    assert unsolved(Expert(), told) == {}
-    idle = unsolved(Expert(), [replace(case, gold=()) for case in told if case.gold and case.expect.check])
-    assert set(idle) == {case.id for case in told if case.gold and case.expect.check}
-    assert sum(case.gold == () for case in told) * 3 >= len(told)
+    commands = {f"{case.id}/told": [turn.says for turn in case.turns] for case in cases()}
+
+    class Clerk:
+        """Understands what is told."""
+
+        async def solve(self, case: Case, at: Environment, epoch: int) -> Attempt:
+            return said(case, at, commands[case.id], "solver")
+
+    assert unsolved(Clerk(), told) == {}
+    commands = {id: list[str]() for id in commands}
+    assert set(unsolved(Clerk(), told)) == set(commands) & {case.id for case in told}
+    assert sum(bool(case.expect.refused) for case in told) * 3 >= len(told)
     assert all(case.by == ("model",) and case.turns == (Turn(case.task),) for case in told)
 
 
