@@ -138,7 +138,7 @@ def _plain(value: Any) -> Any:
         bare = {each.name: each.default for each in fields(value)}
         if isinstance(value, Turn) and value == Turn(value.says):
             return value.says
-        return {name: _plain(part) for name, part in told.items() if part != bare[name] and (part or part is False)}
+        return {name: _plain(part) for name, part in told.items() if part != bare[name] and (part or part == 0)}
     if isinstance(value, tuple):
         return [_plain(each) for each in cast("tuple[Any, ...]", value)]
     return dict(cast("Mapping[str, str]", value)) if isinstance(value, Mapping) else value

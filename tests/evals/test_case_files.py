@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,12 @@ def test_a_file_as_windows_writes_it_is_read(tmp_path: Path) -> None:
         b"\xef\xbb\xbf" + line().encode() + b"\r\n\r\n" + line(id="b").encode() + b"\r\n"
     )
     assert [each.id for each in read(tmp_path / "c.jsonl")] == ["a", "b"]
+
+
+def test_a_zero_and_a_no_are_written_as_what_they_are(tmp_path: Path) -> None:
+    case = Case("a", "cloak", (Turn("look", Expect(refused=False, question=False, calls=0), seed=0),))
+    write(tmp_path / "c.jsonl", [case])
+    assert [replace(each, at="") for each in read(tmp_path / "c.jsonl")] == [case]
 
 
 def test_ten_thousand_cases_are_read_and_written_as_they_were(tmp_path: Path) -> None:
