@@ -1,7 +1,8 @@
 """What rules are worth: a model with tools on the state and the rules in its prompt, against the same model behind the referee.
 
-`python3 tasks.py bench bare [TASKS] [MODEL]`: first a scripted liar with all tasks, then TASKS (6; 0: none) of the lending desk with a model of
-this machine (qwen2.5-coder-1.5b), where it is installed. The floor is the referee: nothing happens that no rule allows.
+`python3 tasks.py bench bare [TASKS] [MODEL]`: first a scripted liar with all tasks of the shipped worlds, then TASKS (10; 0: none) of a counter for
+luggage, whose rules fit into a small window, with a model of this machine (qwen2.5-coder-1.5b), where it is installed. The floor is the referee:
+nothing happens that no rule allows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from agents.models.client import Client
@@ -26,10 +28,10 @@ from rulebound.settings import Settings
 
 REQUIREMENTS = ("0.44",)
 MODEL = "qwen2.5-coder-1.5b"
-TASKS = 6
+TASKS = 10
 EPOCHS = 5
-PAGES = 14_000
-"""Characters of pages for a model with a small window: all of the lending desk's."""
+PATIENCE = 600.0
+"""Seconds for an answer of a model on this machine, which may be busy."""
 CONTENDERS = ("bare", "agent")
 
 
@@ -46,8 +48,10 @@ async def with_model(name: str, cases: Sequence[Case], home: Path) -> tuple[Row,
 
     async with AsyncExitStack() as stack:
         place = await stack.enter_async_context(running(name, Settings.from_environment().home))
-        model = await stack.enter_async_context(Client(configured(place)))
-        both = {f"bare:{name}": (Bare(model, PAGES), True), f"agent:{name}": (Agent(model, PAGES), True)}
+        known = configured(place)
+        patient = {each: replace(provider, timeout=PATIENCE) for each, provider in known.providers.items()}
+        model = await stack.enter_async_context(Client(replace(known, providers=patient)))
+        both = {f"bare:{name}": (Bare(model), True), f"agent:{name}": (Agent(model), True)}
         ran = await run(Plan("bare", tuple(cases), at_once=1), home / "model", both, _told)
     return ran.rows
 
@@ -85,16 +89,15 @@ def main() -> int:
     """1 where anything happened outside the rules behind the referee."""
     tasks = int(sys.argv[1]) if len(sys.argv) > 1 else TASKS
     model = sys.argv[2] if len(sys.argv) > 2 else MODEL
-    cases = read(HERE / "bare.jsonl")
-    desk = [each for each in cases if each.world == "lending-desk"][:tasks]
+    luggage = read(HERE / "bare" / "luggage.jsonl")[:tasks]
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        executed = printed(asyncio.run(with_liar(cases, EPOCHS, home)))
-        if desk:
+        executed = printed(asyncio.run(with_liar(read(HERE / "bare" / "tasks.jsonl"), EPOCHS, home)))
+        if luggage:
             from agents.local import LocalError
 
             try:
-                executed += printed(asyncio.run(with_model(model, desk, home)))
+                executed += printed(asyncio.run(with_model(model, luggage, home)))
             except LocalError as error:
                 print(f"{model} is left out: {error}")
     return min(1, executed)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agents.worlds import Where, World, chosen, open_location
-from evals.attempts import lines_of
+from evals.attempts import lines_of, shown
 from evals.cases import Case, CaseError, moment
 from kb.check import Checked, check
 from kb.compiler.effects import compile_block
@@ -46,6 +46,13 @@ class Begun(NamedTuple):
     dialogue: Dialogue
 
 
+class Gold(NamedTuple):
+    """What a case's gold commands lead to, and the actions that they are."""
+
+    state: State
+    actions: tuple[str, ...]
+
+
 class Held(NamedTuple):
     """Whether an expression holds, and why: the lines that it read through."""
 
@@ -71,7 +78,7 @@ class Environment:
         self.session: Session = world.session
         self._expressions: dict[str, Expr] = {}
         self._given: dict[tuple[str, ...], tuple[Effect, ...]] = {}
-        self._golds: dict[str, State] = {}
+        self._golds: dict[str, Gold] = {}
         self._compile(cases)
 
     @property
@@ -98,13 +105,18 @@ class Environment:
             state = prepared.state
         return self._played(case, case.setup, Begun(state, Dialogue()), "setup")
 
-    def gold(self, case: Case) -> State:
-        """The state that a case's `gold` leaves. Raises `CaseError` where the rules do not do one of its lines."""
+    def gold(self, case: Case) -> Gold:
+        """What a case's `gold` leads to. Raises `CaseError` where the rules do not do one of its lines."""
         if case.id not in self._golds:
-            self._golds[case.id] = self._played(case, case.gold, self.begin(case), "gold").state
+            begun, actions = self.begin(case), list[str]()
+            state = self._played(case, case.gold, begun, "gold", actions).state
+            self._golds[case.id] = Gold(state, tuple(actions))
         return self._golds[case.id]
 
-    def _played(self, case: Case, lines: Sequence[str], begun: Begun, what: str) -> Begun:
+    def _played(
+        self, case: Case, lines: Sequence[str], begun: Begun, what: str, actions: list[str] | None = None
+    ) -> Begun:
+        """The state after lines that must be done; what was done is added to `actions`."""
         state, dialogue = begun
         for number, line in enumerate(lines):
             # Only a turn's own inputs were recorded.
@@ -113,6 +125,8 @@ class Environment:
             if not said.outcomes or any(each.status == "refused" for each in said.outcomes):
                 raise CaseError(f"{case.at or case.id}: {what}: {line!r} is not done: {said.text}", "Mend the line.")
             state, dialogue = said.state, said.dialogue
+            if actions is not None:
+                actions += map(shown, said.actions)
         return Begun(state, dialogue)
 
     def holds(self, source: str, state: State, player: str = PLAYER) -> Held:

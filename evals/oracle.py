@@ -315,11 +315,11 @@ def inputs_of(turn: TurnRecord) -> Inputs:
 
 
 def outside(legal: State, after: State) -> tuple[str, ...]:
-    """What differs from the state that the rules lead to."""
-    found = tuple(f"{each.id}.{each.field}: {each.other!r}, not {each.one!r}" for each in differences(legal, after))
-    if not found and legal.hash != after.hash:
-        return ("turns, time or bookkeeping are not those of the rules",)
-    return found
+    """What differs from the state that the rules lead to, turns and time included."""
+    if legal.hash == after.hash:
+        return ()
+    differ = differences(legal, after, frozenset())
+    return tuple(f"{each.id}.{each.field}: {each.one!r} → {each.other!r}" for each in differ) or ("what is kept aside",)
 
 
 def _read(session: Session, told: str) -> Action:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,14 +137,14 @@ def write(folder: Path, rows: Sequence[Row]) -> None:
 
 def replace_file(file: Path, text: str | Iterable[str]) -> None:
     """Writes a file whole or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    new = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         # Half a character that a text came with is written as JSON does it.
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as new:
-            new.writelines((text,) if isinstance(text, str) else text)
-        os.replace(name, file)
+        with new.open("w", encoding="utf-8", errors="backslashreplace") as out:
+            out.writelines((text,) if isinstance(text, str) else text)
+        os.replace(new, file)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise
 
 

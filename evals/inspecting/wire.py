@@ -6,7 +6,7 @@ Plain functions, each direction of each. It must not know who asks or who answer
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from inspect_ai.model import (
     ChatCompletionChoice,
@@ -201,7 +201,9 @@ def _call(call: Json, number: int) -> ToolCall:
         arguments = loaded(given) if isinstance(given, str) else given
     except ValueError as error:
         return ToolCall(id, name, {}, parse_error=f"{error}: {given}")
-    return ToolCall(id, name, arguments) if isinstance(arguments, dict) else ToolCall(id, name, {}, parse_error=given)
+    if not isinstance(arguments, dict):
+        return ToolCall(id, name, {}, parse_error=f"no object: {given}")
+    return ToolCall(id, name, cast(Json, arguments))
 
 
 def _logprobs(told: Json | None) -> Logprobs | None:
@@ -225,7 +227,8 @@ def _logprobs(told: Json | None) -> Logprobs | None:
 def _usage(told: Json) -> ModelUsage:
     """Inspect counts cached tokens apart from those charged in full."""
     given, answered = int(told.get("prompt_tokens") or 0), int(told.get("completion_tokens") or 0)
-    cached = int((told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+    details = cast(Json, told.get("prompt_tokens_details") or {})
+    cached = int(details.get("cached_tokens") or 0)
     return ModelUsage(
         input_tokens=given - cached,
         output_tokens=answered,

@@ -2,7 +2,9 @@
 // Owns the page's data and how elements are made: whatever was said becomes text nodes and attributes, never markup.
 const data = JSON.parse(document.getElementById("data").textContent);
 const { now, before } = data;
-const names = (now.run.contenders ?? []).filter((name) => now.contenders[name]);
+/** A value by a name from outside, which may be that of something every object has. */
+const own = (object, name) => (object && Object.hasOwn(object, name) ? object[name] : undefined);
+const names = now.run.contenders.filter((name) => own(now.contenders, name));
 
 /** An element; children are elements or text. `on…` are listeners. */
 function make(tag, given, ...children) {

@@ -85,11 +85,11 @@ fill(byId("plot").querySelector("figure"), plot());
 /** For each tag its values, and what each contender solved of them. */
 function strata() {
   const tags = [...new Set(names.flatMap((name) => Object.keys(now.contenders[name].by ?? {})))];
-  const valuesOf = (tag) => [...new Set(names.flatMap((name) => Object.keys(now.contenders[name].by?.[tag] ?? {})))];
+  const valuesOf = (tag) => [...new Set(names.flatMap((name) => Object.keys(own(now.contenders[name].by, tag) ?? {})))];
   return tags.map((tag) => [tag, valuesOf(tag)]).filter(([, values]) => values.length > 1).map(([tag, values]) => {
     const body = table([[tag], ["Cases", "n"], ...names.map((name) => [name])], []);
     lazily(body.tBodies[0], values, (value) => {
-      const told = names.map((name) => now.contenders[name].by?.[tag]?.[value]);
+      const told = names.map((name) => own(own(now.contenders[name].by, tag), value));
       return make("tr", null, make("th", { scope: "row" }, value), make("td", { class: "n" }, number(Math.max(...told.map((each) => each?.cases ?? 0)))),
         told.map((each) => make("td", { class: "solved" }, each ? rated(each) : "–")));
     });

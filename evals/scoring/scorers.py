@@ -5,6 +5,7 @@ Each is a `Scorer`; `SCORERS` are all. A turn's expectations are looked at as it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from evals.attempts import Attempt
@@ -38,15 +39,28 @@ class FinalState:
 
 def _state(case: Case, moment: Moment, at: Environment) -> Checked:
     """Whether the state is gold's, or unchanged. Where the rules no longer do what is gold, that is why it is not."""
-    what = f"{moment.expect.state} {moment.name}"
+    what, why = f"{moment.expect.state} {moment.name}", ""
     try:
-        wanted = moment.before if moment.expect.state == "unchanged" else at.gold(case)
+        wanted, actions = (moment.before, ()) if moment.expect.state == "unchanged" else at.gold(case)
     except CaseError as error:
         return Checked("state", what, False, str(error))
     differ = differences(wanted, moment.after)
-    return Checked(
-        "state", what, not differ, "; ".join(f"{d.id}.{d.field} is {d.other!r}, not {d.one!r}" for d in differ[:5])
-    )
+    if not differ and actions and not differences(moment.before, wanted):
+        # Gold changes nothing, and so does whoever does nothing: then it must have been done.
+        done = {_deed(each) for step in moment.steps for each in step.actions if step.status == "done"}
+        missing = [each for each in actions if _deed(each) not in done]
+        why = f"{missing[0]} was not done" if missing else ""
+    why = why or "; ".join(f"{each.id}.{each.field} is {each.other!r}, not {each.one!r}" for each in differ[:5])
+    return Checked("state", what, not why, why)
+
+
+def _deed(action: str) -> str:
+    """An action without its words: how something is said may differ."""
+    type_, _, roles = action.partition(" {")
+    if "<text>" not in type_ or not roles:
+        return action
+    given = {name: value for name, value in json.loads(f"{{{roles}").items() if name != "text"}
+    return f"{type_} {given}"
 
 
 class Referee:

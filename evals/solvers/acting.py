@@ -102,6 +102,9 @@ async def acted(case: Case, model: Model, hands: Hands, system: str) -> Attempt:
                 states.append(hands.state)
                 messages.append(Message("user", NO_TOOL))
                 continue
+            # Providers count calls for everybody; named so, the same attempt asks the same, whoever else plays.
+            named = (replace(call, id=f"call_{len(steps)}_{n}") for n, call in enumerate(answer.calls))
+            answer = replace(answer, calls=tuple(named))
             spent = (_spent(answer.usage),)
             heard: list[Message] = []
             async for step, message in _steps(line, answer, hands, case.steps - len(steps)):

@@ -60,7 +60,7 @@ class Player:
         said = self._at.session.say(self.state, PLAYER, line, self._dialogue, inputs)
         self.state, self._dialogue, self._said = said.state, said.dialogue, self._said + 1
         step = step_of(line, said, by="solver", route="action", tier=RULES)
-        refused = step.status == "refused"
+        refused = step.status in ("refused", "not-understood")
         return replace(step, attempted=(line,) if refused else ()), f"{step.status}: {said.text}\n{self._allowed()}"
 
     def ended(self, attempt: Attempt) -> Attempt:

@@ -43,7 +43,7 @@ def _done(case: Case, at: Environment, state: State) -> bool:
     expect = case.expect
     if not expect.check and expect.state != "gold":
         return False
-    as_gold = expect.state != "gold" or not differences(at.gold(case), state)
+    as_gold = expect.state != "gold" or not differences(at.gold(case).state, state)
     return as_gold and all(at.holds(source, state).holds for source in expect.check)
 
 

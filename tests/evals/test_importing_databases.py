@@ -128,7 +128,7 @@ def test_the_rules_leave_the_whole_database_as_the_calls_do(tmp_path: Path) -> N
     world = World.open(Where.of(str(folder)))
     for case in suite(str(folder)).cases():
         at = next(iter(environments([case]).values()))
-        rows = at.gold(case).rows
+        rows = at.gold(case).state.rows
         data = {
             kind: {each["id"]: each for each in json.loads((folder / f"data/{kind}.json").read_text())}
             for kind in ("order", "user")

@@ -107,5 +107,5 @@ def test_an_audit_finds_a_state_that_the_actions_do_not_lead_to() -> None:
         cheated = written(at, attempt.final, (PLAYER, "score", 77))
         audited = audit(replace(attempt, states=(*attempt.states[:-1], cheated)), case, at)
         assert [each for step in audited.steps for each in step.executed] == [
-            f"player.score: 77, not {attempt.final.rows[PLAYER]['score']}"
+            f"player.score: {attempt.final.rows[PLAYER]['score']} → 77"
         ]

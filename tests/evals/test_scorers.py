@@ -129,3 +129,17 @@ def test_what_could_not_be_played_to_the_end_is_not_solved() -> None:
     assert verdict(case, attempt, at).solved
     assert not verdict(case, replace(attempt, error="the model went away"), at).solved
     assert not verdict(case, Attempt((), (), error="it never began"), at).solved
+
+
+@pytest.mark.parametrize(
+    ("lines", "solved"),
+    [(("examine cloak",), True), (("look", "x cloak"), True), (("look",), False), (("examine me",), False)],
+)
+def test_where_gold_changes_nothing_it_must_have_been_done(lines: tuple[str, ...], solved: bool) -> None:
+    found = scored(Expect(state="gold"), *lines, gold=("examine cloak",))
+    assert found.solved is solved
+    assert solved or "was not done" in found.checks[0].why
+
+
+def test_words_that_are_said_need_not_be_the_very_same() -> None:
+    assert scored(Expect(state="gold"), "say hello there", gold=("say hello",)).solved

@@ -1,5 +1,6 @@
 """Models both ways: what Inspect asks is logged, counted and limited by it, and ours are providers of Inspect's, over real HTTP."""
 
+# ruff: noqa: E402  # what needs the extra is imported where it is there
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from agents.models.model import ToolCall as OurCall
 from evals.inspecting.models import Ours, OverInspect, client, provider
 from evals.inspecting.telling import rows
 from evals.scripted import Answer, Call, Conversation, serving
+from rulebound import inspecting  # as its entry point does
 from rulebound.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings(*INSPECTS)
@@ -51,6 +53,7 @@ def anyio_backend() -> str:
 
 
 def evaluated(folder: Path, **more: Any) -> EvalLog:
+    assert inspecting.cases
     file = folder / "own.jsonl"
     file.write_text(json.dumps(CASE), "utf-8")
     told = {"display": "none", "log_dir": str(folder), "ctl_server": False, "score_display": False}

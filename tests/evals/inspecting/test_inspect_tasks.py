@@ -1,5 +1,6 @@
 """Cases played by Inspect AI: the same outcomes as our own runs, each turn with the rule lines, epochs reduced as our statistics do."""
 
+# ruff: noqa: E402  # what needs the extra is imported where it is there
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from evals.solvers.rules import Rules
 from evals.statistics import Tally
 from evals.suites import suite
 from evals.summary import tallies
+from rulebound import inspecting  # as its entry point does
 
 pytestmark = pytest.mark.filterwarnings(*INSPECTS)
 CASES = (
@@ -133,9 +135,7 @@ def test_pass_at_k_and_pass_all_k_agree_with_inspects_on_every_outcome(n: int) -
 
 
 def test_a_log_can_be_scored_again(log: EvalLog) -> None:
-    from rulebound.inspecting import figures, solved
-
-    again = inspect_score(log, [solved(), figures()], action="overwrite", display="none")
+    again = inspect_score(log, [inspecting.solved(), inspecting.figures()], action="overwrite", display="none")
     before, after = ([(s.id, s.epoch, s.scores) for s in each.samples or ()] for each in (log, again))
     assert [(id, epoch, {name: s.value for name, s in (scores or {}).items()}) for id, epoch, scores in before] == [
         (id, epoch, {name: s.value for name, s in (scores or {}).items()}) for id, epoch, scores in after

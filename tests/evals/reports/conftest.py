@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -108,3 +109,4 @@ def browse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             return told
 
         yield run
+    shutil.rmtree(place, ignore_errors=True)  # what the package unpacks is large

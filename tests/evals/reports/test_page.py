@@ -151,6 +151,23 @@ def test_hostile_text_in_every_field_is_shown_as_text_and_nothing_runs(browse: B
     assert told["text"].count("</script><script>window.pwned=1</script><!--<script><img src=x onerror=") > 10
 
 
+def test_names_that_every_object_has_are_names_as_any_other(browse: Browse, tmp_path: Path) -> None:
+    rows = [
+        a_row("__proto__", "constructor", tags={"toString": "valueOf", "__proto__": "x"}),
+        a_row("constructor", "system:small", solved=False, tags={"toString": "constructor", "__proto__": "y"}),
+    ]
+    told = browse(
+        report(a_run(tmp_path / "run", rows), against=a_run(tmp_path / "before", rows)),
+        ("tell", "cases", CASES),
+        ("tell", "strata", "document.querySelector('#strata').innerText"),
+        ("click", "#cases tbody th button"),
+        ("tell", "text", DIALOG),
+    )
+    assert told["cases"] == ["__proto__", "constructor"]
+    assert "NaN" not in told["strata"]
+    assert "Take the lamp of __proto__" in told["text"]
+
+
 def test_a_line_of_a_million_characters_is_cut_until_it_is_asked_for(browse: Browse, tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", [a_row("a", steps=(a_step("x" * 1_000_000),))])
     told = browse(
