@@ -21,7 +21,8 @@ PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 BENCHMARKS = (
     "expressions", "turns", "checking", "shared", "services", "hot", "storage", "progress", "contention", "replay",
     "chaos", "soak", "search", "access", "live", "writes", "mcp", "mcp.patches", "models", "router", "paraphrases", "attacks",
-    "knowledge_agent", "teams", "memory", "growth", "local",
+    "knowledge_agent", "teams", "memory", "growth", "evals", "gate", "generated",
+    "bare", "judge", "local",
 )  # fmt: skip
 
 COVERAGE: dict[str, tuple[int, str, tuple[str, ...]]] = {

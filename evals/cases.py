@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -138,7 +138,7 @@ def _plain(value: Any) -> Any:
         bare = {each.name: each.default for each in fields(value)}
         if isinstance(value, Turn) and value == Turn(value.says):
             return value.says
-        return {name: _plain(part) for name, part in told.items() if part != bare[name] and (part or part == 0)}
+        return {name: _plain(part) for name, part in told.items() if part != bare[name] and part not in ({}, ())}
     if isinstance(value, tuple):
         return [_plain(each) for each in cast("tuple[Any, ...]", value)]
     return dict(cast("Mapping[str, str]", value)) if isinstance(value, Mapping) else value
@@ -295,5 +295,12 @@ def fingerprint(cases: Sequence[Case]) -> str:
     """The same for the same cases: a hash of all that can change a result; another checkout of a world is the same world."""
     import hashlib
 
-    told = [{**asdict(each), "at": "", "world": each.world.rpartition("/")[2]} for each in cases]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=dict).encode()).hexdigest()[:16]
+    told = [replace(each, at="", world=each.world.rpartition("/")[2]) for each in cases]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=_parts).encode()).hexdigest()[:16]
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    """As `dataclasses.asdict`, which would copy all that is in it."""
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    return {name: getattr(value, name) for name in value.__slots__}

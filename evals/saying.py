@@ -33,10 +33,12 @@ class Saying:
 
     @property
     def route(self) -> str:
-        """The route that is right (`router.Route`)."""
+        """The route that is right (`router.Route`); with `question`, asking back."""
         expect = self.case.turns[self.number].expect if self.number < len(self.case.turns) else Expect()
-        told = expect.route or (self.case.expect.route if len(self.case.turns) == 1 else ())
-        if told:
+        whole = self.case.expect if len(self.case.turns) == 1 else Expect()
+        if expect.question or whole.question:
+            return "question"
+        if told := expect.route or whole.route:
             return told[0]
         if expect.question or (self.case.expect.question and len(self.case.turns) == 1):
             return "question"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from evals.bases import HERE
 from evals.cases import Case, Expect, Turn
 from evals.generators import Made
-from evals.generators.adventure import OPPOSITE, Command, Model
+from evals.generators.adventure import OPPOSITE, Command, Model, Plan
 from evals.generators.policies import CASES as OF_A_POLICY
 from evals.generators.policy import SIZE as CONDITIONS
 from evals.generators.policy import STAFF_ONLY, decide, near, policy, request
@@ -38,7 +39,7 @@ def make(n: int, seed: int, size: int = 0) -> Made:
         steps = solution(drawn)
         files |= pages(drawn, id)
         for _ in range(min(CASES, n - requests - len(cases))):
-            before, command, kind, why = _mutated(pick, Model(drawn), steps)
+            before, command, kind, why = _mutated(pick, drawn, steps)
             tags = {"generator": "mutations", "mutation": kind, "why": why}
             setup = tuple(str(each) for each in before)
             cases.append(_case(f"mutations-{seed}-{len(cases) + 1}", str(command), id, tags, setup=setup))
@@ -53,18 +54,21 @@ def _case(id: str, says: str, experience: str, tags: dict[str, str], expect: Exp
     return Case(id, HERE, (Turn(says),), expect, says, (says,), experience=experience, steps=1, tags=tags, **more)
 
 
-def _mutated(pick: random.Random, model: Model, steps: list[Command]) -> tuple[list[Command], Command, str, str]:
+def _mutated(pick: random.Random, drawn: Plan, steps: list[Command]) -> tuple[list[Command], Command, str, str]:
     """The steps before, a command that cannot be done then, what sort of change it is, and why it cannot be done."""
-    at = pick.randrange(len(steps))
-    for step in steps[:at]:
-        model.do(step)
-    found: dict[str, list[tuple[Command, str]]] = {}
-    for kind, command in _changes(model, steps, at):
-        if why := model.why_not(command):
-            found.setdefault(kind, []).append((command, why))
-    kind = pick.choice(sorted(found))
-    command, why = pick.choice(found[kind])
-    return steps[:at], command, kind, why
+    for at in pick.sample(range(len(steps)), len(steps)):
+        model = Model(drawn)
+        for step in steps[:at]:
+            model.do(step)
+        found: dict[str, list[tuple[Command, str]]] = {}
+        for kind, command in _changes(model, steps, at):
+            if why := model.why_not(command):
+                found.setdefault(kind, []).append((command, why))
+        if found:
+            kind = pick.choice(sorted(found))
+            command, why = pick.choice(found[kind])
+            return steps[:at], command, kind, why
+    raise AssertionError("a door cannot be put on the altar")
 
 
 def _changes(model: Model, steps: list[Command], at: int) -> Iterator[tuple[str, Command]]:
@@ -83,12 +87,14 @@ def _changes(model: Model, steps: list[Command], at: int) -> Iterator[tuple[str,
 def _requests(n: int, seed: int, size: int, before: int) -> tuple[dict[str, str], list[Case]]:
     """Requests that are allowed, with one fact changed so that they no longer are."""
     pick = random.Random(f"mutations/{seed}/requests")
-    policies = [policy(pick, number + 1, size) for number in range(-(-n // OF_A_POLICY))]
+    drawn = [policy(pick, number + 1, size) for number in range(-(-n // OF_A_POLICY))]
+    policies = [replace(each, staff=number % 2 == 0) for number, each in enumerate(drawn)]
     values = [near(each) for each in policies]
     cases: list[Case] = []
     while len(cases) < n:
         at = len(cases) // OF_A_POLICY
-        rule, facts = policies[at], request(pick, values[at])
+        # A part is drawn as the policy itself was tried, so that some are allowed.
+        rule, facts = policies[at], request(pick, values[at] if pick.random() < 0.7 else {})
         if not decide(rule, facts, "gm").allowed:
             continue
         kind, changed, role = pick.choice(list(_asked_otherwise(request(pick, values[at]), facts)))

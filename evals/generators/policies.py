@@ -68,7 +68,17 @@ def _wanted(
         if decide(rule, facts, role).by == wanted:
             break
         facts = {**request(pick, values), **known}
+    if pick.random() < 0.5:
+        facts = _at_the_limit(rule, facts, role)
     return facts, decide(rule, facts, role)
+
+
+def _at_the_limit(rule: Policy, facts: dict[str, Any], role: str) -> dict[str, Any]:
+    """With the highest amount that is allowed, or the lowest that is too much, where nothing else comes of it then."""
+    decision = decide(rule, facts, role)
+    limit = next(row.limit for row in rule.rows if row.fits(facts))
+    moved = {**facts, "amount": limit + 1 if decision.by == "limit" else limit}
+    return moved if decide(rule, moved, role) == decision else facts
 
 
 def _told(facts: Mapping[str, Any]) -> str:

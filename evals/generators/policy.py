@@ -42,6 +42,8 @@ TIERS, REGIONS, REASONS = (
 ORDERS: tuple[Order, ...] = ("<", "<=", ">", ">=", "==", "!=")
 _SAMPLE = 100
 """Requests on which a policy's conditions are tried while it is drawn."""
+_PASS_ALL = 0.1
+"""The share of requests that all conditions together let through, about; each lets through 0.6 at least."""
 STAFF_ONLY = "only a game master may do that"
 """What the system answers whoever lacks the role gm."""
 
@@ -112,19 +114,25 @@ def decide(policy: Policy, facts: Facts, role: str) -> Decision:
 
 
 def policy(pick: random.Random, number: int, size: int = SIZE) -> Policy:
-    """A random policy with so many conditions and exceptions together, at least one condition.
-
-    Each refuses some of what comes to it, and not most: else nearly nothing would ever be allowed.
-    """
+    """A random policy with so many conditions and exceptions together, at least one condition, under which some requests are allowed."""
     size = max(1, min(size, MAX_SIZE))
-    split = pick.randint(1, size)
+    while True:
+        drawn = _drawn(pick, number, size)
+        allowed = sum(decide(drawn, request(pick, {}), "gm").allowed for _ in range(_SAMPLE))
+        if allowed >= _SAMPLE // 30:
+            return drawn
+
+
+def _drawn(pick: random.Random, number: int, size: int) -> Policy:
+    """A policy of which each condition refuses some of what comes to it, and not most."""
+    split, share = pick.randint(1, size), max(0.6, _PASS_ALL ** (1 / size))
     left = [request(pick, {}) for _ in range(_SAMPLE)]
     when: list[Condition] = []
     unless: list[Condition] = []
     while len(when) + len(unless) < size:
         condition, wanted = _condition(pick, depth=2), len(when) < split
         passed = [facts for facts in left if true(condition, facts) == wanted]
-        if 0.6 * len(left) <= len(passed) < len(left):
+        if share * len(left) <= len(passed) < len(left):
             (when if wanted else unless).append(condition)
             left = passed if len(passed) >= _SAMPLE // 10 else [request(pick, {}) for _ in range(_SAMPLE)]
     return Policy(number, pick.random() < 0.2, tuple(when), tuple(unless), _rows(pick))

@@ -6,14 +6,14 @@ with its place; `save(imported, folder)` writes them. It must not play anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 from evals import bases
-from evals.cases import Case, CaseError
+from evals.cases import NAMES, Case, CaseError
 from kb.suggest import suggest
 
 
@@ -24,6 +24,8 @@ class Problem:
     where: str
     message: str
     hint: str = ""
+    lost: bool = True
+    """Whether something of the file is missing now; else it is only called or read otherwise."""
 
     def __str__(self) -> str:
         told = f"{self.where}: {self.message}. {self.hint}".rstrip()
@@ -52,12 +54,19 @@ FORMS: dict[str, tuple[str, str]] = {
     "transcript": ("evals.importers.transcript", "what `play --json` printed, or `player export` wrote"),
 }
 """By name: the module, whose `read` it is, and what it reads."""
+_NAMED: dict[str, Collection[str]] = {"jsonl": NAMES, "csv": NAMES, "transcript": ("seed",)}
+"""What `names` may tell of each form; of the first two tags too."""
 
 
 def read(form: str, file: Path, *, world: str = "", names: Mapping[str, str] | None = None) -> Imported:
     """What a file comes to. Raises `CaseError` where nothing of it can be used."""
     if form not in FORMS:
         raise CaseError(f"There is no form {form!r}", suggest(form, FORMS) or f"There are {', '.join(FORMS)}.")
+    known = _NAMED.get(form, ())
+    for name in names or {}:
+        if name not in known and not (name.startswith("tags.") and known is NAMES):
+            near = suggest(name, known)
+            raise CaseError(f"A case has no {name!r}", near or f"There are {', '.join(known) or 'none to name here'}.")
     reader: Read = import_module(FORMS[form][0]).read
     return reader(file, world, names or {})
 

@@ -130,7 +130,8 @@ def _tools(
             if tool.writes:
                 pages[path] = tool.page(base)
             else:
-                problems.append(Problem(where, "it has no effects: no rule is made of it", "Say `writes` if it has."))
+                about = "it has no effects: no rule is made of it"
+                problems.append(Problem(where, about, "Say `writes` if it has.", lost=False))
             if tool.writes and not tool.effects:
                 problems.append(Problem(where, "what it writes is not told: its rule refuses", f"Write {path}."))
             found[name] = tool

@@ -14,15 +14,10 @@ from typing import Any, cast
 from evals.cases import NAMES, Case, CaseError, from_data
 from evals.importers import Imported, Problem, unique, world_of
 from evals.strict_json import MAX_LINE, lines, loads, text_of
-from kb.suggest import suggest
 
 
 def read(file: Path, world: str, names: Mapping[str, str]) -> Imported:
     """One case a line; a line that is none becomes a problem, and each of their names that is not taken one for all lines."""
-    for name in names:
-        if name not in NAMES and not name.startswith("tags."):
-            hint = suggest(name, NAMES) or f"There are {', '.join(NAMES)}, and tags with a name: tags.level."
-            raise CaseError(f"A case has no {name!r}", hint)
     try:
         text = text_of(file)
     except ValueError as error:

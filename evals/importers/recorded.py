@@ -67,10 +67,10 @@ def printed(text: str, file: str, world: str, seed: int, problems: list[Problem]
         turn, says = int(told["turn"]), str(told["input"])
         state = _instances(told)
         if turn == last:
-            problems.append(Problem(at, f"{says!r} was about the game and no turn: it is left out"))
+            problems.append(Problem(at, f"{says!r} was about the game and no turn: it is left out", lost=False))
         elif says == "undo":
             game.turns[:] = game.turns[:-1]
-            problems.append(Problem(at, "the turn before was taken back: both are left out"))
+            problems.append(Problem(at, "the turn before was taken back: both are left out", lost=False))
         elif turn != last + 1 or says.split(" ")[0] == "restore":
             problems.append(
                 Problem(at, f"with {says!r} another state began: the rest is left out", "Cut the file there.")
@@ -138,7 +138,7 @@ def _taken(game: Recorded, row: dict[str, Any], problems: list[Problem]) -> bool
     if row["kind"] == "undo":
         back = inputs["back"]
         kept = [each for each in game.turns if each.number < back]
-        problems.append(Problem(at, f"turn {back} was taken back: both are left out"))
+        problems.append(Problem(at, f"turn {back} was taken back: both are left out", lost=False))
         game.turns[:] = kept
         return True
     if row["kind"] == "heard":

@@ -158,14 +158,15 @@ def _table(name: str, kinds: Mapping[str, str], rows: Tables, problems: list[Pro
             problems.append(Problem(where, f"{error}: the field is left out", "Give all rows values of one type."))
             continue
         if None in told:
-            problems.append(Problem(where, f"null is read as {type_.zero()!r}, the {type_} that stands for nothing"))
+            told_as = f"null is read as {type_.zero()!r}, the {type_} that stands for nothing"
+            problems.append(Problem(where, told_as, lost=False))
         page = re.sub(r"[^a-z0-9_]+", "_", field.casefold())
         taken = page in ours.values() or (page in _BUILT_IN and not (page == "name" and isinstance(type_, Text)))
         page = f"{page}_" if taken else page if _FIELD.fullmatch(page) else f"f_{page}"
         while page in ours.values():
             page += "_"
         if page != field:
-            problems.append(Problem(where, f"the field is called {page!r} on the page"))
+            problems.append(Problem(where, f"the field is called {page!r} on the page", lost=False))
         fields[field], ours[field] = type_, page
     return Table(name, kinds[name], fields, ours)
 

@@ -88,9 +88,11 @@ async def acted(case: Case, model: Model, hands: Hands, system: str) -> Attempt:
     for line in [turn.says for turn in case.turns] or [case.task]:
         hands.hears(line)
         messages.append(Message("user", f"{Marked(line, 'the user')}\n{Marked(hands.seen(), 'the world')}"))
-        begun, over = len(steps), False
+        over = False
         while not over and not error and len(steps) < case.steps:
-            asked = Request(tuple(messages), "test", tools=hands.tools, max_tokens=TOKENS, deadline=ANSWER)
+            asked = Request(
+                tuple(messages), "test", tools=hands.tools, choice="required", max_tokens=TOKENS, deadline=ANSWER
+            )
             try:
                 answer = await model.chat(asked)
             except ModelError as failed:
@@ -107,24 +109,20 @@ async def acted(case: Case, model: Model, hands: Hands, system: str) -> Attempt:
             answer = replace(answer, calls=tuple(named))
             spent = (_spent(answer.usage),)
             heard: list[Message] = []
-            async for step, message in _steps(line, answer, hands, case.steps - len(steps)):
+            async for step, message in _steps(answer, hands, case.steps - len(steps)):
                 steps.append(replace(step, models=spent))
                 states.append(hands.state)
-                heard += [message] if message is not None else []
-                over, spent = message is None or step.says == FINISH.name, ()
+                heard.append(message)
+                over, spent = step.says == FINISH.name, ()
             calls = tuple(call for call in answer.calls if any(each.call_id == call.id for each in heard))
-            messages.append(Message("assistant", answer.text or ("" if calls else "…"), calls))
+            messages.append(Message("assistant", answer.text, calls))
             messages += sorted(heard, key=lambda each: each.role != "tool")  # results come right after their calls
-        # Words alone after a refusal tell of it.
-        if len(steps) - begun > 1 and steps[-1].status == "answered" and steps[-2].status == "refused":
-            steps[-1] = replace(steps[-1], status="refused")
         turns.append(len(steps))
     return hands.ended(Attempt(tuple(steps), tuple(states), tuple(turns), error, PLAYER))
 
 
-async def _steps(line: str, answer: Answer, hands: Hands, left: int) -> AsyncGenerator[tuple[Step, Message | None]]:
-    """What comes of an answer, as it comes, and what the model hears of it: its first calls, up to the one that finishes; or its
-    words alone, which finish too."""
+async def _steps(answer: Answer, hands: Hands, left: int) -> AsyncGenerator[tuple[Step, Message]]:
+    """What comes of an answer, as it comes, and what the model hears of it: its first calls, up to the one that finishes."""
     for call in answer.dropped[:left]:
         wish = f"{call.name}: no tool that is offered"
         yield Step(call.name, NO_TOOL, "refused", "solver", attempted=(wish,)), Message("user", NO_TOOL)
@@ -136,8 +134,6 @@ async def _steps(line: str, answer: Answer, hands: Hands, left: int) -> AsyncGen
             return
         step, told = await hands.does(call)
         yield step, Message("tool", str(Marked(_clipped(told), call.name)), call_id=call.id)
-    if not answer.calls and not answer.dropped:
-        yield Step(line, answer.text, "answered"), None
 
 
 def _spent(usage: Usage) -> Json:

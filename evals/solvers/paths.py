@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from typing import Any
 
 from agents.access import Refused
 from agents.filled import NOTHING, Filled
 from agents.freeform import Freeform
-from agents.game import Game, GameService
+from agents.game import Game, GameService, Reply
 from agents.knowledge.errors import KnowledgeError
 from agents.models import Model, ModelError
 from agents.teams import TeamError
@@ -40,6 +41,11 @@ class _Unread(GameService):
         return game, said if filled.said_as else replace(
             said, understood=False, question=False, outcomes=(), actions=()
         )
+
+    async def act(self, handle: str, principal: str, text: str = "", **options: Any) -> Reply:
+        """As `GameService.act`; a line that no model read is an empty one."""
+        read = options.get("filled", NOTHING).said_as
+        return await super().act(handle, principal, text if read else "", **options)
 
 
 class _Unsure(Labels):
@@ -101,22 +107,17 @@ def _consulted(mode: Mode) -> Callable[[Seated], Way]:
 
 
 def _team(seated: Seated) -> Way:
-    """By the case's tag `team`, else by the first that may read alone."""
+    """By the case's tag `team`, else by the first that writes nothing."""
     teams, location = seated.answering.teams(seated.knowledge), seated.at.world.where.location
-    known = [each.id for each in teams_of(seated.at.world) if not each.needs_draft]
+    handle = seated.named("").get("handle", "")
+    known = [each.id for each in teams_of(seated.at.world) if not each.needs_draft and (handle or not each.needs_game)]
     chosen = seated.case.tags.get("team") or known[0]
 
     async def answer(message: str, key: str) -> Answered:
-        names = [
-            each.name
-            for each in await seated.knowledge.namespaces(seated.asker)
-            if Where.of(each.location).location == location
-        ]
-        handle = seated.handle if "handle" in seated.named(key) else ""
+        seen = await seated.knowledge.namespaces(seated.asker)
+        world = next(each.name for each in seen if Where.of(each.location).location == location)
         try:
-            came = await teams.run(
-                seated.asker, chosen, message, world=names[0] if names else "", handle=handle, run_id=key
-            )
+            came = await teams.run(seated.asker, chosen, message, world=world, handle=handle, run_id=key)
         except (TeamError, KnowledgeError, Refused) as error:
             return Answered(f"{error}. {error.hint}", "team", "rules", "the team cannot work on this")
         reason = f"the team {came.team}: {came.status}{came.reason and f', {came.reason}'}"

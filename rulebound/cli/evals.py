@@ -48,6 +48,12 @@ CallsOption = Annotated[
     Optional[int], typer.Option("--max-calls", min=1, help="Calls to models, at most; then it stops.")
 ]
 CostOption = Annotated[Optional[float], typer.Option("--max-cost", min=0, help="US dollars, at most; then it stops.")]
+JudgeOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--judge", metavar="NAME", help="The model that is asked what nothing else can tell. [default: nobody]"
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="What `eval run` left.")]
 
@@ -70,6 +76,7 @@ def run(
     ] = None,
     max_calls: CallsOption = None,
     max_cost: CostOption = None,
+    judge: JudgeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Play cases and score them. Exit 0: it ran, whatever was solved; 2: it could not. A run that was cut off goes on."""
@@ -77,7 +84,7 @@ def run(
     from rulebound.commands.evals import run as start
 
     names = [*(suite or []), *(paths or [])]
-    wanted = Wanted(names, model, solver, epochs, out, seed, at_once, word, sample, at, max_calls, max_cost)
+    wanted = Wanted(names, model, solver, epochs, out, seed, at_once, word, sample, at, max_calls, max_cost, judge)
     finish(start(wanted, tape=tape, as_json=as_json))
 
 
@@ -96,6 +103,7 @@ def record(
     at: RevOption = None,
     max_calls: CallsOption = None,
     max_cost: CostOption = None,
+    judge: JudgeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """The same as `eval run`, and every model call is kept in DIR/tape.jsonl, for `eval run --tape`."""
@@ -103,7 +111,7 @@ def record(
     from rulebound.commands.evals import run as start
 
     names = [*(suite or []), *(paths or [])]
-    wanted = Wanted(names, model, solver, epochs, out, seed, at_once, word, sample, at, max_calls, max_cost)
+    wanted = Wanted(names, model, solver, epochs, out, seed, at_once, word, sample, at, max_calls, max_cost, judge)
     finish(start(wanted, record=True, as_json=as_json))
 
 

@@ -41,6 +41,7 @@ class Wanted:
     at: str | None
     max_calls: int | None
     max_cost: float | None
+    judge: str | None = None
 
 
 def run(wanted: Wanted, *, record: bool = False, tape: Path | None = None, as_json: bool = False) -> int:
@@ -72,9 +73,10 @@ async def _run(wanted: Wanted, suites: Sequence[Suite], out: Path, record: Path 
         limit=limit,
         record=record,
         replay=tape,
+        judge=wanted.judge or "",
     ) as them:
         with terminal.progress() as tell:
-            await play(plan, out, them, tell, cache=settings.cache)
+            await play(plan, out, them, tell, cache=settings.cache, judge=them.judge)
 
 
 def _plan(wanted: Wanted, suites: Sequence[Suite]) -> Plan:
@@ -193,5 +195,6 @@ def imported(form: str, file: Path, out: Path, world: str, names: Sequence[str])
     for each in found.problems:
         print(each, file=sys.stderr)
     folder = save(found, out)
-    print(f"{len(found.cases)} cases, {len(found.problems)} left out: rulebound eval run {folder}")
-    return 1 if found.problems else 0
+    lost = sum(each.lost for each in found.problems)
+    print(f"{len(found.cases)} cases, {lost} left out: rulebound eval run {folder}")
+    return 1 if lost else 0

@@ -19,7 +19,7 @@ from rulebound.settings import Settings
 
 pytestmark = pytest.mark.anyio
 CASES = tuple(suite("attack").cases())
-SAMPLED = CASES[::12]
+SAMPLED = tuple(each for each in CASES if "again" not in each.id)[::12]
 """What a model that lies is asked about in tests; `eval run --suite attack --model liar` plays all."""
 
 

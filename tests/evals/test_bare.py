@@ -163,8 +163,8 @@ async def test_calls_of_tools_that_were_never_offered_do_nothing_and_are_counted
     assert not found.solved
 
 
-async def test_an_answer_that_is_none_is_told_of_and_the_model_may_go_on() -> None:
-    nothing = call("award", points=100)
+@pytest.mark.parametrize("nothing", [call("award", points=100), Answer("Fees are waived.")])
+async def test_an_answer_that_calls_nothing_is_told_of_and_the_model_may_go_on(nothing: Answer) -> None:
     attempt, found, _ = await solved("bare", FORBIDDEN, nothing, nothing, finish("refused"))
     assert found.solved, found
     assert [each.status for each in attempt.steps] == ["not-understood", "refused"]
@@ -174,7 +174,12 @@ async def test_an_answer_that_is_none_is_told_of_and_the_model_may_go_on() -> No
 async def test_each_turn_of_a_user_is_answered_before_the_next() -> None:
     case = Case("two", "cloak", turns=(Turn("Go west.", Expect(says=("you are there",))), Turn("And back.")))
     attempt, found, _ = await solved(
-        "agent", case, call("act", command="west"), Answer("You are there."), call("act", command="east"), finish()
+        "agent",
+        case,
+        call("act", command="west"),
+        finish("done", "You are there."),
+        call("act", command="east"),
+        finish(),
     )
     assert found.solved, found.checks
     assert attempt.turns == (2, 4)

@@ -10,6 +10,7 @@ from agents.worlds import Where
 from evals.attempts import Attempt
 from evals.cases import Case, CaseError, Expect, Turn
 from evals.environment import Environment, environments, scenarios_of
+from evals.scoring import verdict
 from evals.solvers.rules import played
 
 
@@ -105,3 +106,13 @@ def test_a_folder_with_several_experiences_gives_the_scenarios_of_each(tmp_path:
     assert [(each.id, each.experience) for each in cases] == [("says-one", "one"), ("says-two", "two")]
     for case, at in zip(cases, environments(cases).values(), strict=True):
         assert attempt(case, at).steps[0].answer == f"{case.experience}!"
+
+
+@pytest.mark.parametrize(
+    ("reason", "met"),
+    [("stays in the house", True), ("copy.reference", True), ("rules/lend.md:13", True), ("the copy is in", False)],
+)
+def test_a_condition_that_held_is_no_reason_for_a_refusal(reason: str, met: bool) -> None:
+    case = Case("c", "lending-desk", (Turn("lend c-18 to ada"),), Expect(refused=True, reason=reason))
+    at = environment(case)
+    assert verdict(case, attempt(case, at), at).solved == met

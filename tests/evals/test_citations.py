@@ -6,7 +6,8 @@ from evals.attempts import Attempt, Step
 from evals.cases import Case, Expect, Turn
 from evals.data import supported
 from evals.environment import Environment, environments
-from evals.scoring.citations import Citations, Pages, borne_out, declines, sentences
+from evals.scoring.citations import Citations, borne_out, declines, sentences
+from evals.scoring.pages import Pages
 from kb.referee import State
 
 RENT = "rules/renting.md#1. Ask:6"

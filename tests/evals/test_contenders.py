@@ -69,9 +69,10 @@ async def test_every_solver_that_ships_plays_a_case_with_a_model_that_knows(tmp_
         Case("task", "cloak", (), Expect(check=("player.location == 'cloakroom'",)), "go west", ("west",), steps=5),
         Case("said", "cloak", (Turn("go west"),), Expect(check=("player.location == 'cloakroom'",)), gold=("west",)),
     )
-    async with contenders(list(SOLVERS), ["knowing"], Settings(tmp_path), home=tmp_path) as found:
+    solvers = [each for each in SOLVERS if each != "client"]  # it starts a server, and has tests of its own
+    async with contenders(solvers, ["knowing"], Settings(tmp_path), home=tmp_path) as found:
         ran = await run(Plan("two", cases), tmp_path / "out", found)
-    assert {row.contender.partition(":")[0] for row in ran.rows} == set(SOLVERS)
+    assert {row.contender.partition(":")[0] for row in ran.rows} == set(solvers)
     assert not [(row.contender, row.error) for row in ran.rows if row.error]
     solved = {row.contender.partition(":")[0] for row in ran.rows if row.case == "said" and row.solved}
     assert {"rules", "expert", "system", "path-speech", "fuzz"} <= solved

@@ -162,7 +162,7 @@ def test_a_baseline_fails_a_pull_request_that_breaks_a_rule_and_says_which_case(
     result.stdout.fnmatch_lines(
         [
             "rules:none: worse than the baseline: 100.0% solved before, 50.0% now",
-            "  knock (1 of 1 before, 0 of 1 now): player.knocks == 1*",
+            "  knock (1 of 1 before, 0 of 1 now): state player.knocks == 1*",
         ]
     )
 

@@ -12,7 +12,8 @@ from agents.worlds import Where, index_of, open_location
 from evals.attempts import Attempt, Step
 from evals.cases import Case
 from evals.scoring import Checked
-from evals.scoring.citations import Citations, Pages
+from evals.scoring.citations import Citations
+from evals.scoring.pages import Pages
 from evals.scoring.scorers import Text
 from evals.suites import suite
 from kb.search import SearchIndex
