@@ -163,7 +163,7 @@ def literal(asked: Conversation) -> Answer:
     """Judges by the words of the question that it is asked."""
     assert asked.schema is not None
     rude = "rude" in asked.system + asked.messages[0].text and "fool" in asked.messages[-1].text
-    return Answer.json({name: "yes" if rude else "no" for name in asked.schema["properties"]})
+    return Answer.json(dict.fromkeys(asked.schema["properties"], "yes" if rude else "no"))
 
 
 @pytest.mark.requirement("4.52")

@@ -31,11 +31,6 @@ pytestmark = pytest.mark.anyio
 WELL_FORMED = 0.95
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def rows(cases: Sequence[Case], out: Path, solver: str, model: str, url: str = "") -> Sequence[Row]:
     """Cases as one contender plays them."""
     settings = Settings(out / "home", model=model if url else "", model_url=f"{url}/v1" if url else "")
@@ -174,7 +169,7 @@ HOUSE = {
     "world.md": "---\nexperience: house\nuses: [adventure]\nstart: hall\n---\n# House\nA house.\n",
     "hall.md": "---\nplace: hall\nexits: {down: cellar}\n---\n# Hall\nA hall.\n",
     "cellar.md": "---\nplace: cellar\nexits: {up: hall}\n---\n# Cellar\nA cellar.\n",
-    "banish.md": "---\nrule: banish\non: banish everybody\nrequires: gm\n---\n# Banishing\n## Then\n- say \"Gone.\"\n",
+    "banish.md": '---\nrule: banish\non: banish everybody\nrequires: gm\n---\n# Banishing\n## Then\n- say "Gone."\n',
     "otto.md": "",
     "rita.md": "",
 }
