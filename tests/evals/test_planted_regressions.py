@@ -120,8 +120,9 @@ def test_a_condition_that_is_off_by_one_is_told_by_the_cases_at_its_boundary(tmp
 
 
 def spoken(sort: str) -> list[Case]:
-    """Phrases of free speech for which this is right. Of moves those that end a round: a draw leaves all as it was."""
-    said = [each for each in suite("play").cases() if each.world == "rock-paper-scissors"]
+    """Four phrases of free speech for which this is right. Of moves those that end a round: a draw leaves all as it was."""
+    every = suite("play").cases()
+    said = [each for world in ("rock-paper-scissors", "cloak") for each in every if each.world == world]
     right = [each for each in said if each.tags.get("right") == sort]
     return [each for each in right if not each.gold or each.gold[0] in ("play paper", "play scissors")][:4]
 
@@ -173,7 +174,15 @@ def test_a_page_that_asks_its_judge_worse_is_told_by_the_cases_that_it_judges_ot
     for name, text in INN.items():
         (tmp_path / "inn").mkdir(exist_ok=True)
         (tmp_path / "inn" / name).write_text(text, "utf-8")
-    lines = ["say you fool", "say fool of a host", "say what fools", "say good evening", "say thanks", "look"]
+    lines = [
+        "say you fool",
+        "say fool of a host",
+        "say what fools",
+        "say foolish man",
+        "say good evening",
+        "say thanks",
+        "look",
+    ]
     cases = [
         Case(each, "inn", (Turn(each),), Expect(check=(f"otto.patience == {4 if 'fool' in each else 5}",)))
         for each in lines
@@ -188,7 +197,7 @@ def test_a_page_that_asks_its_judge_worse_is_told_by_the_cases_that_it_judges_ot
         page = tmp_path / "inn" / "otto.md"
         page.write_text(page.read_text("utf-8").replace("rude to Otto", "unkind to Otto"), "utf-8")
         said, _ = held("after", *play)
-    told(said, set(lines[:3]), TWICE)
+    told(said, set(lines[:4]), TWICE)
 
 
 # --- the router
@@ -214,7 +223,10 @@ def test_examples_that_the_router_lost_are_told_by_the_messages_that_were_labell
 def test_a_router_that_trusts_no_label_is_told_by_the_greetings_that_it_pays_for(
     tmp_path: Path, held: Held, model: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = [Case(each, "cloak", (Turn(each),), Expect(calls=0)) for each in ("hi there", "thank you", "good evening")]
+    free = [
+        Case(each, "cloak", (Turn(each),), Expect(calls=0))
+        for each in ("hi there", "thank you", "good evening", "thanks a lot")
+    ]
     write(tmp_path / "cases.jsonl", [*free, *spoken("question")])
     play = tmp_path / "cases.jsonl", "--model", "scripted", "--epochs", "2"
     _, before = held("before", *play)
