@@ -232,7 +232,8 @@ def environments(
 
 
 def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:
-    """The scenario pages of a world as cases; of each of its experiences where none is named. Raises `WorldError`."""
+    """The scenario pages of a world as cases; of each of its experiences where none is named, whose name is then before the page's.
+    Raises `WorldError`."""
     from evals.cases import of_scenario
 
     source = open_location(where, cache)
@@ -241,7 +242,11 @@ def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:
     names = sorted(checked.rulebooks) if several else [where.experience]
     books = [(chosen(checked, name), name or "") for name in names]
     return [
-        replace(of_scenario(each, where.location, name), tags={"world": book.settings.id, "kind": "scenario"})
+        replace(
+            of_scenario(each, where.location, name),
+            id=f"{name}/{each.id}" if several else each.id,
+            tags={"world": book.settings.id, "kind": "scenario"},
+        )
         for book, name in books
         for each in book.scenarios
     ]

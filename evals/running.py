@@ -87,6 +87,7 @@ async def run(
     """Plays everything; a contender is a solver, and whether it has a model. Without a `judge` cases that need one are left out.
     Raises `CaseError`, `WorldError`, `ResultsError`, `CassetteError` where a cassette has no answer, and `LimitError` where the run has spent what it may: it can be resumed then."""
     begin = time.perf_counter()
+    _apart(plan.cases)
     places = environments(plan.cases, revision=plan.revision, cache=cache)
     commits = {each.world.where.location.rpartition("/")[2]: each.commit for each in places.values()}
     head = plan.head(list(contenders), commits) | ({"judge": judge.name} if judge is not None else {})
@@ -107,6 +108,15 @@ async def run(
     replace_file(folder / TIMINGS, json.dumps({"seconds": seconds}, indent=1) + "\n")
     journal.done()
     return Ran(head, tuple(rows), tuple(left_out), time.perf_counter() - begin)
+
+
+def _apart(cases: Sequence[Case]) -> None:
+    """Raises `CaseError` where two cases have one id: the rows of one would be taken for the other's."""
+    seen: set[str] = set()
+    for case in cases:
+        if case.id in seen:
+            raise CaseError(f"Two cases are called {case.id!r}", "Name each suite once, and files of one name apart.")
+        seen.add(case.id)
 
 
 async def _played(
