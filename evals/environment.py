@@ -7,6 +7,7 @@ It must not know solvers.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -232,8 +233,8 @@ def environments(
 
 
 def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:
-    """The scenario pages of a world as cases; of each of its experiences where none is named, whose name is then before the page's.
-    Raises `WorldError`."""
+    """The scenario pages of a world as cases; of each of its experiences where none is named: a page that several have is a case of
+    each, and has its name before its own. Raises `WorldError`."""
     from evals.cases import of_scenario
 
     source = open_location(where, cache)
@@ -241,12 +242,13 @@ def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:
     several = where.experience is None and not checked.errors and len(checked.rulebooks) > 1
     names = sorted(checked.rulebooks) if several else [where.experience]
     books = [(chosen(checked, name), name or "") for name in names]
+    found = [(book, name, each) for book, name in books for each in book.scenarios]
+    often = Counter(each.id for _, _, each in found)
     return [
         replace(
             of_scenario(each, where.location, name),
-            id=f"{name}/{each.id}" if several else each.id,
+            id=f"{name}/{each.id}" if often[each.id] > 1 else each.id,
             tags={"world": book.settings.id, "kind": "scenario"},
         )
-        for book, name in books
-        for each in book.scenarios
+        for book, name, each in found
     ]
