@@ -219,11 +219,14 @@ def environments(
 ) -> dict[Where, Environment]:
     """The worlds of cases. Raises `CaseError`, and `agents.worlds.WorldError` where one cannot be played."""
     by: dict[Where, list[Case]] = {}
-    ids: dict[str, Case] = {}
+    ids: dict[str, str] = {}
     for case in cases:
-        if (other := ids.setdefault(case.id, case)) is not case:  # results are told apart by it
-            where = " and ".join(each.at or each.world for each in (other, case))
-            raise CaseError(f"Two cases have the id {case.id!r}: {where}", "Give one another id, or leave one out.")
+        if case.id in ids:  # the rows of one would be taken for the other's
+            where = f"{ids[case.id]} and {case.at or case.world}"
+            raise CaseError(
+                f"Two cases are called {case.id!r}: {where}", "Name each suite once, and files of one name apart."
+            )
+        ids[case.id] = case.at or case.world
         by.setdefault(where_of(case, revision), []).append(case)
     bases: dict[tuple[str, str | None], tuple[Source, Checked]] = {}
     found: dict[Where, Environment] = {}
@@ -237,7 +240,8 @@ def environments(
 
 
 def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:
-    """The scenario pages of a world as cases; of each of its experiences where none is named. Raises `WorldError`."""
+    """The scenario pages of a world as cases; of each of its experiences where none is named: a page that several have is a case of
+    each, and has its name before its own. Raises `WorldError`."""
     from evals.cases import of_scenario
 
     source = open_location(where, cache)
@@ -245,11 +249,13 @@ def scenarios_of(where: Where, *, cache: Path | None = None) -> list[Case]:
     several = where.experience is None and not checked.errors and len(checked.rulebooks) > 1
     names = sorted(checked.rulebooks) if several else [where.experience]
     books = [(chosen(checked, name), name or "") for name in names]
-    ids = Counter(each.id for book, _ in books for each in book.scenarios)
-    found: list[Case] = []
-    for book, name in books:
-        for each in book.scenarios:
-            case = of_scenario(each, where.location, name)
-            id = f"{name}/{each.id}" if ids[each.id] > 1 else each.id  # experiences may share a page
-            found.append(replace(case, id=id, tags={"world": book.settings.id, "kind": "scenario"}))
-    return found
+    found = [(book, name, each) for book, name in books for each in book.scenarios]
+    often = Counter(each.id for _, _, each in found)
+    return [
+        replace(
+            of_scenario(each, where.location, name),
+            id=f"{name}/{each.id}" if often[each.id] > 1 else each.id,
+            tags={"world": book.settings.id, "kind": "scenario"},
+        )
+        for book, name, each in found
+    ]

@@ -40,6 +40,8 @@ class Saying:
             return "question"
         if told := expect.route or whole.route:
             return told[0]
+        if expect.question or (self.case.expect.question and len(self.case.turns) == 1):
+            return "question"
         if expect.cites or expect.cites_any or expect.declines is not None:
             return "knowledge"
         return "action" if self.gold else "direct"

@@ -18,6 +18,7 @@ from agents.models.client import Client
 from agents.models.configuration import Configuration, Prices
 from agents.models.model import Model
 from router import Answered, Router
+from router.decisions import Recorder
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage import MemoryStore
@@ -33,6 +34,8 @@ class Table:
     store: MemoryStore
     games: GameService
     router: Router
+    decisions: Recorder
+    """How its messages were answered; kept in the store when it is flushed."""
 
     async def say(self, principal: str, handle: str, message: str, key: str) -> Answered:
         """The answer to a player's message."""
@@ -57,4 +60,4 @@ def _table(home: Path, now: Callable[[], datetime], model: Model | None) -> Tabl
     """All that answers in a process, as it is composed for everybody."""
     store = MemoryStore()
     app = build(Settings(home), store=store, now=now, model=model)
-    return Table(store, app.games, app.router(app.knowledge({})))
+    return Table(store, app.games, app.router(app.knowledge({})), app.answering.decisions)

@@ -80,6 +80,8 @@ class Lines:
         async def write() -> None:
             async with told:
                 async for each in told:
+                    if writer.is_closing():
+                        raise BrokenPipeError  # uvloop has an error of its own for a transport that is closed
                     writer.write(each.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
                     await writer.drain()
 

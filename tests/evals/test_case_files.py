@@ -135,16 +135,5 @@ def test_two_cases_with_one_id_are_told_with_both_places_before_anything_runs(tm
     for name in ("a", "b"):
         line = '{"id": "hang", "world": "cloak", "turns": ["west"]}\n'
         (tmp_path / "evals" / f"{name}.jsonl").write_text(line, "utf-8")
-    with pytest.raises(CaseError, match=r"the id 'hang': a\.jsonl:1 and b\.jsonl:1"):
+    with pytest.raises(CaseError, match=r"called 'hang': a\.jsonl:1 and b\.jsonl:1"):
         environments(suite(str(tmp_path)).cases())
-
-
-def test_a_scenario_that_experiences_share_is_a_case_of_each(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / f"{name}.md").write_text(f"---\nexperience: {name}\nstart: hall\n---\n# {name}\n", "utf-8")
-    (tmp_path / "hall.md").write_text("---\nplace: hall\n---\n# Hall\nA hall.\n", "utf-8")
-    page = "---\nscenario: around\n---\n# Look around\n| Player says | Answer holds |\n|---|---|\n| look | Hall |\n"
-    (tmp_path / "around.md").write_text(page, "utf-8")
-    cases = suite(str(tmp_path)).cases()
-    assert sorted(each.id for each in cases) == ["one/around", "two/around"]
-    assert len(environments(cases)) == 2

@@ -140,3 +140,37 @@ async def test_gold_that_the_rules_no_longer_do_is_told_as_such(tmp_path: Path) 
     gone = Case("gone", "cloak", (Turn("west"),), Expect(state="gold"), gold=("west", "up"), at="mine.jsonl:1")
     (row,) = (await ran(tmp_path, Plan("own", (gone,)), rules=Rules())).rows
     assert row.why.startswith("state gold at the end: mine.jsonl:1: gold: 'up' is not done: ")
+
+
+async def test_two_cases_of_one_id_are_not_taken_for_one(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match="Two cases are called 'west'"):
+        await run(Plan("own", (*CASES, CASES[0])), tmp_path, {"rules:none": (Rules(), False)})
+
+
+async def test_a_scenario_is_played_in_each_experience_of_a_knowledge_base(tmp_path: Path) -> None:
+    pages = {
+        each: f"---\nexperience: {each}\nuses: [adventure]\nstart: hall\n---\n# {each}\n" for each in ("one", "two")
+    }
+    pages |= {"hall": "---\nplace: hall\n---\n# Hall\n"}
+    pages |= {"s": "---\nscenario: s\n---\n# S\n| Player says | Answer holds |\n|---|---|\n| look | Hall |\n"}
+    for name, text in pages.items():
+        (tmp_path / f"{name}.md").write_text(text, "utf-8")
+    cases = tuple(suite(str(tmp_path)).cases())
+    found = await run(Plan("own", cases), tmp_path / "out", {"rules:none": (Rules(), False)})
+    assert [(row.case, row.solved) for row in found.rows] == [("one/s", True), ("two/s", True)]
+
+
+async def test_a_run_that_is_over_is_replaced_by_itself_alone(tmp_path: Path) -> None:
+    plan = Plan("own", CASES)
+    await ran(tmp_path, plan, rules=Rules())
+    before = (tmp_path / RESULTS).read_bytes()
+    await ran(tmp_path, replace(plan, cases=CASES[:2]), rules=Rules())
+    await ran(tmp_path, plan, rules=Rules())
+    for other, solver in ((plan, "expert"), (replace(plan, epochs=2), "rules"), (replace(plan, suite="x"), "rules")):
+        with pytest.raises(ResultsError, match="holds a run with other"):
+            await ran(tmp_path, other, **{solver: Rules()})
+    assert (tmp_path / RESULTS).read_bytes() == before
+    paid = tmp_path / "paid"
+    await run(plan, paid, {"rules:big": (Rules(), True)})
+    with pytest.raises(ResultsError, match="other cases"):
+        await run(replace(plan, cases=CASES[:2]), paid, {"rules:big": (Rules(), True)})
