@@ -198,6 +198,8 @@ def from_data(row: Mapping[str, Any], at: str) -> Case:
             raise CaseError(f"{at}: {name}: {value[:80]!r} is no name", hint)
     if not case.id or not case.world:
         raise CaseError(f"{at}: {'id' if not case.id else 'world'} is empty")
+    if not (case.turns or case.task or case.gold):
+        raise CaseError(f"{at}: nothing is said or to be done", "Write `turns`, a `task` or `gold`.")
     for turn in case.turns:
         try:
             moment(turn.now)

@@ -99,7 +99,7 @@ def compare(before: Sequence[Row], after: Sequence[Row], names: tuple[str, str] 
     if not both:
         raise ResultsError(
             f"No contender is in both runs: {', '.join(was) or 'none'}; {', '.join(now) or 'none'}",
-            "Name the two that are to be compared.",
+            "Compare the contenders of one run, or two runs that have one each.",
         )
     found = tuple(compared(was[name], now[name]) for name in both)
     return Compared(found, tuple(n for n in was if n not in now), tuple(n for n in now if n not in was))

@@ -115,7 +115,10 @@ def _alone(name: str, settings: Settings) -> Configuration:
     from storage.ledger import UNLIMITED
 
     if not settings.has_models:
-        raise SolverError(f"There is no model {name!r}: none is configured", "See docs/operators/models.md.")
+        hint = suggest(name, (NONE, *SHIPPED)) or (
+            f"There are {', '.join((NONE, *SHIPPED))} and scripted:FILE; docs/operators/models.md tells how to have others."
+        )
+        raise SolverError(f"There is no model {name!r}: none is configured", hint)
     if settings.model:
         whole = Configuration.one(url=settings.model_url, model=settings.model, key=settings.model_key)
     else:

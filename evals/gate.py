@@ -83,7 +83,8 @@ class Baseline:
         try:
             told = TypeAdapter(dict[str, dict[str, Kept]]).validate_json(file.read_bytes())
         except OSError as error:
-            raise BaselineError(f"{file}: {error.strerror}", "Write one first.") from None
+            hint = "Write it from a run that is as it should be: `rulebound eval gate DIR --baseline FILE --write`."
+            raise BaselineError(f"{file}: {error.strerror}", hint) from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ": ".join(str(part) for part in first["loc"])

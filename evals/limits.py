@@ -39,7 +39,7 @@ class Spending:
         """A call is to be made. Raises `LimitError`. Those that are under way count; what they will cost is not known."""
         most = self.limit
         if most.calls is not None and self.calls + self._open >= most.calls:
-            raise LimitError(f"{self.calls} calls to models were made, and {most.calls} may be")
+            raise LimitError(f"{self.calls + self._open} calls to models were begun, and {most.calls} may be")
         if most.dollars is not None and self.dollars >= most.dollars:
             raise LimitError(f"${self.dollars:.4f} was spent on models, and ${most.dollars:g} may be")
         self._open += 1

@@ -146,6 +146,23 @@ def replace_file(file: Path, text: str | Iterable[str]) -> None:
         raise
 
 
+def _spare(folder: Path, head: Json) -> None:
+    """Answers of models were paid for: raises `ResultsError` where a run would replace their results by less than there is."""
+    try:
+        told = json.loads((folder / SUMMARY).read_text("utf-8"))
+        was = told["run"]
+        asked = [name for name, each in told["contenders"].items() if each["figures"].get("calls", {}).get("sum")]
+        less = was["suite"] != head["suite"] or head["cases"] < was["cases"] or head["epochs"] < was["epochs"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return  # there is none, or none that can be read
+    lost = [name for name in asked if less or name not in head["contenders"]]
+    if lost:
+        hint = "Name another `--out`, or remove the folder."
+        raise ResultsError(
+            f"{folder} holds results of {', '.join(lost)}, and this run would replace them by less", hint
+        )
+
+
 class Journal:
     """Rows of a run that goes on: a head that says which run it is, then a row a line, with the seconds it took."""
 
@@ -155,6 +172,7 @@ class Journal:
         self._file = folder / JOURNAL
         good = self._resumed(head)
         if good is None:
+            _spare(folder, head)
             replace_file(self._file, json.dumps(head, sort_keys=True) + "\n")
         else:
             os.truncate(self._file, good)

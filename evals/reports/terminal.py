@@ -50,7 +50,7 @@ def show(summary: Json, rows: Sequence[Row] = (), on: Console | None = None, *, 
             told = f"{number(errors)} of {number(contenders[name]['attempts'])} attempts broke, or had no answer of the model"
             on.print(_text(f"{name}: {told}"), style="bold")
     if left_out := summary.get("left_out"):
-        on.print(f"Left out where there is no model: {len(left_out)}, which only a model can play")
+        on.print(f"Left out: {len(left_out)}, which only a model can play (`--model`) or judge (`--judge`)")
     for tag in dict.fromkeys(tag for name in names for tag in contenders[name]["by"]):
         _stratum(on, tag, {name: contenders[name]["by"].get(tag, {}) for name in names}, most)
     deciding = {(row.contender, row.case): row for row in reversed(rows) if not row.solved}
@@ -136,7 +136,8 @@ def _compared(on: Console, told: Comparison, most: int) -> None:
         on.print(each)
     for name, figure in told.figures.items():
         if figure.before != figure.after:
-            on.print(_text(f"{name}: {number(figure.before)} -> {number(figure.after)} a case", 2))
+            shown = money if name in ("cost", "judge_cost") else number
+            on.print(_text(f"{name}: {shown(figure.before)} -> {shown(figure.after)} a case", 2))
     for what, turned in (("lost", told.lost), ("won", told.won)):
         for each in turned[:most]:
             on.print(_text(f"{what} {each.case} {_turned(each)}: {each.why}", 2))

@@ -131,7 +131,9 @@ def compare(
     before: FolderArgument,
     after: Annotated[
         Optional[Path],
-        typer.Argument(metavar="DIR", help="Another; without it the contenders of the first are compared."),
+        typer.Argument(
+            metavar="DIR", help="Another; without it the first contender of the run is compared with each other."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

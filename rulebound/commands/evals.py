@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evals.cases import Case, CaseError
-from evals.comparing import compare
-from evals.contenders import contenders
+from evals.comparing import Compared, compare
+from evals.contenders import NONE, SHIPPED, contenders
 from evals.gate import Baseline, gate, lines
 from evals.limits import Limit
 from evals.reports import junit, page, terminal
@@ -53,7 +53,11 @@ def run(wanted: Wanted, *, record: bool = False, tape: Path | None = None, as_js
         )
     suites = [suite(name, wanted.at) for name in wanted.suites]
     out = wanted.out or Path("eval-results") / "-".join(each.name for each in suites)
-    asyncio.run(_run(wanted, suites, out, out / TAPE if record else None, tape))
+    try:
+        asyncio.run(_run(wanted, suites, out, out / TAPE if record else None, tape))
+    except KeyboardInterrupt:
+        print(f"Stopped. What was played is kept in {out}: the same command goes on.", file=sys.stderr)
+        raise
     page.report(out)
     return reported(out, None, None, as_json=as_json)
 
@@ -118,9 +122,11 @@ def listed(name: str | None, *, as_json: bool = False) -> int:
         ("Solvers", {name: about for name, (_, about) in SOLVERS.items()}),
     ):
         print(title)
+        width = max(map(len, rows)) + 2
         for each, about in rows.items():
-            print(f"  {each:<14}{about}")
+            print(f"  {each:<{width}}{about}")
     print("A world, a folder of pages and a .jsonl file are suites too.")
+    print(f"Models: {', '.join((NONE, *SHIPPED))}, scripted:FILE, and what `rulebound models` shows.")
     return 0
 
 
@@ -144,16 +150,15 @@ def reported(folder: Path, against: Path | None, junit_file: Path | None, *, as_
 
 
 def compared(before: Path, after: Path | None, *, as_json: bool = False) -> int:
-    """Prints what differs between two runs, or between the first two contenders of one; 0. Raises `ResultsError`."""
+    """Prints what differs between two runs, or between the first contender of one and each other; 0. Raises `ResultsError`."""
     was = read(before)
-    now = was if after is None else read(after)
-    names = None
     if after is None:
-        there = list(dict.fromkeys(row.contender for row in was))
-        if len(there) < 2:
+        first, *others = dict.fromkeys(row.contender for row in was) or [""]
+        if not others:
             raise CaseError(f"{before} has one contender", "Name a second run, or run with two models or solvers.")
-        names = (there[0], there[1])
-    told = compare(was, now, names)
+        told = Compared(tuple(compare(was, was, (first, each)).comparisons[0] for each in others))
+    else:
+        told = compare(was, read(after))
     if as_json:
         print(json.dumps(told.as_data(), ensure_ascii=False, indent=1))
     else:

@@ -107,6 +107,33 @@ async def test_a_folder_with_another_run_under_way_is_refused_and_kept(tmp_path:
     assert json.loads((tmp_path / JOURNAL).read_text()) == {"run": "another"}
 
 
+async def test_results_that_asked_models_are_not_replaced_by_less(tmp_path: Path) -> None:
+    class Asking:
+        async def solve(self, case: Case, at: Environment, epoch: int) -> Attempt:
+            found = await Rules().solve(case, at, epoch)
+            call = {
+                "purpose": "route",
+                "model": "big",
+                "input_tokens": 1,
+                "output_tokens": 1,
+                "cost": 0.5,
+                "seconds": 1.0,
+            }
+            return replace(found, steps=tuple(replace(each, models=(call,)) for each in found.steps))
+
+    big: dict[str, tuple[Solver, bool]] = {"system:big": (Asking(), True)}
+    await run(Plan("own", CASES[:2]), tmp_path, big)
+    before = (tmp_path / RESULTS).read_bytes()
+    for plan in (Plan("own", CASES[:2]), Plan("other", CASES), Plan("own", CASES[:1])):
+        contenders = big if plan.suite != "own" or len(plan.cases) == 1 else {"rules:none": (Rules(), False)}
+        with pytest.raises(ResultsError, match="holds results of system:big"):
+            await run(plan, tmp_path, contenders)
+    assert (tmp_path / RESULTS).read_bytes() == before
+    assert not (tmp_path / JOURNAL).exists()
+    await run(Plan("own", CASES, epochs=2), tmp_path, big)
+    assert len(read(tmp_path)) == 8, "more of the same takes its place"
+
+
 class Broken:
     async def solve(self, case: Case, at: Environment, epoch: int) -> Attempt:
         raise ZeroDivisionError("by itself")

@@ -145,7 +145,7 @@ async def test_a_recording_that_is_killed_goes_on_and_asks_nothing_twice(tmp_pat
 
 async def test_a_run_ends_at_its_limit_and_goes_on_with_a_higher_one(tmp_path: Path) -> None:
     tape = tmp_path / "tape.jsonl"
-    with pytest.raises(LimitError, match="3 calls to models were made, and 3 may be"):
+    with pytest.raises(LimitError, match="3 calls to models were begun, and 3 may be"):
         await ran(tmp_path / "one", models=("knowing",), record=tape, limit=Limit(calls=3), at_once=1)
     with pytest.raises(LimitError, match=r"was spent on models, and \$0.0001 may be"):
         await ran(tmp_path / "two", models=("knowing",), limit=Limit(dollars=0.0001), at_once=1)
