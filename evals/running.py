@@ -19,7 +19,7 @@ from evals.attempts import Attempt
 from evals.cases import Case, CaseError, fingerprint
 from evals.environment import Environment, environments, where_of
 from evals.limits import LimitError
-from evals.results import SUMMARY, TIMINGS, Journal, ResultsError, Row, replace_file, write
+from evals.results import TIMINGS, Journal, Row, replace_file, write
 from evals.scoring import to_judge, verdict
 from evals.scoring.judge import Judge, Verdicts
 from evals.solvers import Solver
@@ -90,7 +90,6 @@ async def run(
     places = environments(plan.cases, revision=plan.revision, cache=cache)
     commits = {each.world.where.location.rpartition("/")[2]: each.commit for each in places.values()}
     head = plan.head(list(contenders), commits) | ({"judge": judge.name} if judge is not None else {})
-    _unlike(folder, head)
     journal = Journal(folder, head)
     try:
         left_out = await _played(plan, places, contenders, journal, tell, judge)
@@ -108,20 +107,6 @@ async def run(
     replace_file(folder / TIMINGS, json.dumps({"seconds": seconds}, indent=1) + "\n")
     journal.done()
     return Ran(head, tuple(rows), tuple(left_out), time.perf_counter() - begin)
-
-
-def _unlike(folder: Path, head: Json) -> None:
-    """Raises `ResultsError` where the folder holds a run that is over and not this one had again. One without a model costs nothing:
-    its cases may be others."""
-    try:
-        there: Json = json.loads((folder / SUMMARY).read_text("utf-8"))["run"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    paid = any(not each.endswith(":none") for each in there.get("contenders", ()))
-    names = ("suite", "contenders", "epochs", "seed", "judge", *(("fingerprint",) if paid else ()))
-    if other := [name for name in names if there.get(name) != head.get(name)]:
-        what = "cases" if other[0] == "fingerprint" else other[0]
-        raise ResultsError(f"{folder} holds a run with other {what}", "Name another `--out`, or remove the folder.")
 
 
 async def _played(

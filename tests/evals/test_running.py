@@ -185,19 +185,3 @@ async def test_a_scenario_is_played_in_each_experience_of_a_knowledge_base(tmp_p
     cases = tuple(suite(str(tmp_path)).cases())
     found = await run(Plan("own", cases), tmp_path / "out", {"rules:none": (Rules(), False)})
     assert [(row.case, row.solved) for row in found.rows] == [("one/s", True), ("two/s", True)]
-
-
-async def test_a_run_that_is_over_is_replaced_by_itself_alone(tmp_path: Path) -> None:
-    plan = Plan("own", CASES)
-    await ran(tmp_path, plan, rules=Rules())
-    before = (tmp_path / RESULTS).read_bytes()
-    await ran(tmp_path, replace(plan, cases=CASES[:2]), rules=Rules())
-    await ran(tmp_path, plan, rules=Rules())
-    for other, solver in ((plan, "expert"), (replace(plan, epochs=2), "rules"), (replace(plan, suite="x"), "rules")):
-        with pytest.raises(ResultsError, match="holds a run with other"):
-            await ran(tmp_path, other, **{solver: Rules()})
-    assert (tmp_path / RESULTS).read_bytes() == before
-    paid = tmp_path / "paid"
-    await run(plan, paid, {"rules:big": (Rules(), True)})
-    with pytest.raises(ResultsError, match="other cases"):
-        await run(replace(plan, cases=CASES[:2]), paid, {"rules:big": (Rules(), True)})
