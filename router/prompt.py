@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from agents.game import Game
 from agents.models import MARKED, Marked, Message, Request
 from kb.rulebook import Persona
-from kb.view import Offer, offers, view
-from router.meaning import may_be_kept
+from kb.view import Offer, names_of, offers, perceived, view
+from router.meaning import may_be_kept, meaningful
 from router.tools import Offered
 
 MAX_MESSAGE, MAX_SCENE, MAX_PERSONA = 2_000, 6_000, 2_000
 """Characters."""
 MAX_OFFERS = 100
 MAX_TOKENS = 400
+SHARED = "shared/"
+"""Where the pages of libraries are."""
 SYSTEM = (
     "You answer one message of somebody who uses a world of rules and pages. "
     f"{MARKED}\n"
@@ -42,10 +44,15 @@ class Scene:
 
     perceived: str = ""
     offers: tuple[Offer, ...] = ()
+    fits: bool = False
+    """Whether the message names one of them: a command that needs no more, or something that is here."""
+    spoken_to: bool = False
+    """Whether somebody is spoken to with whom the world's own rules let one do something."""
 
 
-def scene_of(game: Game, message: str) -> Scene:
-    """Turns and the clock, which differ each time, are told where the message is about time alone."""
+def scene_of(game: Game, message: str, whom: str | None = None) -> Scene:
+    """Turns and the clock, which differ each time, are told where the message is about time alone. `whom`: the id of who is spoken
+    to."""
     session = game.world.session
     seen: dict[str, Any] = view(session, game.state, game.player)
     if may_be_kept(message):
@@ -56,7 +63,25 @@ def scene_of(game: Game, message: str) -> Scene:
         if called in (*seen["inventory"], *seen.get("things", ())):
             seen[name] = called
     told = json.dumps(seen, ensure_ascii=False)[:MAX_SCENE]
-    return Scene(told, tuple(offers(session, game.state, game.player, MAX_OFFERS)))
+    words = meaningful(message)
+    here = frozenset(perceived(session.referee, session.referee.frame(game.state, game.player)))
+    could = tuple(offers(session, game.state, game.player, MAX_OFFERS, words))
+    fits = any(_named(game, each, here, words) for each in could)
+    own = whom is not None and any(_own(game, each) for each in could if whom in each.action.roles.values())
+    return Scene(told, could, fits, own)
+
+
+def _named(game: Game, offer: Offer, here: Set[str], words: Set[str]) -> bool:
+    if not offer.values:
+        return offer.names(words) > 0
+    return any(words & names_of(game.state, value) for value in offer.action.roles.values() if value in here)
+
+
+def _own(game: Game, offer: Offer) -> bool:
+    """Whether the world's own pages say what comes of it, not those of a library alone."""
+    rulebook = game.world.rulebook
+    rules = rulebook.actions[offer.action.type].rules
+    return any(not rulebook.rules[rule].span.path.startswith(SHARED) for rule in rules)
 
 
 def request(
