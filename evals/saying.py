@@ -38,6 +38,8 @@ class Saying:
         told = expect.route or (self.case.expect.route if len(self.case.turns) == 1 else ())
         if told:
             return told[0]
+        if expect.question or (self.case.expect.question and len(self.case.turns) == 1):
+            return "question"
         if expect.cites or expect.cites_any or expect.declines is not None:
             return "knowledge"
         return "action" if self.gold else "direct"

@@ -262,7 +262,7 @@ class _Way:
         def named(id: str) -> int:
             """How many of the words are in its names; what stands nowhere is also known by what it is about, as a loan is."""
             about = (each for each in state.rows[id].values() if isinstance(each, str) and each in state.rows)
-            other = about if state.rows[id]["kind"] in abstract else ()
+            other = () if id in here else about
             return len(words & names_of(state, id).union(*(names_of(state, each) for each in other)))
 
         ids = [id for id in here if state.rows[id]["kind"] in within]

@@ -15,13 +15,14 @@ from agents.game import Game
 from agents.models import MARKED, Marked, Message, Request
 from kb.rulebook import Persona
 from kb.view import Offer, names_of, offers, perceived, view
-from router.meaning import may_be_kept, meaningful
+from router.meaning import content, may_be_kept, meaningful
 from router.tools import Offered
 
 MAX_MESSAGE, MAX_SCENE, MAX_PERSONA = 2_000, 6_000, 2_000
 """Characters."""
 MAX_OFFERS = 100
 MAX_TOKENS = 400
+OWN = frozenset({"my", "mine", "me", "myself"})
 SHARED = "shared/"
 """Where the pages of libraries are."""
 SYSTEM = (
@@ -44,8 +45,8 @@ class Scene:
 
     perceived: str = ""
     offers: tuple[Offer, ...] = ()
-    fits: bool = False
-    """Whether the message names one of them: a command that needs no more, or something that is here."""
+    fits: tuple[str, ...] = ()
+    """The lines of those that the message may be for: it names a command that needs no more, something that is here, or its speaker."""
     spoken_to: bool = False
     """Whether somebody is spoken to with whom the world's own rules let one do something."""
 
@@ -66,7 +67,9 @@ def scene_of(game: Game, message: str, whom: str | None = None) -> Scene:
     words = meaningful(message)
     here = frozenset(perceived(session.referee, session.referee.frame(game.state, game.player)))
     could = tuple(offers(session, game.state, game.player, MAX_OFFERS, words))
-    fits = any(_named(game, each, here, words) for each in could)
+    # What one asks about oneself, a command may tell: what one has, what one is to do.
+    oneself = not OWN.isdisjoint(content(message))
+    fits = tuple(each.line for each in could if _named(game, each, here, words) or (oneself and not each.values))
     own = whom is not None and any(_own(game, each) for each in could if whom in each.action.roles.values())
     return Scene(told, could, fits, own)
 
@@ -74,7 +77,11 @@ def scene_of(game: Game, message: str, whom: str | None = None) -> Scene:
 def _named(game: Game, offer: Offer, here: Set[str], words: Set[str]) -> bool:
     if not offer.values:
         return offer.names(words) > 0
-    return any(words & names_of(game.state, value) for value in offer.action.roles.values() if value in here)
+    return any(
+        words & names_of(game.state, value)
+        for value in offer.action.roles.values()
+        if isinstance(value, str) and value in here
+    )
 
 
 def _own(game: Game, offer: Offer) -> bool:

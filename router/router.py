@@ -295,9 +295,9 @@ class Router:
         place = [ask.world.where.location, ask.world.where.experience, ask.world.commit, sorted(ask.asker.scopes)]
         key, scope = key_of(place, read_by(made)), key_of(place, read_by(blank))
         lore = None
-        if self._scholar is not None and label.route == "knowledge" and not (scene.fits or scene.spoken_to):
-            # A scholar reads pages and nothing of the scene: its answer is the same wherever it is asked.
-            pages_alone = [*place, ask.persona, "lore"]
+        if self._scholar is not None and label.route == "knowledge" and not scene.spoken_to:
+            # A scholar reads pages and nothing of the scene: its answer is the same wherever it is asked and nothing else is meant.
+            pages_alone = [*place, ask.persona, "lore", sorted(scene.fits)]
             lore = key_of(pages_alone, ask.message.casefold().strip()), key_of(pages_alone)
         keeping = Keeping(self.cache if may_be_kept(ask.message) else None, key, scope, ask.message, lore)
         if (kept := await keeping.exact()) is not None:
@@ -308,7 +308,7 @@ class Router:
         if sure and label.route == "knowledge":
             if (kept := await keeping.alike()) is not None:
                 return await self._kept(ask, game, kept, trail)
-            if lore is not None and any(each.name == SEARCH for each in offered.tools):
+            if lore is not None and not scene.fits and any(each.name == SEARCH for each in offered.tools):
                 trail.stage = "label"
                 return await self._from_pages(ask, game, keeping, label, trail)
         if sure and label.route == "direct" and (text := talk.courtesy(ask.message, ask.world)):
