@@ -88,9 +88,9 @@ def routed(tool: str, **arguments: Any) -> Callable[[Conversation], Answer]:
 
 @pytest.mark.requirement("0.34")
 async def test_what_a_message_names_is_offered_among_very_many(sit: Any):
-    lend = routed("lend_to", copy="glass mountain", member="hal")
+    lend = routed("lend_to", copy="first snow", member="ida")
     async with sit(lend, "lending-desk") as t:
-        done = await t.say("would you be so kind and let our Hal have Glass Mountain for a while?")
+        done = await t.say("would you be so kind and let our Ida have First Snow for a fortnight?")
         assert (done.route, t.routing) == ("action", 1)
         assert all(len(each.conversation.tools) <= 20 for each in t.model.requests)
 
@@ -98,10 +98,10 @@ async def test_what_a_message_names_is_offered_among_very_many(sit: Any):
 @pytest.mark.requirement("0.34")
 async def test_a_tool_with_a_hole_for_words_is_always_offered(sit: Any):
     """In the tavern a dozen other verbs have more to choose from."""
-    async with sit(routed("say", text="a fine dusk to all"), "tavern") as t:
+    async with sit(routed("say", text="fine dusk"), "tavern") as t:
         done = await t.say("I bid the whole company here a fine dusk")
         assert (done.route, t.routing) == ("action", 1)
-        assert "a fine dusk to all" in done.text
+        assert "fine dusk" in done.text
 
 
 @pytest.mark.requirement("0.34")
@@ -113,7 +113,7 @@ async def test_a_sure_question_about_what_is_here_takes_the_call(sit: Any, messa
 
 
 async def test_a_sure_question_about_oneself_takes_the_call(sit: Any):
-    async with sit(routed("do", command="quests")) as t:
+    async with sit(routed("quests")) as t:
         done = await t.say("what is still on my list of quests?")
         assert (done.route, t.routing) == ("action", 1)
 
@@ -152,16 +152,16 @@ async def test_words_to_somebody_that_are_no_deed_are_answered_in_his_voice(sit:
         return Answer("I am the narrator." if "ask_back" in asked.tools else "“Mind the step,” says Otto.")
 
     async with sit(decide, flatter=FLATTER) as t:
-        told = await t.say("Otto, it is rather late by now", "1")
+        told = await t.say("Otto, how do you like the mill?", "1")
         assert (told.route, told.turn, t.routing) == ("direct", None, 1)
         assert "Mind the step" in told.text
-        again = await t.say("Otto, it is rather late by now", "2")
+        again = await t.say("Otto, how do you like the mill?", "2")
         assert (again.route, t.routing) == ("direct", 1), "that it is no deed was known"
         assert "narrator" not in again.text
 
 
 async def test_words_to_somebody_with_whom_the_pages_define_nothing_take_no_routing_call(sit: Any):
     async with sit(lambda _: Answer("“Mind the step,” says Otto.")) as t:
-        told = await t.say("Otto, it is rather late by now")
+        told = await t.say("Otto, how do you like the mill?")
         assert (told.route, t.routing) == ("direct", 0)
         assert "Mind the step" in told.text
