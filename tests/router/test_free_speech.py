@@ -27,9 +27,7 @@ PAGES = {
         "## Voice\nDry.\n> “Mind the step.”\n"
     ),
 }  # fmt: skip
-FLATTER = (
-    "---\nrule: flatter\non: flatter <npc>\n---\n# A kind word\n## Then\n- add 1 to `player.score`\n- say \"{The npc} smiles.\"\n"
-)
+FLATTER = '---\nrule: flatter\non: flatter <npc>\n---\n# A kind word\n## Then\n- add 1 to `player.score`\n- say "{The npc} smiles."\n'
 
 
 @dataclass
@@ -59,9 +57,7 @@ def sit(tmp_path: Path) -> Callable[..., Any]:
     """`async with sit(decide) as t`, in the inn, or in a bundled world."""
 
     @asynccontextmanager
-    async def seated(
-        decide: Callable[[Conversation], Answer], world: str = "", **more: str
-    ) -> AsyncGenerator[Seat]:
+    async def seated(decide: Callable[[Conversation], Answer], world: str = "", **more: str) -> AsyncGenerator[Seat]:
         (tmp_path / "inn").mkdir()
         for name, text in {**PAGES, **{f"{name}.md": text for name, text in more.items()}}.items():
             (tmp_path / "inn" / name).write_text(text)
