@@ -22,6 +22,8 @@ from kb.understand import Dialogue
 from kb.view import legal
 
 ENUMERATED = 2_000
+OURS = frozenset({"do", "ask_back", "search", "read"})
+"""Tools of the router that are no actions."""
 
 
 class Knowing:
@@ -50,9 +52,10 @@ class Knowing:
         return Answer("Well met. That is a fine thing to say, and it changes nothing here.")
 
     def _filled(self, schema: Mapping[str, Any]) -> Any:
-        """The least that fits; of labels the one that is right."""
+        """The least that fits; of labels the one that is right, and to what a rule judges, no."""
         if schema.get("enum"):
-            return self.route if self.route in schema["enum"] else schema["enum"][0]
+            fitting = (each for each in (self.route, "no") if each in schema["enum"])
+            return next(fitting, schema["enum"][0])
         match schema.get("type"):
             case "object":
                 return {name: self._filled(each) for name, each in _properties(schema).items()}
@@ -90,7 +93,11 @@ def calling(line: str, offered: Mapping[str, Mapping[str, Any]]) -> Call | None:
         return Call("do", {"command": line})
     found: list[tuple[int, Call]] = []
     for name, schema in offered.items():
-        words, rest = name.split("_"), f" {line.casefold()} "
+        if name in OURS:
+            continue
+        # A world's own verb of such a name has an end to its tool's.
+        verb = name.removesuffix("_it") if name.removesuffix("_it") in OURS else name
+        words, rest = verb.split("_"), f" {line.casefold()} "
         if not all(f" {word} " in rest for word in words):
             continue
         for word in words:

@@ -25,7 +25,7 @@ from kb.rulebook import Role
 from kb.session import Session
 from kb.types import Bool, Choice, Int, Number, Ref
 from kb.understand import Dialogue
-from kb.view import Offer, offers
+from kb.view import Offer, offers, words_of
 from storage import TurnRecord
 
 ENUMERATED = 2_000
@@ -270,7 +270,7 @@ def replayed(
 
 def listed(session: Session, state: State, player: str, action: Action) -> bool:
     """Whether an action is among those that are told to be legal: just so, or with a hole that only the player can fill."""
-    for each in offers(session, state, player, ENUMERATED):
+    for each in offers(session, state, player, ENUMERATED, words_of(action.text)):
         known = {name: value for name, value in each.action.roles.items() if name not in each.asks}
         same = each.action.type == action.type and known.items() <= dict(action.roles).items()
         if same and (each.asks or len(known) == len(action.roles)):

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
-from itertools import islice, product, takewhile
+from functools import lru_cache
+from itertools import chain, islice, product, takewhile
 from typing import Any
 
 from kb.expressions.frame import EvaluationError
@@ -25,6 +26,8 @@ from kb.types import Choice, Ref
 MAX_TRIED = 600
 MAX_ALIKE = 60
 """How many things are tried with one wording."""
+MAX_SOUGHT = 2_000
+"""Things of a kind that are looked through for what is named."""
 
 
 def view(session: Session, state: State, player: str) -> dict[str, Any]:
@@ -134,15 +137,20 @@ class Offer:
     """What it does; of roles that only the player knows, with the zeros of their types."""
     way: _Way
 
+    def names(self, words: Set[str]) -> int:
+        """How many of the words it has, in its verb or in a value that it lists."""
+        own = (word for role, word in self.values.items() if role not in self.asks)
+        return len(words & words_of(" ".join((self.verb, *own))))
+
     def said(self, told: Mapping[str, str]) -> str:
         """The line with what it asks for."""
         return self.way.written([told.get(name, word) for name, word in self.values.items()])
 
 
-def offers(session: Session, state: State, player: str, limit: int = 100) -> list[Offer]:
-    """What `legal` and `templates` tell, as data."""
-    closed = islice(_allowed(session, state, player, "", holes=False), limit)
-    return [*closed, *islice(_allowed(session, state, player, "", holes=True), limit)]
+def offers(session: Session, state: State, player: str, limit: int = 100, words: Set[str] = frozenset()) -> list[Offer]:
+    """What `legal` and `templates` tell, as data; what has one of the `words` in its verb or a name comes first."""
+    closed = islice(_allowed(session, state, player, "", False, words), limit)
+    return [*closed, *islice(_allowed(session, state, player, "", True, words), limit)]
 
 
 def completions(session: Session, state: State, player: str, prefix: str) -> list[str]:
@@ -153,7 +161,9 @@ def completions(session: Session, state: State, player: str, prefix: str) -> lis
     return list(dict.fromkeys(found))
 
 
-def _allowed(session: Session, state: State, player: str, prefix: str, holes: bool) -> Iterator[Offer]:
+def _allowed(
+    session: Session, state: State, player: str, prefix: str, holes: bool, words: Set[str] = frozenset()
+) -> Iterator[Offer]:
     """One command of each action in turn, so that no action with many things crowds the others out."""
     if state.rows[player]["ended"]:
         return
@@ -162,8 +172,11 @@ def _allowed(session: Session, state: State, player: str, prefix: str, holes: bo
     actions = [
         [w for w in _ways(session, each) if bool(w.unknown) is holes] for each in session.rulebook.actions.values()
     ]
-    simple = sorted((ways for ways in actions if ways), key=lambda ways: len(ways[0].roles))
-    waiting = deque(_of_action(session, state, player, prefix, here, tries, ways) for ways in simple)
+    simple = sorted(
+        (ways for ways in actions if ways),
+        key=lambda ways: (not any(way.has(words) for way in ways), len(ways[0].roles)),
+    )
+    waiting = deque(_of_action(session, state, player, prefix, here, tries, ways, words) for ways in simple)
     told: set[str] = set()
     while waiting:
         action = waiting.popleft()
@@ -177,18 +190,28 @@ def _allowed(session: Session, state: State, player: str, prefix: str, holes: bo
 
 
 def _of_action(
-    session: Session, state: State, player: str, prefix: str, here: list[str], tries: Iterator[int], ways: list[_Way]
+    session: Session,
+    state: State,
+    player: str,
+    prefix: str,
+    here: list[str],
+    tries: Iterator[int],
+    ways: list[_Way],
+    words: Set[str],
 ) -> Iterator[Offer]:
     """An action's commands, each thing that it can do in its first wording that fits."""
     told: set[str] = set()
     for way in ways:
         if not way.may_begin(prefix):
             continue
-        options = [way.values(session, state, here, role) for role in way.roles]
-        for values in islice(product(*options), MAX_ALIKE):
-            roles = {**way.fixed, **{role.name: value for role, (value, _) in zip(way.roles, values, strict=True)}}
-            words = [word for _, word in values]
-            text, effect = way.written(words), repr(sorted(roles.items()))
+        options = [way.values(session, state, here, role, words) for role in way.roles]
+        named = [[each for each in several if each[2]] or several for several in options]
+        # What is named goes with all else before all else goes with each other.
+        several = [named, options] if words and named != options else [options]
+        for values in chain.from_iterable(islice(product(*each), MAX_ALIKE) for each in several):
+            roles = {**way.fixed, **{role.name: value for role, (value, _, _) in zip(way.roles, values, strict=True)}}
+            called = [word for _, word, _ in values]
+            text, effect = way.written(called), repr(sorted(roles.items()))
             if effect in told or not text.startswith(prefix):
                 continue
             if next(tries, None) is None:
@@ -196,7 +219,7 @@ def _of_action(
             action = Action(way.action, roles)
             if session.referee.allowed(state, player, action, unknown=way.unknown):
                 told.add(effect)
-                yield way.offer(text, words, action)
+                yield way.offer(text, called, action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,19 +241,36 @@ class _Way:
         )
         return head.startswith(prefix) or prefix.startswith(head)
 
-    def values(self, session: Session, state: State, here: list[str], role: Role) -> list[tuple[Any, str]]:
-        """(value, words) pairs that a role could take."""
+    def has(self, words: Set[str]) -> bool:
+        """Whether one of the words is in its verb."""
+        return any(part in words for part in self.parts) if self.parts else bool(words & words_of(self.rule))
+
+    def values(
+        self, session: Session, state: State, here: list[str], role: Role, words: Set[str]
+    ) -> list[tuple[Any, str, int]]:
+        """What a role could take: the value, what it is called, and how many of the words are in its names, the most first."""
         if role.name in self.unknown:
             shown = str(role.type) if role.name == str(role.type) or not self.parts else f"{role.name}: {role.type}"
-            return [(role.type.zero(), f"<{shown}>")]
+            return [(role.type.zero(), f"<{shown}>", 0)]
         if isinstance(role.type, Choice):
-            return [(option, option) for option in role.type.options if option]
+            chosen = [(option, option, option in words) for option in role.type.options if option]
+            return sorted(chosen, key=lambda each: -each[2])
         kinds = role.type.kinds if isinstance(role.type, Ref) else ()
         within = {below for kind in kinds for below in state.shape.within.get(kind, ())}
         abstract = [kind for kind in kinds if "perceivable" not in session.referee.derivations.of(kind)]
-        named = [id for kind in abstract for id in islice(state.every(kind), MAX_ALIKE)]
-        ids = [*(id for id in here if state.rows[id]["kind"] in within), *named]
-        return [(id, _named(state, id).casefold()) for id in ids]
+
+        def named(id: str) -> int:
+            """How many of the words are in its names; what stands nowhere is also known by what it is about, as a loan is."""
+            about = (each for each in state.rows[id].values() if isinstance(each, str) and each in state.rows)
+            other = () if id in here else about
+            return len(words & names_of(state, id).union(*(names_of(state, each) for each in other)))
+
+        ids = [id for id in here if state.rows[id]["kind"] in within]
+        for kind in abstract:
+            sought = islice(state.every(kind), MAX_SOUGHT if words else MAX_ALIKE)
+            ids += sorted(sought, key=lambda id: -named(id))[:MAX_ALIKE] if words else sought
+        found = [(id, _named(state, id).casefold(), named(id) if words else 0) for id in ids]
+        return sorted(found, key=lambda each: -each[2])
 
     def offer(self, line: str, words: list[str], action: Action) -> Offer:
         """A line that gives it with these words."""
@@ -260,6 +300,17 @@ def _ways(session: Session, action: ActionType) -> list[_Way]:
         unknown = frozenset(role.name for role in roles if not isinstance(role.type, Ref | Choice))
         found.append(_Way(action.id, rule, pattern.parts, roles, pattern.fixed, unknown))
     return found
+
+
+@lru_cache(maxsize=16_384)
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text, in small letters."""
+    return frozenset(re.findall(r"\w+", text.casefold()))
+
+
+def names_of(state: State, id: str) -> frozenset[str]:
+    """The words of all that something is called."""
+    return words_of(" ".join((_named(state, id), *(state.rows[id].get("aliases") or ()))))
 
 
 def people(session: Session, state: State, player: str) -> list[dict[str, str]]:

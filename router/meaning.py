@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from kb.view import words_of
+from router.words import SMALL
+
 _POLITE: Final = re.compile(
     r"^(?:(?:hey|hi|hello|please|so|well|ok|okay|um|and|but|kindly|just|sorry|excuse me|i wonder|i was wondering"
     r"|do you know|(?:can|could|would|will) you (?:please )?(?:tell|remind|explain to) me|(?:please )?(?:tell|remind) me"
@@ -54,6 +57,11 @@ def same_meaning(one: str, other: str) -> bool:
     """Whether two questions have the same words of content in the same order."""
     words = content(one)
     return bool(words) and words == content(other)
+
+
+def meaningful(message: str) -> frozenset[str]:
+    """The words of a message that are not in every sentence."""
+    return words_of(message) - SMALL
 
 
 def may_be_kept(message: str) -> bool:

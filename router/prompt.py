@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from agents.game import Game
 from agents.models import MARKED, Marked, Message, Request
 from kb.rulebook import Persona
-from kb.view import Offer, offers, view
-from router.meaning import may_be_kept
+from kb.view import Offer, names_of, offers, perceived, view
+from router.meaning import content, may_be_kept, meaningful
 from router.tools import Offered
 
 MAX_MESSAGE, MAX_SCENE, MAX_PERSONA = 2_000, 6_000, 2_000
 """Characters."""
 MAX_OFFERS = 100
 MAX_TOKENS = 400
+OWN = frozenset({"my", "mine", "me", "myself"})
+SHARED = "shared/"
+"""Where the pages of libraries are."""
 SYSTEM = (
     "You answer one message of somebody who uses a world of rules and pages. "
     f"{MARKED}\n"
@@ -42,10 +45,15 @@ class Scene:
 
     perceived: str = ""
     offers: tuple[Offer, ...] = ()
+    fits: tuple[str, ...] = ()
+    """The lines of those that the message may be for: it names a command that needs no more, something that is here, or its speaker."""
+    spoken_to: bool = False
+    """Whether somebody is spoken to with whom the world's own rules let one do something."""
 
 
-def scene_of(game: Game, message: str) -> Scene:
-    """Turns and the clock, which differ each time, are told where the message is about time alone."""
+def scene_of(game: Game, message: str, whom: str | None = None) -> Scene:
+    """Turns and the clock, which differ each time, are told where the message is about time alone. `whom`: the id of who is spoken
+    to."""
     session = game.world.session
     seen: dict[str, Any] = view(session, game.state, game.player)
     if may_be_kept(message):
@@ -56,7 +64,31 @@ def scene_of(game: Game, message: str) -> Scene:
         if called in (*seen["inventory"], *seen.get("things", ())):
             seen[name] = called
     told = json.dumps(seen, ensure_ascii=False)[:MAX_SCENE]
-    return Scene(told, tuple(offers(session, game.state, game.player, MAX_OFFERS)))
+    words = meaningful(message)
+    here = frozenset(perceived(session.referee, session.referee.frame(game.state, game.player)))
+    could = tuple(offers(session, game.state, game.player, MAX_OFFERS, words))
+    # What one asks about oneself, a command may tell: what one has, what one is to do.
+    oneself = not OWN.isdisjoint(content(message))
+    fits = tuple(each.line for each in could if _named(game, each, here, words) or (oneself and not each.values))
+    own = whom is not None and any(_own(game, each) for each in could if whom in each.action.roles.values())
+    return Scene(told, could, fits, own)
+
+
+def _named(game: Game, offer: Offer, here: Set[str], words: Set[str]) -> bool:
+    if not offer.values:
+        return offer.names(words) > 0
+    return any(
+        words & names_of(game.state, value)
+        for value in offer.action.roles.values()
+        if isinstance(value, str) and value in here
+    )
+
+
+def _own(game: Game, offer: Offer) -> bool:
+    """Whether the world's own pages say what comes of it, not those of a library alone."""
+    rulebook = game.world.rulebook
+    rules = rulebook.actions[offer.action.type].rules
+    return any(not rulebook.rules[rule].span.path.startswith(SHARED) for rule in rules)
 
 
 def request(

@@ -29,7 +29,7 @@ from router.answer import Answered, Route, Tier, Told
 from router.cache import AnswerCache, Keeping, Kept, key_of
 from router.decisions import Estimate, Recorder
 from router.labels import SURE, Label, Labels, words_of_names
-from router.meaning import may_be_kept
+from router.meaning import may_be_kept, meaningful
 from router.prompt import Scene, read_by, request, scene_of
 from router.seams import Freeform, Scholar, Teams, Voice, Words
 from router.tools import ASK_BACK, READ, SEARCH, Illegal, Offered, persona_of
@@ -43,6 +43,8 @@ MAX_TOLD = 4_000
 """Characters of a model's own words."""
 MAX_COMMANDS = 3
 """Actions that one message may be read as."""
+TALK = "talk"
+"""Is kept of words that were no deed: whoever they were said to answers them anew."""
 MAX_RECENT, MAX_PLACES = 1_000, 50
 _UNKNOWN = {
     "action": "it is something to do, in words that the rules do not know",
@@ -205,15 +207,23 @@ class Router:
             if self._labels.ready
             else await asyncio.to_thread(self.label, ask.message, game)
         )
-        if label.route != "action" and (words := await self._talk(ask, game, trail)) is not None:
+        # With a model, words to somebody may be a deed first.
+        whom = self._voice.addressed(game, ask.message) if self._voice is not None and game is not None else None
+        scene = scene_of(game, ask.message, whom) if game is not None and self._model is not None else Scene()
+        if (
+            label.route != "action"
+            and not scene.spoken_to
+            and (words := await self._talk(ask, game, trail)) is not None
+        ):
             return words
         if self._model is None:
             return await self._without(ask, game, label, trail)
-        if game is not None and self._freeform is not None and label.route != "knowledge":
+        speech = label.route == "knowledge" or (scene.spoken_to and label.route != "action")
+        if game is not None and self._freeform is not None and not speech:
             filled = await self._freeform.propose(game, ask.message, ask.asker.id)
             if filled is not None:
                 return await self._freely(ask, game, filled, label, trail)
-        return await self._with(self._model, ask, game, persona, label, trail)
+        return await self._with(self._model, ask, game, scene, persona, label, trail)
 
     async def _before(self, ask: Asking, game: Game, trail: Trail) -> Answered | None:
         """What the same key was answered before; None: it is new."""
@@ -261,33 +271,44 @@ class Router:
         return answered
 
     async def _with(
-        self, model: Model, ask: Asking, game: Game | None, persona: Persona | None, label: Label, trail: Trail
+        self,
+        model: Model,
+        ask: Asking,
+        game: Game | None,
+        scene: Scene,
+        persona: Persona | None,
+        label: Label,
+        trail: Trail,
     ) -> Answered:
-        """With a model: what is kept, then a sure label, then the one call."""
+        """With a model: what is kept, then a label that is sure where nothing that could be done is named, then the one call."""
         assert ask.world is not None
-        scene = scene_of(game, ask.message) if game is not None else Scene()
         flows = await self._teams.flows(ask.world, ask.asker, ask.handle) if self._teams is not None else ()
-        offered = Offered.of(scene.offers, flows, ask.asker, persona)
+        offered = Offered.of(scene.offers, flows, ask.asker, persona, meaningful(ask.message))
         made = request(
             scene, ask.message, offered, persona,
             principal=ask.asker.id, model=self._name, deadline=self._deadline,
         )  # fmt: skip
-        blank = request(scene, "", offered, persona, principal="", model=self._name, deadline=0)
+        # The actions that are offered depend on the message.
+        blank = request(
+            scene, "", Offered.of((), flows, ask.asker, persona), persona, principal="", model=self._name, deadline=0
+        )
         place = [ask.world.where.location, ask.world.where.experience, ask.world.commit, sorted(ask.asker.scopes)]
         key, scope = key_of(place, read_by(made)), key_of(place, read_by(blank))
         lore = None
-        if self._scholar is not None and label.route == "knowledge":
-            # A scholar reads pages and nothing of the scene: its answer is the same wherever it is asked.
-            pages_alone = [*place, ask.persona, "lore"]
+        if self._scholar is not None and label.route == "knowledge" and not scene.spoken_to:
+            # A scholar reads pages and nothing of the scene: its answer is the same wherever it is asked and nothing else is meant.
+            pages_alone = [*place, ask.persona, "lore", sorted(scene.fits)]
             lore = key_of(pages_alone, ask.message.casefold().strip()), key_of(pages_alone)
         keeping = Keeping(self.cache if may_be_kept(ask.message) else None, key, scope, ask.message, lore)
         if (kept := await keeping.exact()) is not None:
             return await self._kept(ask, game, kept, trail)
+        if scene.spoken_to:
+            return await self._called(model, ask, game, offered, made, keeping, label, trail, spoken_to=True)
         sure = label.probability >= SURE
         if sure and label.route == "knowledge":
             if (kept := await keeping.alike()) is not None:
                 return await self._kept(ask, game, kept, trail)
-            if self._scholar is not None and any(each.name == SEARCH for each in offered.tools):
+            if lore is not None and not scene.fits and any(each.name == SEARCH for each in offered.tools):
                 trail.stage = "label"
                 return await self._from_pages(ask, game, keeping, label, trail)
         if sure and label.route == "direct" and (text := talk.courtesy(ask.message, ask.world)):
@@ -308,6 +329,8 @@ class Router:
                 await self._read_as(ask, game, filled, trail, "the same words were read in the same scene"),
                 tier="cache",
             )
+        if kept.route == TALK and (words := await self._talk(ask, game, trail)) is not None:
+            return words
         route: Route = "knowledge" if kept.route == "knowledge" else "direct"
         return Answered(kept.text, route, "cache", "the same was asked in the same scene", kept.citations)
 
@@ -323,12 +346,18 @@ class Router:
         keeping: Keeping,
         label: Label,
         trail: Trail,
+        *,
+        spoken_to: bool = False,
     ) -> Answered:
+        """`spoken_to`: what is no deed and no question back is answered by whoever is spoken to."""
         trail.stage = "call"
         try:
-            answer = await self._ask(model, made, ask)
+            # The model's own words are not told where somebody else answers.
+            answer = await self._ask(model, made, replace(ask, tell=None) if spoken_to else ask)
         except ModelError as error:
             trail.failed(error, "route")
+            if spoken_to and (words := await self._talk(ask, game, trail)) is not None:
+                return words
             return await self._without(ask, game, label, trail, failed=True)
         trail.answered(answer, "route")
         self._estimate.learn(answer.usage.cost)
@@ -354,6 +383,10 @@ class Router:
             text = _plain(first.arguments.get("question"))
             if text:
                 return Answered(text, "question", "call", "it could mean several things")
+        if spoken_to and (words := await self._talk(ask, game, trail)) is not None:
+            if not trail.notes:
+                await keeping.put(Kept(route=TALK))
+            return words
         if first is not None and first.name in (SEARCH, READ):
             return await self._looked_up(model, ask, game, made, answer, keeping, label, trail)
         if first is not None and first.name in offered.flows:
@@ -484,7 +517,7 @@ class Router:
         words = await self._voice.talk(game, ask.message, ask.asker, ask.key, ask.tell)
         if words is None:
             return None
-        trail.stage = "label"
+        trail.stage = "label" if trail.stage == "rules" else trail.stage
         trail.led_to(words.calls, words.cost)
         return Answered(words.text, "direct", "rules", words.reason or "it is said to somebody who is there")
 

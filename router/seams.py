@@ -56,6 +56,10 @@ class Voice(Protocol):
         """What stood in place of the text of a turn that was told before; None: that text was right, or it is forgotten."""
         ...
 
+    def addressed(self, game: Game, message: str) -> str | None:
+        """The id of whoever is there and is spoken to by name; None: nobody."""
+        ...
+
     async def talk(self, game: Game, message: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
         """What is answered to words that no rule understands; None: they are said to nobody who is there."""
         ...

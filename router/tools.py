@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from agents.access import Principal
@@ -59,9 +59,16 @@ class Offered:
 
     @staticmethod
     def of(
-        offers: Sequence[Offer], flows: Sequence[Tool], asker: Principal, persona: Persona | None, *, pages: bool = True
+        offers: Sequence[Offer],
+        flows: Sequence[Tool],
+        asker: Principal,
+        persona: Persona | None,
+        words: Set[str] = frozenset(),
+        *,
+        pages: bool = True,
     ) -> Offered:
-        """What an asker may use: rights first, then what the persona leaves of them. `pages`: whether there are any."""
+        """What an asker may use: rights first, then what the persona leaves of them. `words` are the message's; `pages`: whether there
+        are any."""
 
         def allowed(tool: str) -> bool:
             return persona is None or persona.allows(tool)
@@ -70,8 +77,15 @@ class Offered:
         for each in offers if asker.may("game:play") else ():
             if allowed(ACT) or allowed(each.rule):
                 by_verb.setdefault(_name(each.verb), []).append(each)
-        # Which of them has its own tool is decided by how much there is to choose: lines alone do for the others.
-        chosen = sorted(by_verb, key=lambda name: (not by_verb[name][0].values, -len(by_verb[name])))[:MAX_VERBS]
+
+        def rank(name: str) -> tuple[int, bool, bool, int]:
+            """What the message names; what no line alone can do, as only the player knows a value; what has much to choose."""
+            several = by_verb[name]
+            asks = any(each.asks for each in several)
+            return -max(each.names(words) for each in several), not asks, not several[0].values, -len(several)
+
+        # Lines alone do for those that get no tool of their own.
+        chosen = sorted(by_verb, key=rank)[:MAX_VERBS]
         actions = {name: tuple(by_verb[name]) for name in chosen}
         rest = tuple(each for name, several in by_verb.items() if name not in actions for each in several)
         lines = tuple(each for each in rest if not each.asks)

@@ -138,6 +138,10 @@ class _Voice:
         spoken = await self.voices.again(game, reply.turn)
         return Words(spoken.text, reason=spoken.reason) if spoken is not None else None
 
+    def addressed(self, game: Game, message: str) -> str | None:
+        addressed = self.voices.addressed(game, message)
+        return addressed[0] if addressed is not None else None
+
     async def talk(self, game: Game, message: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
         addressed = self.voices.addressed(game, message)
         if addressed is None:

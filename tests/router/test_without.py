@@ -82,6 +82,9 @@ class Voice:
     async def again(self, game: Game, reply: Reply) -> Words | None:
         return None
 
+    def addressed(self, game: Game, message: str) -> str | None:
+        return None
+
     async def talk(self, game: Game, message: str, asker: Principal, key: str, tell: Tell | None) -> Words | None:
         return Words("Aye.") if message.startswith("Otto,") else None
 
