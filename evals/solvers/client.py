@@ -287,7 +287,7 @@ async def opened(needs: Needs) -> AsyncGenerator[Solver]:
         raise SolverError(
             "`client` plays what the server serves, which is no other revision", "Leave `--revision` out."
         )
-    home = needs.home / "client"
+    home = (needs.home / "client").resolve()  # the servers that are started have another working directory
     supervisor = Supervisor(home)
     urls = await asyncio.to_thread(supervisor.acquire)
     try:
