@@ -1,6 +1,6 @@
 """Owns the one-line commands of the README; needs nothing but Python 3.11 and pip.
 
-`python3 tasks.py play [WORLD]`, `test [ARGS]`, `lint`, `types`, `layers`, `docs`, `ci`, `bench [NAME]`, `coverage [KIND]`, `lock`.
+`python3 tasks.py play [WORLD]`, `test [ARGS]`, `lint`, `types`, `layers`, `evals`, `docs`, `ci`, `bench [NAME]`, `coverage [KIND]`, `lock`.
 It makes `.venv` beside itself from the pinned requirements, once for each change of them.
 """
 
@@ -24,6 +24,9 @@ BENCHMARKS = (
     "knowledge_agent", "teams", "memory", "growth", "evals", "gate", "generated",
     "bare", "judge", "local",
 )  # fmt: skip
+
+OWN = ("--suite", "play", "--suite", "rules", "--suite", "router")
+RESULTS = "eval-results/own"
 
 COVERAGE: dict[str, tuple[int, str, tuple[str, ...]]] = {
     "unit": (80, "kb/*", ("kb", "referee", "understand", "worlds")),
@@ -68,6 +71,11 @@ def checks() -> dict[str, list[tuple[str | Path, ...]]]:
         "lint": [("ruff", "check", "."), ("ruff", "format", "--check", ".")],
         "types": [("pyright",)],
         "layers": [("lint-imports", "--no-cache")],
+        # The worlds, rules and router of this tree against what was solved when evals/baseline.json was written.
+        "evals": [
+            (BIN / "rulebound", "eval", "run", *OWN, "--solver", "rules", "--solver", "system", "--out", RESULTS),
+            (BIN / "rulebound", "eval", "gate", RESULTS),
+        ],
         "docs": [
             (PYTHON, "docs/tools/requirements.py", "--check"),
             (PYTHON, "docs/tools/reference.py", "--check"),

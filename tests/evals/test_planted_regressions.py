@@ -1,4 +1,4 @@
-"""Whoever makes a rule, a prompt, an agent's page or the router worse fails the gate, and is told just the cases that it concerns."""
+"""Whoever makes a rule, a prompt or an agent's page worse fails the gate, and is told just the cases that it concerns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import router.labels
 import router.prompt
 from evals.cases import Case, Expect, Turn, write
 from evals.data import phrases
@@ -19,7 +18,6 @@ from evals.results import Row, read
 from evals.scripted import Answer, Call, Conversation, serving
 from evals.suites import suite
 from kb import library
-from router.labels import Labels, load
 from rulebound.cli import app
 
 PHRASES = {each.message: each for each in phrases()}
@@ -201,37 +199,3 @@ def test_a_page_that_asks_its_judge_worse_is_told_by_the_cases_that_it_judges_ot
 
 
 # --- the router
-
-
-@pytest.mark.requirement("4.52")
-def test_examples_that_the_router_lost_are_told_by_the_messages_that_were_labelled_by_them(
-    tmp_path: Path, held: Held, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    every = suite("router").cases()
-    routes = ("action", "direct", "knowledge", "team", "help")
-    write(tmp_path / "cases.jsonl", [each for route in routes for each in every if each.tags["route"] == route][::20])
-    _, before = held("before", tmp_path / "cases.jsonl")
-    examples = load(Path(router.labels.__file__).with_name("examples.md"))
-    # What was work for a team is small talk now.
-    worse = Labels([(said, "direct" if route == "team" else route) for said, route in examples])
-    monkeypatch.setattr("router.labels._SHIPPED", worse)
-    said, _ = held("after", tmp_path / "cases.jsonl")
-    told(said, {row.case for row in before if row.solved and row.tags["route"] == "team"}, FALLEN)
-
-
-@pytest.mark.requirement("4.52")
-def test_a_router_that_trusts_no_label_is_told_by_the_greetings_that_it_pays_for(
-    tmp_path: Path, held: Held, model: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    free = [
-        Case(each, "cloak", (Turn(each),), Expect(calls=0))
-        for each in ("hi there", "thank you", "good evening", "thanks a lot")
-    ]
-    write(tmp_path / "cases.jsonl", [*free, *spoken("question")])
-    play = tmp_path / "cases.jsonl", "--model", "scripted", "--epochs", "2"
-    _, before = held("before", *play)
-    assert all(row.solved for row in before)
-    monkeypatch.setattr("router.router.SURE", 1.1)
-    said, _ = held("after", *play)
-    told(said, {each.id for each in free}, TWICE)
-    assert "calls at most 0 at the end: 1" in said[1]

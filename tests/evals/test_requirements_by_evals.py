@@ -55,14 +55,13 @@ async def test_well_formed_commands_of_every_world_succeed(tmp_path: Path) -> No
 
 @pytest.mark.requirement("0.34")
 async def test_free_speech_that_a_right_model_reads_as_a_command_succeeds(tmp_path: Path) -> None:
-    """The rest never reaches its choice: a label took it for a question or for talk, or no tool of the moment says it."""
-    said = [each for each in suite("play").cases() if each.tags["kind"] == "phrase"][::10]
+    said = [each for each in suite("play").cases() if each.tags["kind"] == "phrase"][3::10]
     played = await rows(said, tmp_path, "system", "knowing")
     read = [row for row in played if any(step["route"] in ("action", "question") for step in row.steps)]
     (whole, all_told), (solved, told) = share(played), share(read)
     assert len(read) > len(said) / 2
     assert solved > WELL_FORMED, f"of those that were read as commands {told}"
-    assert whole > 0.7, f"of all phrases {all_told}"
+    assert whole > 0.9, f"of all phrases {all_told}"
 
 
 @pytest.mark.requirement("0.18")
