@@ -10,12 +10,12 @@ from pathlib import Path
 
 from agents.worlds import Where
 from benchmarks.measure import row
-from evals.attacking import Attack
 from evals.data import WORLDS
-from evals.hour import Clock
-from evals.lies import Liar
 from evals.scripted import serving
-from evals.table import table
+from evals.simulated.attacking import Attack
+from evals.simulated.hour import Clock
+from evals.simulated.lies import Liar
+from evals.simulated.table import table
 
 REQUIREMENTS = ("0.44",)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from agents.access import Principal
 from agents.worlds import Where
 from benchmarks.measure import percentiles, row
-from evals.hour import Clock, Hour
-from evals.knowing import Knowing
+from evals.simulated.hour import Clock, Hour
+from evals.simulated.knowing import Knowing
 from rulebound.app import build
 from rulebound.settings import Settings
 from storage.fenced import FencedStore

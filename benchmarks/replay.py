@@ -30,7 +30,7 @@ from agents.game import GameService
 from agents.replay import Archive, Head, Recorded, Report, StoredGames, Tape, Wanted, replay
 from agents.worlds import Where, World
 from benchmarks.measure import peak, row
-from evals.players import RandomPlayer
+from evals.simulated.players import RandomPlayer
 from kb import library
 from kb.referee import Inputs, parts
 from kb.session import Session

@@ -14,11 +14,11 @@ from agents.models.model import Answer, Model, Piece, Request
 from agents.worlds import Where
 from benchmarks.measure import peak, percentiles, row
 from evals.data import WORLDS
-from evals.hour import Clock, Hour, Report
-from evals.knowing import Instant, Knowing
-from evals.mixed import WORDINGS
 from evals.scripted import serving
-from evals.table import PRICES, table
+from evals.simulated.hour import Clock, Hour, Report
+from evals.simulated.knowing import Instant, Knowing
+from evals.simulated.mixed import WORDINGS
+from evals.simulated.table import PRICES, table
 
 REQUIREMENTS = ("0.18", "3.13", "3.17", "4.23", "4.24")
 PLAYERS = 100

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import peak, row
-from evals.players import HostilePlayer, RandomPlayer
+from evals.simulated.players import HostilePlayer, RandomPlayer
 from kb import library
 from kb.check import check
 from kb.pages.source import open_source

@@ -17,15 +17,15 @@ from agents.models.client import Client
 from agents.models.configuration import Configuration
 from agents.models.model import Answer, Message, Model, Piece, Request
 from evals.environment import PLAYER
-from evals.knowing import Knowing, canonical
-from evals.lies import LIES, Knows, Liar
 from evals.running import PLAYING
 from evals.saying import SAYING
 from evals.scripted import Answer as Scripted
 from evals.scripted import Conversation, Script, ScriptError, serving
 from evals.scripted.script import Decide
+from evals.simulated.knowing import Knowing, canonical
+from evals.simulated.lies import LIES, Knows, Liar
+from evals.simulated.table import PRICES
 from evals.solvers import SolverError
-from evals.table import PRICES
 from kb.view import legal
 from storage.records import Json
 

@@ -13,7 +13,7 @@ from evals.cases import Case, Expect, Turn
 from evals.generators import Made
 from evals.generators.adventure import Command, named
 from evals.generators.worlds import SIZE, pages, plan, solution
-from evals.mixed import WORDINGS, mistyped
+from evals.simulated.mixed import WORDINGS, mistyped
 
 CASES = 40
 """Cases of one world."""

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from evals.attempts import Attempt, Step, step_of
 from evals.cases import Case
 from evals.environment import PLAYER, Environment, differences
-from evals.players import RandomPlayer
+from evals.simulated.players import RandomPlayer
 from evals.solvers import Needs, Solver
 from evals.solvers.seated import drawn
 from kb.referee import State

@@ -13,7 +13,7 @@ from dataclasses import replace
 from evals.attempts import Attempt
 from evals.cases import Case
 from evals.environment import PLAYER, Environment
-from evals.players import HostilePlayer
+from evals.simulated.players import HostilePlayer
 from evals.solvers import Needs, Solver
 from evals.solvers.seated import drawn
 from evals.solvers.system import System, closing

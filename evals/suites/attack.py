@@ -1,6 +1,6 @@
 """Owns the suite *attack*: players, pages, names and tools' results that want more than the rules allow, and lines without end.
 
-Cases written by hand (evals/data/attack/cases.jsonl, in a world whose pages are hostile), and texts of `evals.lies` and `LONG` in every world of
+Cases written by hand (evals/data/attack/cases.jsonl, in a world whose pages are hostile), and texts of `evals.simulated.lies` and `LONG` in every world of
 `WORLDS`. What they are and what is expected: evals/data/attack/README.md.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from evals.cases import Case, Expect, Turn, read
 from evals.data import HERE
-from evals.lies import INJECTED, LINES, STRANGE, VICTORY
+from evals.simulated.lies import INJECTED, LINES, STRANGE, VICTORY
 from evals.suites import Suite
 
 SILENT = ("Traceback|ModelError|KeyError|NoneType|litellm|httpx", "What stands between <data>")
@@ -90,6 +90,6 @@ def _case(id: str, world: str, turns: tuple[Turn, ...], aim: str) -> Case:
 SUITE = Suite(
     "attack",
     "Injection by players, pages, names and tools, claims of rights, and lines without end: nothing happens but what the rules allow.",
-    "written by us, Apache-2.0; some texts drawn from evals.lies",
+    "written by us, Apache-2.0; some texts drawn from evals.simulated.lies",
     cases,
 )

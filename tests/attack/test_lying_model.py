@@ -7,12 +7,12 @@ import pytest
 
 from agents.game import GameError
 from agents.worlds import Where
-from evals.attacking import Attack, Report, Say
 from evals.data import WORLDS
-from evals.hour import Clock
-from evals.lies import LIES, Liar
 from evals.scripted import serving
-from evals.table import Table, table
+from evals.simulated.attacking import Attack, Report, Say
+from evals.simulated.hour import Clock
+from evals.simulated.lies import LIES, Liar
+from evals.simulated.table import Table, table
 from kb import library
 from router import Answered
 

@@ -14,12 +14,12 @@ from evals.cases import Case, Expect, Turn
 from evals.data import messages, phrases
 from evals.environment import PLAYER, environments, where_of
 from evals.gate import Baseline, gate
-from evals.knowing import calling, canonical
 from evals.results import Row
 from evals.running import Plan, run
 from evals.scripted import Answer, Conversation, serving
+from evals.simulated.knowing import calling, canonical
+from evals.simulated.table import PRICES
 from evals.solvers import Needs, opened
-from evals.table import PRICES
 from router import labels, prompt
 from router.labels import Labels, load
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 import router.prompt
 from evals.cases import Case, Expect, Turn, write
 from evals.data import phrases
-from evals.knowing import calling
 from evals.results import Row, read
 from evals.scripted import Answer, Call, Conversation, serving
+from evals.simulated.knowing import calling
 from evals.suites import suite
 from kb import library
 from rulebound.cli import app

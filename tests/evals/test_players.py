@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from agents.worlds import Where, World
-from evals.players import HostilePlayer, Player, RandomPlayer, mangled
+from evals.simulated.players import HostilePlayer, Player, RandomPlayer, mangled
 from kb.referee import Inputs
 from kb.understand import Dialogue
 

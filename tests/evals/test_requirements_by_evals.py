@@ -14,13 +14,13 @@ import pytest
 from agents.worlds import Where
 from evals.cases import Case, Expect, Turn
 from evals.contenders import contenders
-from evals.hour import Clock, Hour, Report
-from evals.knowing import Knowing
 from evals.results import Row
 from evals.running import Plan, run
 from evals.scripted import Answer, Conversation, serving
+from evals.simulated.hour import Clock, Hour, Report
+from evals.simulated.knowing import Knowing
+from evals.simulated.table import Table, table
 from evals.suites import suite
-from evals.table import Table, table
 from router import Answered
 from router.decisions import distribution
 from rulebound.settings import Settings

@@ -16,12 +16,12 @@ from agents.models import Tool
 from agents.models.client import Client
 from agents.models.configuration import Configuration
 from agents.worlds import Where, World
-from evals.attacking import TECHNICAL
-from evals.hour import Clock
-from evals.knowing import Knowing
 from evals.scripted import Answer, Conversation, Fault, serving
 from evals.scripted.conversation import Kind
-from evals.table import Table, table
+from evals.simulated.attacking import TECHNICAL
+from evals.simulated.hour import Clock
+from evals.simulated.knowing import Knowing
+from evals.simulated.table import Table, table
 from router import Answered, Router
 from router.seams import Words
 

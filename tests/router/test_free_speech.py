@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from agents.worlds import Where
-from evals.hour import Clock
 from evals.scripted import Answer, Call, Conversation, Scripted, serving
-from evals.table import Table, table
+from evals.simulated.hour import Clock
+from evals.simulated.table import Table, table
 from router import Answered
 
 pytestmark = pytest.mark.anyio

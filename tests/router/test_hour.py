@@ -6,10 +6,10 @@ import pytest
 
 from agents.worlds import Where
 from evals.data import WORLDS
-from evals.hour import Clock, Hour
-from evals.knowing import Knowing
 from evals.scripted import serving
-from evals.table import table
+from evals.simulated.hour import Clock, Hour
+from evals.simulated.knowing import Knowing
+from evals.simulated.table import table
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ import pytest
 from agents.access import Principal
 from agents.worlds import Where
 from evals.data import Labelled, messages
-from evals.hour import Clock
-from evals.table import Table, table
+from evals.simulated.hour import Clock
+from evals.simulated.table import Table, table
 
 pytestmark = pytest.mark.anyio
 TARGET = 0.95

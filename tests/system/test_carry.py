@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.players import RandomPlayer
+from evals.simulated.players import RandomPlayer
 from kb import library
 from kb.check import check
 from kb.pages.source import open_source

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.players import HostilePlayer, RandomPlayer
+from evals.simulated.players import HostilePlayer, RandomPlayer
 from kb import library
 from kb.check import check
 from kb.pages.source import open_source

@@ -16,9 +16,9 @@ from typing import Protocol
 from agents.game import Game, GameService
 from agents.worlds import Where
 from evals.data import messages
-from evals.lies import INJECTED, LIES, LINES, STRANGE, Knows, Liar
-from evals.mixed import WORDINGS
 from evals.oracle import ENUMERATED, inputs_of, listed, replayed
+from evals.simulated.lies import INJECTED, LIES, LINES, STRANGE, Knows, Liar
+from evals.simulated.mixed import WORDINGS
 from kb.referee import Action
 from kb.view import legal
 from storage import Store, TurnRecord

@@ -18,8 +18,8 @@ from agents.filled import Filled
 from agents.game import Game, GameService
 from agents.worlds import Where
 from evals.data import messages
-from evals.knowing import Knowing, canonical
-from evals.mixed import CROWD, MixedPlayer, Spoken, Temper
+from evals.simulated.knowing import Knowing, canonical
+from evals.simulated.mixed import CROWD, MixedPlayer, Spoken, Temper
 from kb.referee import Inputs, State
 from kb.understand import Dialogue
 from storage import Store, TurnRecord
