@@ -58,7 +58,6 @@ def run(wanted: Wanted, *, record: bool = False, tape: Path | None = None, as_js
     except KeyboardInterrupt:
         print(f"Stopped. What was played is kept in {out}: the same command goes on.", file=sys.stderr)
         raise
-    page.report(out)
     return reported(out, None, None, as_json=as_json)
 
 
@@ -92,7 +91,9 @@ def _plan(wanted: Wanted, suites: Sequence[Suite]) -> Plan:
         if _named(wanted.word, case)
     ]
     if not cases:
-        raise CaseError("There are no such cases", "Leave `-k` out, or see `rulebound eval list SUITE`.")
+        named = ", ".join(each.name for each in suites)
+        hint = "See `rulebound eval list SUITE`." if wanted.word else "Write some: docs/evaluators/cases.md."
+        raise CaseError(f"There are no such cases in {named}", hint)
     if wanted.sample is not None and wanted.sample < len(cases):
         cases = [cases[number * len(cases) // wanted.sample] for number in range(wanted.sample)]
     name = "+".join(each.name for each in suites)
