@@ -66,7 +66,7 @@ def test_the_first_contender_of_a_run_is_compared_with_each_other(
 def test_who_stops_a_run_is_told_that_it_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "out"
     env = {**os.environ, "RULEBOUND_HOME": str(tmp_path / "home")}
-    line = [sys.executable, "-m", "rulebound", "eval", "run", "--suite", "play", "-k", "tavern", "--out", str(out)]
+    line = [sys.executable, "-m", "rulebound", "eval", "run", "--suite", "play", "--epochs", "50", "--out", str(out)]
     with subprocess.Popen(line, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as playing:
         while playing.poll() is None and (
             not (out / JOURNAL).exists() or (out / JOURNAL).read_bytes().count(b"\n") < 3

@@ -52,7 +52,7 @@ def test_every_field_of_a_case_is_shown_with_an_example_that_can_be_read() -> No
     told = rows("What a case has")
     assert set(told) == {each.name for each in fields(Case)} - {"expect", "scenario", "at"}
     for name, example in told.items():
-        case = from_data({"id": "a", "world": "cloak", **example}, "the page")
+        case = from_data({"id": "a", "world": "cloak", "task": "Play.", **example}, "the page")
         assert getattr(case, name)
 
 
@@ -60,7 +60,7 @@ def test_every_expectation_is_shown_with_an_example_that_can_be_read() -> None:
     told = rows("What is expected")
     assert set(told) == {each.name for each in fields(Expect)}
     for name, example in told.items():
-        case = from_data({"id": "a", "world": "cloak", "expect": example}, "the page")
+        case = from_data({"id": "a", "world": "cloak", "task": "Play.", "expect": example}, "the page")
         assert getattr(case.expect, name)
     assert {each.name for each in fields(Turn)} == {"says", "expect", "seed", "now"}
 

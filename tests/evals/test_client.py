@@ -42,7 +42,8 @@ def sample(folder: Path) -> list[Case]:
     shutil.copytree(library.worlds()["rock-paper-scissors"], own)
     found = [c for world, ids in SAMPLE.items() for c in scenarios_of(Where.of(world)) if c.id in ids]
     assert Counter(each.world for each in found) == {world: len(ids) for world, ids in SAMPLE.items()}
-    return [*found, *(each for each in scenarios_of(Where.of(str(own))) if each.id == "won")]
+    own_won = [each for each in scenarios_of(Where.of(str(own))) if each.id == "won"]
+    return [replace(each, id=f"{number}") for number, each in enumerate((*found, *own_won))]
 
 
 async def test_a_client_plays_what_the_rules_play_and_a_model_what_the_server_offers(

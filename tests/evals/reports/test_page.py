@@ -105,7 +105,7 @@ def test_two_runs_are_compared_and_both_transcripts_of_a_lost_case_stand_side_by
 def hostile(contender: str = f"rules:{EVIL}") -> list[Any]:
     steps = (a_step(EVIL, EVIL, lines=[EVIL], actions=[EVIL], rule=EVIL, reason=EVIL, route=EVIL, citations=[EVIL],
                     changes=[{"id": EVIL, "field": EVIL, "before": EVIL, "after": {EVIL: EVIL}}], models=[{"model": EVIL, "purpose": EVIL}],
-                    attempted=[EVIL], executed=[EVIL], status="failed"),)  # fmt: skip
+                    attempted=[EVIL], executed=[EVIL], status="refused"),)  # fmt: skip
     check = {"kind": EVIL, "what": EVIL, "met": False, "why": EVIL, "lines": [EVIL]}
     given: dict[str, Any] = {
         "task": EVIL,
