@@ -20,7 +20,7 @@ TALK = "well, that was quite an evening, was it not"
 def decide(conversation: Conversation) -> Answer:
     if "northern room" in conversation.messages[-1].text:
         return Answer(calls=(Call("go", {"direction": "north"}),))
-    slow = Fault("slow", seconds=5.0) if "slowly" in conversation.messages[-1].text else None
+    slow = Fault("slow", seconds=3.0) if "slowly" in conversation.messages[-1].text else None
     return Answer("It was an evening that nobody here forgets.", fault=slow)
 
 
