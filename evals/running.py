@@ -134,6 +134,9 @@ async def _played(
             row = await played(name, solver, case, at, epoch, judge)
             journal.add(row, time.perf_counter() - begin)
             tell(row, len(journal.rows), total)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError  # whoever played the case may have swallowed it
 
     try:
         async with asyncio.TaskGroup() as group:
