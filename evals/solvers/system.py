@@ -65,7 +65,7 @@ class System:
                 states.append(state)
         except CaseError:
             raise
-        except Exception as found:
+        except Exception as found:  # what was played until then is shown with it
             if seated.model is not None and seated.model.broken is not None:
                 raise
             error = f"{type(found).__name__}: {found}"
